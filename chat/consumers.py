@@ -1,0 +1,133 @@
+"""The WebSocket door: the same events as over SSE, and messages and cancels on the same wire."""
+
+import asyncio
+import contextlib
+import json
+import uuid
+
+from channels.generic.websocket import AsyncWebsocketConsumer
+from pydantic import ValidationError
+
+from . import access, engine, events
+from .api import MAX_KEY, NewMessage, created_out
+from .models import Conversation, Refused, Run
+
+ANONYMOUS, NOT_FOUND, GOODBYE = 4401, 4404, 1012
+LOOK = 5  # seconds between looks whether the person may still be here
+MAX_FOLLOWED = 50  # runs that one socket follows at a time
+
+
+class ConversationConsumer(AsyncWebsocketConsumer):
+    """One browser tab in one conversation. `receive` only takes orders; each followed run is a task of its own."""
+
+    async def connect(self):
+        await self.accept()  # a socket that is refused before it is accepted cannot say why
+        self.following = {}  # run id -> task
+        self.person, self.announced = self.scope["user"], set()
+        self.conversation_id = self.scope["url_route"]["kwargs"]["conversation_id"]
+        self.group = None
+        if not self.person.is_authenticated:
+            return await self.close(ANONYMOUS)
+        if not await self._conversations().aexists():
+            return await self.close(NOT_FOUND)
+        self.group = f"conversation.{self.conversation_id}"
+        await self.channel_layer.group_add(self.group, self.channel_name)
+        self.keeper = asyncio.create_task(self._keep())
+
+    async def disconnect(self, code):
+        if self.group:
+            await self.channel_layer.group_discard(self.group, self.channel_name)
+            for task in [self.keeper, *self.following.values()]:
+                task.cancel()
+
+    async def receive(self, text_data=None, bytes_data=None):
+        if not self.group:
+            return
+        orders = {"message.create": self._create, "run.follow": self._follow, "run.cancel": self._cancel}
+        try:
+            order = json.loads(text_data or "")
+            if type(order) is not dict or order.get("type") not in orders:
+                raise Refused(f"Send a JSON object whose type is one of {', '.join(orders)}.")
+            await orders[order["type"]](order)
+        except ValueError as error:  # JSON that is none, and what does not fit NewMessage
+            sentence = error.errors()[0]["msg"] if isinstance(error, ValidationError) else "This is not JSON."
+            await self._refuse(Refused(sentence.removeprefix("Value error, ")))
+        except Refused as error:
+            await self._refuse(error)
+
+    async def run_created(self, message):
+        """Somebody started a run in this conversation; whoever has not heard of it yet does now."""
+        await self._announce(uuid.UUID(message["run_id"]))
+
+    async def _create(self, order):
+        data = NewMessage.model_validate(order)
+        key = order.get("idempotency_key")
+        if key is not None and not (type(key) is str and 0 < len(key) <= MAX_KEY and "\0" not in key):
+            raise Refused(f"An idempotency_key is a text of at most {MAX_KEY} characters.")
+        conversation = await self._conversations().select_related("assistant").afirst()
+        if conversation is None:
+            return await self.close(NOT_FOUND)
+        run = await conversation.ask(data.text, parent_id=data.parent_id, assistant=data.assistant, key=key)
+        self.announced.add(run.pk)
+        await self._tell({"type": "run.created", **created_out(run)})
+        if run.is_new:
+            await engine.start(run)
+
+    async def _follow(self, order):
+        run = await self._run(order)
+        after = order.get("after", 0)
+        if type(after) is not int or after < 0:
+            raise Refused("The position must be a whole number, the seq of the last event seen.", "bad_position")
+        if earlier := self.following.pop(run.pk, None):
+            earlier.cancel()
+        if len(self.following) >= MAX_FOLLOWED:
+            raise Refused("This socket follows too many runs already.", "too_many_runs")
+        self.following[run.pk] = asyncio.create_task(self._send_events(run, after))
+
+    async def _cancel(self, order):
+        run = await self._run(order)
+        if run.is_open:
+            await engine.cancel(run)
+
+    async def _send_events(self, run, after):
+        try:
+            if not (after and after == run.last_seq):
+                async for seq, event in engine.follow(run, after):
+                    if event is not None:
+                        await self._tell(events.to_dict(event) | {"runId": str(run.pk), "seq": seq})
+                    if event and event.type in events.TERMINAL:
+                        break
+        finally:
+            if self.following.get(run.pk) is asyncio.current_task():
+                del self.following[run.pk]
+
+    async def _announce(self, run_id):
+        if run_id not in self.announced:
+            run = await Run.objects.select_related("message").filter(pk=run_id).afirst()
+            if run is not None and run_id not in self.announced:
+                self.announced.add(run_id)
+                await self._tell({"type": "run.created", **created_out(run)})
+
+    async def _keep(self):
+        """Close the socket when the person may not be here any longer, or when the server leaves."""
+        with access.admitted(self.scope["session"].session_key, self.person.pk) as still_welcome:
+            while still_welcome() and not engine.here().leaving:
+                await asyncio.sleep(LOOK)
+        await self.close(GOODBYE if still_welcome() else ANONYMOUS)
+
+    async def _run(self, order):
+        with contextlib.suppress(ValueError, TypeError, AttributeError):
+            run_id = uuid.UUID(order.get("run_id"))
+            runs = Run.objects.visible_to(self.person).filter(conversation_id=self.conversation_id)
+            if run := await runs.filter(pk=run_id).afirst():
+                return run
+        raise Refused("There is no such run in this conversation.", "not_found", 404)
+
+    def _conversations(self):
+        return Conversation.objects.visible_to(self.person).filter(pk=self.conversation_id)
+
+    async def _refuse(self, error):
+        await self._tell({"type": "error", "error": {"code": error.code, "message": error.message}})
+
+    async def _tell(self, message):
+        await self.send(json.dumps(message))

@@ -1,0 +1,187 @@
+"""The journal: group commit of all live runs' events, and the recovery of runs whose process died.
+
+One transaction per tick holds the new events of every live run of the process, and the runs that end settle in the
+same transaction. What a tick could not write stays in memory and is tried again at the next one.
+"""
+
+import asyncio
+import json
+import logging
+from datetime import timedelta
+
+from django.db import connection, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from .. import events
+from ..models import Run, RunEvent, Worker
+
+TICK = 0.1  # seconds; what a kill can cost
+PATIENCE = 1  # seconds until a commit that failed is tried again
+ADOPT_AFTER = 2  # seconds that a queued run belongs to the process that accepted it
+MAX_ATTEMPTS = 3  # a run that takes its process down with it is not begun for ever
+INTERRUPTED = ("interrupted", "The server stopped while this answer was being written.")
+
+logger = logging.getLogger(__name__)
+
+
+class Journal:
+    """Writes what the live runs say. `desk` runs a function in the journal's own database thread."""
+
+    def __init__(self, worker_id, live, desk):
+        self.worker_id, self.live, self.desk = worker_id, live, desk
+        self.settling = []  # (live run, parts, terminal event, future)
+        self.wanted = asyncio.Event()
+
+    async def keep(self):
+        """Commit a tick at a time, for ever."""
+        loop = asyncio.get_running_loop()
+        due = loop.time()
+        while True:
+            await self._next_tick(due)
+            due = loop.time() + TICK
+            try:
+                await self.commit()
+            except Exception:
+                logger.exception("The journal could not be written; trying again")
+                await asyncio.sleep(PATIENCE)
+
+    async def _next_tick(self, due):
+        """Wait for something to write; then for the rest of the tick, unless a run waits to be settled."""
+        if not self.live:
+            await self.wanted.wait()
+        while not self.settling and (wait := due - asyncio.get_running_loop().time()) > 0:
+            self.wanted.clear()
+            try:
+                await asyncio.wait_for(self.wanted.wait(), wait)
+            except TimeoutError:
+                break
+        self.wanted.clear()
+
+    def settle(self, live, parts, terminal):
+        """A future that tells, after the commit, whether this process ended the run."""
+        future = asyncio.get_running_loop().create_future()
+        self.settling.append((live, parts, terminal, future))
+        self.wanted.set()
+        return future
+
+    async def commit(self):
+        settling = self.settling[:]
+        ending = {live.run.pk: terminal for live, _, terminal, _ in settling}
+        batch = []  # (log, run id, its events that are not written yet)
+        for run_id, live in self.live.items():
+            news = live.log.events[live.log.journaled :]
+            if run_id in ending:
+                news.append(ending[run_id])
+            if news:
+                batch.append((live.log, run_id, news))
+        if not batch:
+            return
+        won = await self.desk(self._write, batch, [(live.run, parts) for live, parts, _, _ in settling])
+        for log, _, news in batch:
+            log.journaled += len(news)
+        self.settling = self.settling[len(settling) :]
+        for live, _, _, future in settling:
+            if not future.done():
+                future.set_result(live.run.pk in won)
+
+    def _write(self, batch, ending):
+        rows = [
+            (run_id.hex, seq, events.to_json(event))
+            for log, run_id, news in batch
+            for seq, event in enumerate(news, log.journaled + 1)
+        ]
+        with transaction.atomic():
+            self._insert(rows)
+            mine = {"status": Run.IN_PROGRESS, "worker_id": self.worker_id}
+            return {run.pk for run, parts in ending if run.settle(parts, was=mine)}
+
+    def _insert(self, rows):
+        """All rows in one statement, which costs a fortieth of one per row, and only for runs that are still ours.
+
+        A process that was taken for dead, or whose conversation was deleted, so writes nothing behind another's back.
+        """
+        if connection.vendor == "postgresql":
+            source = "json_array_elements(%s::json) AS e(value)"
+            run_id, seq, data = "(value->>0)::uuid", "(value->>1)::int", "value->>2"
+            me = self.worker_id
+        else:
+            source = "json_each(%s)"
+            run_id, seq, data = (f"json_extract(value, '$[{place}]')" for place in range(3))
+            me = self.worker_id.hex
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"INSERT INTO chat_runevent (run_id, seq, data) SELECT run.id, {seq}, {data} FROM {source} "
+                f"JOIN chat_run run ON run.id = {run_id} WHERE run.worker_id = %s AND run.status = 'in_progress'",
+                [json.dumps(rows), me],
+            )
+
+
+class Pulse:
+    """This process's heartbeat, and what it sees of the others at each beat. Sync; one transaction a beat.
+
+    Another process counts as gone when its count has stood still through `STILL` beats of ours. No clock is compared,
+    and a database that was away stops everybody's count alike.
+    """
+
+    BEAT = 1  # seconds
+    STILL = 3
+
+    def __init__(self, worker_id):
+        self.worker_id = worker_id
+        self.seen = {}  # another process's id -> (its count, how many of our beats it stood still)
+
+    def beat(self, room):
+        """Returns (runs of ours that somebody wants stopped, runs of ours all told, queued runs that nobody begins).
+
+        `room`: how many queued runs we could take.
+        """
+        with transaction.atomic():
+            if not Worker.objects.filter(pk=self.worker_id).update(beat=F("beat") + 1, seen_at=timezone.now()):
+                Worker.objects.create(pk=self.worker_id)
+            counts = dict(Worker.objects.exclude(pk=self.worker_id).values_list("id", "beat"))
+            live = list(Run.objects.filter(status=Run.IN_PROGRESS).values_list("id", "worker_id", "cancel_requested"))
+            left = Run.objects.filter(status=Run.QUEUED, created_at__lt=timezone.now() - timedelta(seconds=ADOPT_AFTER))
+            left = list(left.select_related("conversation").order_by("created_at")[:room])
+        for worker_id in {worker_id for _, worker_id, _ in live} - {self.worker_id}:
+            counts.setdefault(worker_id, None)
+        self.seen = {
+            worker_id: (count, self.seen[worker_id][1] + 1 if self.seen.get(worker_id, (...,))[0] == count else 0)
+            for worker_id, count in counts.items()
+        }
+        mine = {run_id: stop for run_id, worker_id, stop in live if worker_id == self.worker_id}
+        return {run_id for run_id, stop in mine.items() if stop}, set(mine), left
+
+    @property
+    def gone(self):
+        return [worker_id for worker_id, (_, still) in self.seen.items() if still >= self.STILL]
+
+
+def recover(gone):
+    """End, or begin again, what the processes that are gone left open; each run in a transaction of its own. Sync."""
+    left = Run.objects.filter(status=Run.IN_PROGRESS, worker_id__in=gone)
+    for run_id in list(left.values_list("id", flat=True)):
+        with transaction.atomic():
+            run = left.select_for_update().filter(pk=run_id).first()
+            if run:
+                interrupt(run, INTERRUPTED)
+    Worker.objects.filter(pk__in=gone).delete()
+
+
+def interrupt(run, error):
+    """End a run by its journal: `interrupted` with what it had said, or back in line if it had said nothing."""
+    told = [events.from_json(data) for data in run.events.order_by("seq").values_list("data", flat=True)]
+    if run.attempts < MAX_ATTEMPTS and not run.cancel_requested and not any(e.type in events.SHOWN for e in told):
+        return run.hand_back(run.worker_id)
+    known = len(told)
+    if not told:
+        told.append(events.RunStarted(str(run.conversation_id), str(run.pk)))
+    told += events.closing(told)
+    was = {"status": Run.IN_PROGRESS, "worker_id": run.worker_id}
+    if run.cancel_requested:
+        run.end(Run.CANCELLED, last_seq=len(told) + 1)
+    else:
+        run.end(Run.INTERRUPTED, error=error, last_seq=len(told) + 1)
+    told.append(run.terminal_event())
+    if run.settle(events.fold(told), was):
+        RunEvent.write(run.pk, told[known:], after=known)

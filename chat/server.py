@@ -1,0 +1,164 @@
+"""What ASGI servers leave to the application: bounds on bodies and sends, few database threads, start and end.
+
+Each is a small ASGI wrapper; chatsite.asgi puts them around the site.
+"""
+
+import asyncio
+import itertools
+import signal
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
+
+from asgiref.sync import ThreadSensitiveContext
+from django.conf import settings
+from django.http import JsonResponse
+from django.http.request import split_domain_port, validate_host
+
+from . import engine
+
+DATABASE_THREADS = 8
+BODY_TIMEOUT = 30  # seconds for a request's whole body
+SEND_TIMEOUT = 120  # seconds that a client may refuse to take the next bytes
+
+
+def few_threads(application):
+    """Every connection does its database work in one of DATABASE_THREADS threads.
+
+    Django by itself keeps a thread and a connection for each open response: 1,000 readers would be 1,000 of both.
+    """
+    threads = itertools.cycle([ThreadPoolExecutor(1, f"database-{n}") for n in range(DATABASE_THREADS)])
+
+    async def wrapped(scope, receive, send):
+        async with ThreadSensitiveContext(executor=next(threads)):
+            await application(scope, receive, send)
+
+    return wrapped
+
+
+def bounded_body(application):
+    """413 for a body over MAX_BODY_BYTES and 408 for one that does not arrive; Django would write it to disk first.
+
+    Also takes away headers that only a server in front of Daphne may set.
+    """
+
+    async def wrapped(scope, receive, send):
+        scope["headers"] = [header for header in scope["headers"] if header[0] != b"daphne-root-path"]
+        length = dict(scope["headers"]).get(b"content-length", b"0")
+        if not length.isdigit() or int(length) > settings.MAX_BODY_BYTES:
+            return await _answer(send, 413, "too_large", "The request is too large.")
+        body, more = [], True
+        try:
+            async with asyncio.timeout(BODY_TIMEOUT):
+                while more:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        return
+                    body.append(message.get("body", b""))
+                    more = message.get("more_body", False)
+                    if sum(map(len, body)) > settings.MAX_BODY_BYTES:
+                        return await _answer(send, 413, "too_large", "The request is too large.")
+        except TimeoutError:
+            return await _answer(send, 408, "timeout", "The request did not arrive in time.")
+        whole = iter([{"type": "http.request", "body": b"".join(body), "more_body": False}])
+
+        async def receive_whole():
+            return next(whole, None) or await receive()
+
+        await application(scope, receive_whole, send)
+
+    return wrapped
+
+
+async def _answer(send, status, code, message):
+    body = JsonResponse({"error": {"code": code, "message": message}}).content
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()), (b"connection", b"close")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def bounded_send(application):
+    """Ends a response whose client takes nothing for SEND_TIMEOUT seconds; uvicorn would wait for ever.
+
+    One timer per connection, moved only when it fires: the usual send costs an attribute.
+    """
+
+    async def wrapped(scope, receive, send):
+        loop, task, since, cut = asyncio.get_running_loop(), asyncio.current_task(), None, False
+
+        def look():
+            nonlocal timer, cut
+            if since is not None and loop.time() - since > SEND_TIMEOUT:
+                cut = True
+                task.cancel()
+            else:
+                timer = loop.call_later(SEND_TIMEOUT / 2, look)
+
+        async def timed_send(message):
+            nonlocal since
+            since = loop.time()
+            await send(message)
+            since = None
+
+        timer = loop.call_later(SEND_TIMEOUT / 2, look)
+        try:
+            await application(scope, receive, timed_send)
+        except asyncio.CancelledError:
+            if not cut:
+                raise
+            task.uncancel()
+        finally:
+            timer.cancel()
+
+    return wrapped
+
+
+def same_origin(application):
+    """Refuses a socket that another site's page opens; a program that names no origin is let in like with curl."""
+
+    def is_ours(headers):
+        origin, host = headers.get(b"origin"), headers.get(b"host", b"").decode("latin-1")
+        if not validate_host(split_domain_port(host)[0], settings.ALLOWED_HOSTS) and not settings.DEBUG:
+            return False
+        if origin is None:
+            return True
+        origin = origin.decode("latin-1").lower()
+        return urlsplit(origin).netloc == host.lower() or origin in settings.CSRF_TRUSTED_ORIGINS
+
+    async def wrapped(scope, receive, send):
+        if is_ours(dict(scope["headers"])):
+            return await application(scope, receive, send)
+        await receive()
+        await send({"type": "websocket.close", "code": 4403})
+
+    return wrapped
+
+
+def lifespan():
+    """Starts the engine with the server and lets it leave in order."""
+
+    async def application(scope, receive, send):
+        await receive()
+        engine.here()
+        _hear_goodbye(asyncio.get_running_loop(), engine.here())
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await engine.leave()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    return application
+
+
+def _hear_goodbye(loop, here):
+    """Let readers go at SIGTERM and SIGINT already: servers wait for them before they tell us to shut down."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for number in (signal.SIGTERM, signal.SIGINT):
+        before = signal.getsignal(number)
+
+        def goodbye(signum, frame, before=before):
+            loop.call_soon_threadsafe(here.say_goodbye)
+            if callable(before):
+                before(signum, frame)
+
+        signal.signal(number, goodbye)

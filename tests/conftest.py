@@ -1,0 +1,112 @@
+"""Alice owns it, Bob reviews, Charlie is a stranger."""
+
+import asyncio
+import json
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.test import AsyncClient
+
+from chat import engine
+from chat.events import Finish, Text
+from chat.models import Assistant, Conversation
+
+from . import scripted
+
+
+def person(name, **kwargs):
+    return get_user_model().objects.create_user(name, password="correct horse battery", **kwargs)
+
+
+@pytest.fixture
+def alice(transactional_db):
+    return person("alice")
+
+
+@pytest.fixture
+def bob(transactional_db):
+    return person("bob", is_staff=True, is_superuser=True)
+
+
+@pytest.fixture
+def charlie(transactional_db):
+    return person("charlie")
+
+
+class Client(AsyncClient):
+    """An async client that logs in before its first request; JSON goes out and comes in as a program would do it."""
+
+    def __init__(self, user=None, **kwargs):
+        super().__init__(**kwargs)
+        self.user = user
+
+    async def request(self, **request):
+        if self.user:
+            user, self.user = self.user, None
+            await self.aforce_login(user)
+        return await super().request(**request)
+
+    async def send(self, method, path, data=None, **headers):
+        body = {} if data is None else {"data": json.dumps(data), "content_type": "application/json"}
+        return await self.generic(method, path, headers=headers, **body)
+
+
+@pytest.fixture
+def client_of():
+    """`client_of(alice)` is logged in as Alice; `client_of()` is nobody."""
+    return Client
+
+
+@pytest.fixture
+def script(transactional_db):
+    """`await script(name, *steps)` writes what the assistant of that name says; see tests.scripted."""
+    scripted.scripts.clear()
+    scripted.asked.clear()
+    scripted.closed.clear()
+
+    async def write(name, *steps, **fields):
+        scripted.scripts[name] = steps[0] if len(steps) == 1 and callable(steps[0]) else steps
+        fields = {"name": name, "model": f"scripted:{name}"} | fields
+        return (await Assistant.objects.aupdate_or_create(slug=name, defaults=fields))[0]
+
+    return write
+
+
+@pytest.fixture
+def ask(alice):
+    """`await ask(assistant, text="Hi")`: Alice's run in a conversation of its own, started."""
+
+    async def start(assistant, text="Hi", **kwargs):
+        conversation = await Conversation.objects.acreate(owner=alice, assistant=assistant)
+        run = await conversation.ask(text, **kwargs)
+        await engine.start(run)
+        return run
+
+    return start
+
+
+@pytest.fixture
+def finished_run(script, ask):
+    """`await finished_run("one two three")`: a run that said these words, a delta each, and is over."""
+
+    async def finish(text):
+        words = [word if place == 0 else f" {word}" for place, word in enumerate(text.split(" "))]
+        run = await ask(await script("words", *map(Text, words), Finish("stop")))
+        await over(run)
+        return run
+
+    return finish
+
+
+async def over(run):
+    """Wait for the run's end; gives its events as (seq, event)."""
+    async with asyncio.timeout(20):
+        seen = [(seq, event) async for seq, event in engine.follow(run) if event]
+    await run.arefresh_from_db()
+    return seen
+
+
+@pytest.fixture(autouse=True)
+async def no_engine_is_left():
+    yield
+    await engine.leave()

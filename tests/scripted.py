@@ -1,0 +1,32 @@
+"""`scripted:NAME` — a provider that says what a test wrote for that name, and waits where the test wants it to.
+
+A script is a list of pieces, exceptions (raised), awaitables made by calling what is callable (such as `gate.wait`),
+or a function of the request that gives such a list.
+"""
+
+import inspect
+
+from chat import providers
+
+scripts = {}
+asked = []  # the requests, in order
+closed = []  # the names of the scripts whose stream was closed, however it ended
+
+providers.REGISTRY["scripted"] = "tests.scripted"
+
+
+async def reply(request):
+    asked.append(request)
+    script = scripts[request.model]
+    try:
+        for step in script(request) if callable(script) else script:
+            if isinstance(step, BaseException):
+                raise step
+            if callable(step):
+                await step()
+            elif inspect.isawaitable(step):
+                await step
+            else:
+                yield step
+    finally:
+        closed.append(request.model)
