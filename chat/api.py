@@ -34,7 +34,9 @@ class SessionCookie:
         if not user.is_authenticated:
             return None
         if check_csrf(request):
-            raise Refused("The CSRF token is missing or wrong: send the csrftoken cookie's value as X-CSRFToken.", "csrf", 403)
+            raise Refused(
+                "The CSRF token is missing or wrong: send the csrftoken cookie's value as X-CSRFToken.", "csrf", 403
+            )
         return user
 
 
@@ -235,7 +237,9 @@ def run_out(run):
 
 def message_out(row):
     run = getattr(row, "run", None)
-    said = dict.fromkeys(("error", "finish_reason", "notice", "assistant", "model", "usage")) | {"status": Run.COMPLETED}
+    said = dict.fromkeys(("error", "finish_reason", "notice", "assistant", "model", "usage")) | {
+        "status": Run.COMPLETED
+    }
     return {
         **(_ending(run) if run else said),
         **{name: getattr(row, name) for name in ("id", "parent_id", "role", "text", "parts", "created_at")},
@@ -352,9 +356,7 @@ async def send_message(
     idempotency_key: str | None = Header(None, max_length=MAX_KEY),
 ):
     row = await mine(request, conversation_id)
-    run = await row.ask(
-        data.text, parent_id=data.parent_id, assistant=data.assistant, key=_key(idempotency_key)
-    )
+    run = await row.ask(data.text, parent_id=data.parent_id, assistant=data.assistant, key=_key(idempotency_key))
     if run.is_new:
         await engine.start(run)
     return 202, created_out(run)
@@ -420,9 +422,7 @@ def stream(request, run, position=0, headers=None):
 
 
 @api.post("/chat", response={200: ChatOut, 502: dict})
-async def chat(
-    request, data: NewChat, idempotency_key: str | None = Header(None, max_length=MAX_KEY)
-):
+async def chat(request, data: NewChat, idempotency_key: str | None = Header(None, max_length=MAX_KEY)):
     """Ask and be answered in one call: as the SSE stream with `Accept: text/event-stream`, else when it is all there."""
     if data.conversation_id:
         row = await mine(request, data.conversation_id)

@@ -27,5 +27,9 @@ def offer_assistants(**kwargs):
     if os.environ.get("OPENAI_API_KEY") and not Assistant.objects.filter(slug="openai").exists():
         model = os.environ.get("OPENAI_MODEL") or "gpt-5-mini"
         Assistant.objects.create(
-            slug="openai", name=model, description="Answers by OpenAI's interface.", model=f"openai:{model}", is_default=True
+            slug="openai",
+            name=model,
+            description="Answers by OpenAI's interface.",
+            model=f"openai:{model}",
+            is_default=True,
         )

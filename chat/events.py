@@ -251,7 +251,8 @@ def messages_of(message_id, role, parts):
     answer = {"id": message_id, "role": "assistant", "content": text_of(parts)}
     if calls:
         answer["toolCalls"] = [
-            {"id": c["id"], "type": "function", "function": {"name": c["name"], "arguments": c["arguments"]}} for c in calls
+            {"id": c["id"], "type": "function", "function": {"name": c["name"], "arguments": c["arguments"]}}
+            for c in calls
         ]
     results = []
     for call in calls:
@@ -339,24 +340,29 @@ class Narrator:
         self._open = None  # the kind of message that is open: Text, Reasoning or None
         self._calls = {}  # open tool calls: id -> Cleaner of its arguments
         self._known = set()  # tool calls that were started
+        self._answered = set()  # tool calls that have their result
         self._thoughts = 0
-        self._clean = Cleaner()
+        self._heard = None  # the kind of the last delta
+        self._clean = Cleaner()  # of that kind
 
     def tell(self, piece):
         """The events that this piece makes, in order; often one, sometimes none."""
         kind = type(piece)
         if kind is Text or kind is Reasoning:
-            if not piece.delta:
-                return ()
-            started = () if self._open is kind else (*self._close_text(), *self._start(kind))
+            if kind is not self._heard and piece.delta:  # half a character of the one is not completed by the other
+                self._heard, self._clean = kind, Cleaner()
             delta = self._clean(piece.delta)
+            if not delta:
+                return ()
             self.length += len(delta)
-            return (*started, self._delta(delta)) if delta else started
+            if self._open is kind:
+                return (self._delta(delta),)
+            return (*self._close_text(), *self._start(kind), self._delta(delta))
         if kind is Usage:
             self.usage.append(piece)
             return ()
         if kind is Finish:
-            self.finish_reason = piece.reason
+            self.finish_reason = clean(piece.reason)[:50]
             return ()
         return list(self._tool(piece))
 
@@ -379,7 +385,7 @@ class Narrator:
     def _close_text(self):
         if self._open is None:
             return []
-        kind, self._open, self._clean = self._open, None, Cleaner()
+        kind, self._open = self._open, None
         if kind is Text:
             return [TextMessageEnd(self.message_id)]
         return [ReasoningMessageEnd(self._thought), ReasoningEnd(self._thought)]
@@ -389,10 +395,12 @@ class Narrator:
         match piece:
             case ToolCallStart() if call not in self._known:
                 yield from self._close_text()
+                name = clean(piece.tool_call_name)
                 self._known.add(call)
                 self._calls[call] = Cleaner()
                 self.shown = True
-                yield ToolCallStart(call, clean(piece.tool_call_name), self.message_id)
+                self.length += len(call) + len(name)
+                yield ToolCallStart(call, name, self.message_id)
             case ToolCallArgs() if call in self._calls:
                 delta = self._calls[call](piece.delta)
                 self.length += len(delta)
@@ -401,9 +409,10 @@ class Narrator:
             case ToolCallEnd() if call in self._calls:
                 del self._calls[call]
                 yield ToolCallEnd(call)
-            case ToolCallResult() if call in self._known:
+            case ToolCallResult() if call in self._known - self._answered:
                 if call in self._calls:
                     yield from self._tool(ToolCallEnd(call))
+                self._answered.add(call)
                 content = clean(piece.content)
                 self.length += len(content)
                 yield ToolCallResult(call, content, f"{self.message_id}:tool:{call}", piece.metadata)

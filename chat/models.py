@@ -149,7 +149,9 @@ class Conversation(models.Model):
                 raise Refused("The message to answer is not in this conversation.", "unknown_parent")
         else:
             parent = self.messages.order_by("-created_at", "-id").first()
-        message = self.messages.create(parent=parent, role=Message.USER, text=text, parts=[{"type": "text", "text": text}])
+        message = self.messages.create(
+            parent=parent, role=Message.USER, text=text, parts=[{"type": "text", "text": text}]
+        )
         if not self.title:
             self.title = Truncator(" ".join(text.split())).chars(60)
         self.updated_at, self.assistant = message.created_at, chosen
@@ -178,7 +180,9 @@ class Conversation(models.Model):
         if Run.objects.filter(conversation__owner_id=self.owner_id, status__in=Run.OPEN).count() >= most:
             raise Refused("Too many of your answers are still being written. Try again soon.", "too_many_runs", 429)
         # The reply is never older than what it answers, whatever the clock does.
-        reply = self.messages.create(parent=message, role=Message.ASSISTANT, created_at=max(timezone.now(), message.created_at))
+        reply = self.messages.create(
+            parent=message, role=Message.ASSISTANT, created_at=max(timezone.now(), message.created_at)
+        )
         run = Run(conversation=self, message=reply, assistant=assistant, model=assistant.model, idempotency_key=key)
         run.save(force_insert=True)
         return run
@@ -223,7 +227,9 @@ class Message(models.Model):
         conversation = Conversation.objects.select_related("assistant").get(pk=self.conversation_id)
         with transaction.atomic():
             if key is not None:
-                earlier = conversation.runs.select_related("conversation", "message").filter(idempotency_key=key).first()
+                earlier = (
+                    conversation.runs.select_related("conversation", "message").filter(idempotency_key=key).first()
+                )
                 if earlier is not None:
                     if earlier.message.parent_id != self.parent_id:
                         raise Refused("This Idempotency-Key was used before.", "idempotency_key_reused", 409)
@@ -299,7 +305,8 @@ class Run(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["conversation", "idempotency_key"], name="one_run_per_idempotency_key"),
             models.CheckConstraint(
-                condition=Q(status__in=["queued", "in_progress"]) | Q(finished_at__isnull=False, last_seq__isnull=False),
+                condition=Q(status__in=["queued", "in_progress"])
+                | Q(finished_at__isnull=False, last_seq__isnull=False),
                 name="an_ended_run_has_an_end",
             ),
             models.CheckConstraint(
@@ -382,7 +389,11 @@ class Run(models.Model):
         queued = Run.objects.filter(pk=self.pk, status=self.QUEUED).exclude(models.Exists(unanswered))
         now = timezone.now()
         won = queued.update(
-            status=self.IN_PROGRESS, worker_id=worker_id, started_at=now, attempts=F("attempts") + 1, cancel_requested=False
+            status=self.IN_PROGRESS,
+            worker_id=worker_id,
+            started_at=now,
+            attempts=F("attempts") + 1,
+            cancel_requested=False,
         )
         if won:
             self.refresh_from_db(fields=["status", "worker_id", "started_at", "attempts"])

@@ -72,7 +72,11 @@ def bounded_body(application):
 
 async def _answer(send, status, code, message):
     body = JsonResponse({"error": {"code": code, "message": message}}).content
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()), (b"connection", b"close")]
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"connection", b"close"),
+    ]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 

@@ -22,6 +22,7 @@ sockets = server.same_origin(server.few_threads(AuthMiddlewareStack(URLRouter(we
 if settings.DEBUG:
     pages = ASGIStaticFilesHandler(pages)
 else:
-    pages = ServeStaticASGI(pages, root=settings.STATIC_ROOT, prefix=settings.STATIC_URL, immutable_file_test=r"\.[0-9a-f]{12}\.")
+    hashed = r"\.[0-9a-f]{12}\."  # such a name never means another content
+    pages = ServeStaticASGI(pages, root=settings.STATIC_ROOT, prefix=settings.STATIC_URL, immutable_file_test=hashed)
 
 application = ProtocolTypeRouter({"http": pages, "websocket": sockets, "lifespan": server.lifespan()})

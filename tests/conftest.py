@@ -1,15 +1,18 @@
 """Alice owns it, Bob reviews, Charlie is a stranger."""
 
 import asyncio
+import inspect
 import json
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.contrib.auth import get_user_model
+from django.db import connections
 from django.test import AsyncClient
 
 from chat import engine
 from chat.events import Finish, Text
-from chat.models import Assistant, Conversation
+from chat.models import Assistant, Conversation, Run
 
 from . import scripted
 
@@ -65,7 +68,7 @@ def script(transactional_db):
     scripted.closed.clear()
 
     async def write(name, *steps, **fields):
-        scripted.scripts[name] = steps[0] if len(steps) == 1 and callable(steps[0]) else steps
+        scripted.scripts[name] = steps[0] if len(steps) == 1 and inspect.isfunction(steps[0]) else steps
         fields = {"name": name, "model": f"scripted:{name}"} | fields
         return (await Assistant.objects.aupdate_or_create(slug=name, defaults=fields))[0]
 
@@ -102,11 +105,26 @@ async def over(run):
     """Wait for the run's end; gives its events as (seq, event)."""
     async with asyncio.timeout(20):
         seen = [(seq, event) async for seq, event in engine.follow(run) if event]
-    await run.arefresh_from_db()
+    await run.arefresh_from_db(from_queryset=Run.objects.select_related("conversation", "message"))
     return seen
 
 
+async def until(true):
+    """Wait for something that happens elsewhere: `true()` or what it awaits is asked until it is so."""
+    async with asyncio.timeout(20):
+        while not (await answer if inspect.isawaitable(answer := true()) else answer):
+            await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+def database(request):
+    """The database of those tests that use one, set up before and gone after whatever depends on this."""
+    if "transactional_db" in request.fixturenames:
+        request.getfixturevalue("transactional_db")
+
+
 @pytest.fixture(autouse=True)
-async def no_engine_is_left():
+async def no_engine_is_left(database):
     yield
     await engine.leave()
+    await sync_to_async(connections.close_all)()

@@ -19,7 +19,7 @@ async def reply(request):
     asked.append(request)
     script = scripts[request.model]
     try:
-        for step in script(request) if callable(script) else script:
+        for step in script(request) if inspect.isfunction(script) else script:
             if isinstance(step, BaseException):
                 raise step
             if callable(step):

@@ -54,7 +54,11 @@ async def test_two_readers_read_the_same_from_different_positions(script, ask):
 async def test_a_position_beyond_the_log_gets_a_snapshot_and_the_end(finished_run):
     run = await finished_run("one two three")
     seen = [(seq, event) async for seq, event in engine.follow(run, 99) if event]
-    assert [(seq, event.type) for seq, event in seen] == [(1, "RUN_STARTED"), (6, "MESSAGES_SNAPSHOT"), (7, "RUN_FINISHED")]
+    assert [(seq, event.type) for seq, event in seen] == [
+        (1, "RUN_STARTED"),
+        (6, "MESSAGES_SNAPSHOT"),
+        (7, "RUN_FINISHED"),
+    ]
     assert [message["content"] for message in seen[1][1].messages] == ["Hi", "one two three"]
 
 

@@ -101,7 +101,9 @@ class Journal:
 
         A process that was taken for dead, or whose conversation was deleted, so writes nothing behind another's back.
         """
+        lock = ""
         if connection.vendor == "postgresql":
+            lock = "FOR SHARE OF run"  # else a run could stop being ours between this look and the commit
             source = "json_array_elements(%s::json) AS e(value)"
             run_id, seq, data = "(value->>0)::uuid", "(value->>1)::int", "value->>2"
             me = self.worker_id
@@ -112,7 +114,7 @@ class Journal:
         with connection.cursor() as cursor:
             cursor.execute(
                 f"INSERT INTO chat_runevent (run_id, seq, data) SELECT run.id, {seq}, {data} FROM {source} "
-                f"JOIN chat_run run ON run.id = {run_id} WHERE run.worker_id = %s AND run.status = 'in_progress'",
+                f"JOIN chat_run run ON run.id = {run_id} WHERE run.worker_id = %s AND run.status = 'in_progress' {lock}",
                 [json.dumps(rows), me],
             )
 

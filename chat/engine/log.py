@@ -21,7 +21,7 @@ BREATH = 200  # events after which a replay lets others have the loop
 class Log:
     """The events of one live run, from seq 1. `ended` without a terminal event means that it is no longer ours."""
 
-    __slots__ = ("events", "journaled", "ended", "_waiting")
+    __slots__ = ("_waiting", "ended", "events", "journaled")
 
     def __init__(self):
         self.events, self._waiting = [], []
@@ -71,8 +71,8 @@ async def follow(engine, run, after=0):
                 return
         now = live.run if live else run
         if now.attempts > attempt:
-            lost, attempt = cursor > 0, now.attempts
-        if now.is_open and (lost or live and cursor > len(live.log)):
+            lost, attempt = cursor > 0 and now.attempts > 1, now.attempts
+        if now.is_open and (lost or (live and cursor > len(live.log))):
             lost, cursor = False, 1
             for event in await snapshot(run):
                 yield cursor, event
@@ -82,7 +82,7 @@ async def follow(engine, run, after=0):
                 if event and event.type in events.TERMINAL:
                     return
             continue
-        stored = [] if lost else await _stored(run.pk, cursor)
+        stored = [] if lost else await _stored(run.pk, cursor, attempt)
         for cursor, event in _joined(stored):
             yield cursor, event
             if event.type in events.TERMINAL:
@@ -132,9 +132,10 @@ def _joined(numbered):
         yield held
 
 
-async def _stored(run_id, after):
-    rows = RunEvent.objects.filter(run_id=run_id, seq__gt=after).order_by("seq").values_list("seq", "data")[:CHUNK]
-    return [(seq, events.from_json(data)) async for seq, data in rows]
+async def _stored(run_id, after, attempt):
+    """The next stored events, and none once the run was begun again: its numbers then mean other events."""
+    rows = RunEvent.objects.filter(run_id=run_id, run__attempts=attempt, seq__gt=after).order_by("seq")
+    return [(seq, events.from_json(data)) async for seq, data in rows.values_list("seq", "data")[:CHUNK]]
 
 
 @sync_to_async

@@ -90,7 +90,7 @@ class Engine:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
         for desk in self.desks:
-            desk.submit(connection.close)
+            desk.submit(lambda: connection.close())  # that thread's own connection
             await asyncio.to_thread(desk.shutdown)
         await providers.close()
 

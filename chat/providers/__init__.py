@@ -47,7 +47,9 @@ def find(model_id):
     name, colon, model = model_id.partition(":")
     if not colon or name not in REGISTRY:
         known = ", ".join(f"{name}:" for name in sorted(REGISTRY))
-        raise ProviderError(f"“{model_id}” names no provider. A model id begins with one of {known}.", "unknown_provider")
+        raise ProviderError(
+            f"“{model_id}” names no provider. A model id begins with one of {known}.", "unknown_provider"
+        )
     return import_module(REGISTRY[name]).reply, model
 
 

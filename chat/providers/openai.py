@@ -3,7 +3,7 @@
 The official SDK brings authentication, addresses and typed errors. Its parsed chunks cost more per token than all the
 rest of the site, so the stream is read raw: bytes from the aiohttp transport, one small SSE decoder, orjson. What the
 decoder forgives is what servers were seen to send: comments, `id:` and `event:` lines, a BOM, CR line ends, multi-line
-data, a missing last newline, a missing `[DONE]`.
+data, a missing last newline, a missing `[DONE]`, one JSON object in place of a stream.
 
 Of an assistant's params, `base_url`, `api_key_env` and `api_key` choose the server; the rest goes into the request.
 Format: https://platform.openai.com/docs/api-reference/chat-streaming
@@ -13,19 +13,23 @@ import asyncio
 import json
 import logging
 import os
+import re
 import weakref
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import aiohttp
 import httpx2
 import openai
 import orjson
 
-from ..events import Finish, Reasoning, Text, ToolCallArgs, ToolCallEnd, ToolCallStart, Usage
+from ..events import Finish, Reasoning, Text, ToolCallArgs, ToolCallEnd, ToolCallStart, Usage, clean
 from . import ProviderError
 
 CONNECT_TIMEOUT = 5  # seconds; how long an answer may take is the engine's to say
+AFTER_DONE = 0.25  # seconds that the body may take to end after [DONE]
 MAX_EVENT = 8_000_000  # bytes of one event; nothing real comes near, and a server must not fill our memory
+BOM = b"\xef\xbb\xbf"
+BROKEN = (httpx2.HTTPError, httpx2.StreamError, aiohttp.ClientError, OSError)  # the transports' errors in mid-stream
 
 log = logging.getLogger(__name__)
 _clients = weakref.WeakKeyDictionary()  # event loop -> {(base_url, api_key): client}
@@ -33,36 +37,38 @@ _clients = weakref.WeakKeyDictionary()  # event loop -> {(base_url, api_key): cl
 
 async def reply(request):
     params = dict(request.params)
-    client = _client(params.pop("base_url", None), params.pop("api_key_env", None), params.pop("api_key", None))
-    asking = client.chat.completions.with_streaming_response.create(
-        model=request.model,
-        messages=_messages(request),
-        stream=True,
-        stream_options={"include_usage": True},
-        extra_body=params,
-    )
-    chunks = Chunks()
+    events, chunks = Events(), Chunks()
     with _sentences():
+        client = _client(params.pop("base_url", None), params.pop("api_key_env", None), params.pop("api_key", None))
+        asking = client.chat.completions.with_streaming_response.create(
+            model=request.model,
+            messages=_messages(request),
+            stream=True,
+            stream_options={"include_usage": True},
+            extra_body=params,
+        )
         async with asking as response:
-            kind = response.headers.get("content-type", "")
-            if kind.startswith("text/html"):
-                raise ProviderError("The model's address answered with a web page.", "not_a_stream", broken_off=True)
-            if kind.startswith("application/json"):  # a server that does not stream answers at once
-                for piece in chunks.pieces(await response.read()):
-                    yield piece
-            else:
-                events = Events()
-                async for data in response.iter_bytes():
-                    for event in events.feed(data):
-                        for piece in chunks.pieces(event):
-                            yield piece
-                    if chunks.done:
-                        break
-                for event in events.rest():
-                    for piece in chunks.pieces(event):
+            packets = response.iter_bytes()
+            async for packet in packets:
+                for data in events.feed(packet):
+                    for piece in chunks.pieces(data):
                         yield piece
-        for piece in chunks.rest():
-            yield piece
+                if chunks.done:
+                    await _end(packets)
+                    break
+            for data in events.rest():
+                for piece in chunks.pieces(data, cut=True):
+                    yield piece
+    for piece in chunks.rest():
+        yield piece
+
+
+async def _end(packets):
+    """Read what little follows [DONE]: a connection whose answer was read to the end serves the next request, too."""
+    with suppress(*BROKEN):
+        async with asyncio.timeout(AFTER_DONE):
+            async for _ in packets:
+                pass
 
 
 async def close():
@@ -72,25 +78,25 @@ async def close():
 
 
 def _client(base_url, api_key_env, api_key):
-    base_url = base_url or None
-    if api_key_env:
-        api_key = os.environ.get(api_key_env)
-        if not api_key:
-            raise ProviderError(f"The environment variable {api_key_env} is not set.", "not_configured")
-    if api_key is None:
-        if base_url or os.environ.get("OPENAI_API_KEY") is None and os.environ.get("OPENAI_BASE_URL"):
-            api_key = "none"  # a server of one's own often wants no key, and OpenAI's key is not for others to see
-        elif not os.environ.get("OPENAI_API_KEY"):
-            raise ProviderError("The environment variable OPENAI_API_KEY is not set.", "not_configured")
+    """The client for these params. OpenAI's key goes to no address but OpenAI's and OPENAI_BASE_URL."""
+    if not all(isinstance(param or "", str) for param in (base_url, api_key_env, api_key)):
+        raise ProviderError("The params base_url, api_key_env and api_key have to be text.", "not_configured")
+    if api_key_env or not (api_key or base_url):
+        name = api_key_env or "OPENAI_API_KEY"
+        api_key = os.environ.get(name, "").strip()
+        if not api_key and (api_key_env or not os.environ.get("OPENAI_BASE_URL")):
+            raise ProviderError(f"The environment variable {name} is not set.", "not_configured")
     clients = _clients.setdefault(asyncio.get_running_loop(), {})
     if (base_url, api_key) not in clients:
         http_client = openai.DefaultAioHttpClient(
             timeout=httpx2.Timeout(None, connect=CONNECT_TIMEOUT),
             limits=httpx2.Limits(max_connections=100_000, max_keepalive_connections=100),  # runs are bounded, not these
         )
+        stranger = {"OpenAI-Organization": openai.Omit(), "OpenAI-Project": openai.Omit()}
         clients[base_url, api_key] = openai.AsyncOpenAI(
-            base_url=base_url,
-            api_key=api_key,
+            base_url=base_url or None,
+            api_key=api_key or "none",  # a server of one's own often wants no key; the SDK does
+            default_headers=stranger if base_url else None,
             http_client=http_client,
             max_retries=0,  # the engine retries, for every provider alike
         )
@@ -112,16 +118,21 @@ def _sentences():
     try:
         yield
     except openai.APIStatusError as error:
-        log.warning("The model's server answered %s: %s", error.status_code, error.message)
-        raise _refusal(error.status_code, error.code, error.message, error.response.headers) from error
+        raise _reported(error.body, error.status_code, error.response.headers) from error
     except openai.APIError as error:
-        log.warning("The model's server cannot be reached: %r", error.__cause__ or error)
+        log.warning("The model's server cannot be reached: %s", _plain(error.__cause__ or error))
         raise ProviderError("The model's server cannot be reached.", "unreachable", retryable=True) from error
-    except openai.OpenAIError as error:
-        raise ProviderError(f"The provider is not set up: {error}", "not_configured") from error
-    except (httpx2.HTTPError, httpx2.StreamError, aiohttp.ClientError, OSError) as error:
-        log.warning("The model's stream broke off: %r", error)
+    except (openai.OpenAIError, httpx2.InvalidURL, UnicodeError) as error:
+        log.warning("The provider is not set up: %s", _plain(error))
+        raise ProviderError("The model's address or API key is not set up rightly.", "not_configured") from error
+    except BROKEN as error:
+        log.warning("The model's stream broke off: %s", _plain(error))
         raise _broken_off() from error
+
+
+def _plain(error):
+    """For the log; some errors' repr shows the request's headers and the key in them."""
+    return f"{type(error).__name__}: {error}"
 
 
 def _broken_off():
@@ -133,51 +144,91 @@ def _broken_off():
     )
 
 
-def _refusal(status, code, message, headers=None):
-    """The error for an HTTP status, or for the like number in an error object in mid-stream."""
-    sentences = {
-        401: ("The provider refused the API key.", "authentication"),
-        403: ("The provider does not allow this model for this key.", "permission"),
-        404: ("The provider does not know this model.", "unknown_model"),
-        429: ("The model is asked too often right now. Try again in a minute.", "rate_limited"),
-    }
-    if code == "insufficient_quota":
-        return ProviderError("The provider's account has no quota left.", "quota")
-    if code == "context_length_exceeded":
-        return ProviderError("The conversation is too long for this model.", "context_length")
-    if status in sentences:
-        return ProviderError(*sentences[status], retryable=status == 429, retry_after=_seconds(headers))
-    if status in (408, 409) or status >= 500:
-        sentence = "The model is overloaded or failing. Try again in a minute."
-        return ProviderError(sentence, "overloaded", retryable=True, retry_after=_seconds(headers))
-    return ProviderError(f"The provider refused the request: {message[:300]}", "refused")
+SENTENCES = {
+    401: ("The provider refused the API key.", "authentication"),
+    402: ("The provider's account has no quota left.", "quota"),
+    403: ("The provider does not allow this model for this key.", "permission"),
+    404: ("The provider does not know this model, or its address is wrong.", "unknown_model"),
+    413: ("The conversation is too long for this model.", "context_length"),
+    429: ("The model is asked too often right now. Try again in a minute.", "rate_limited"),
+    500: ("The model is overloaded or failing. Try again in a minute.", "overloaded"),
+}
+STATUSES = {  # what a server may say in place of an HTTP status, or to say it better
+    "context_length_exceeded": 413,
+    "insufficient_quota": 402,
+    "internal_server_error": 500,
+    "overloaded_error": 500,
+    "rate_limit_error": 429,
+    "rate_limit_exceeded": 429,
+    "server_error": 500,
+}
+
+
+def _reported(error, status=None, headers=None):
+    """The ProviderError of what a server reports: a refusal's body, or an error object in mid-stream.
+
+    Seen are {"message", "code", "type"} with words or numbers, the same inside of a list or an "error", and plain text.
+    """
+    if type(error) is list and error:
+        error = error[0]
+    if type(error) is dict:
+        error = error.get("error") or error
+    if type(error) is not dict:
+        error = {"message": error}
+    message = clean(str(error.get("message") or error.get("detail") or "no reason given"))[:300]
+    words = [str(error.get("code")), str(error.get("type"))]
+    log.warning("The model's server reported an error (%s, %s): %s", status, ", ".join(words), message)
+    status = next((STATUSES[word] for word in words if word in STATUSES), status)
+    if status is None:
+        status = next((int(word) for word in words if re.fullmatch("[45][0-9]{2}", word)), 400)
+    retryable = status in (408, 409, 429) or status >= 500
+    if status in SENTENCES or retryable:
+        sentence, code = SENTENCES.get(status, SENTENCES[500])
+    else:
+        sentence, code = f"The provider reported an error: {message}", "refused"
+    return ProviderError(sentence, code, retryable=retryable, retry_after=_seconds(headers))
 
 
 def _seconds(headers):
+    """What Retry-After says, or None; it may also be a date, which nobody sends."""
     try:
-        return float((headers or {}).get("retry-after", ""))
+        seconds = float((headers or {}).get("retry-after", ""))
     except ValueError:
         return None
+    return seconds if seconds >= 0 else None
 
 
 class Events:
-    """Bytes of a server-sent event stream -> the `data` of each event, as bytes; `error` events as error objects."""
+    """Bytes of a server-sent event stream -> the `data` of each event, as bytes; `error` events as error objects.
+
+    One JSON object in place of a stream is its only event; a web page is refused.
+    """
 
     def __init__(self):
-        self.buffer = b""
-        self.data = []
+        self.begun = self.after_cr = self.whole = False
+        self.line = []  # packets of the line whose end did not come yet
+        self.data = []  # the lines of the event whose end did not come yet
+        self.held = 0  # bytes of both
         self.name = b""
-        self.began = False
 
-    def feed(self, chunk):
-        self.buffer += chunk
-        if not self.began and len(self.buffer) >= 3:
-            self.buffer, self.began = self.buffer.removeprefix(b"\xef\xbb\xbf"), True
-        if len(self.buffer) > MAX_EVENT:
+    def feed(self, packet):
+        if not self.begun:
+            packet = self._begin(packet)
+        if self.after_cr and packet:  # a CR LF that came in two packets
+            packet, self.after_cr = packet.removeprefix(b"\n"), False
+        if b"\r" in packet:
+            self.after_cr = packet.endswith(b"\r")
+            packet = packet.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        self.held += len(packet)
+        if self.held > MAX_EVENT:
             raise ProviderError("The model's server sent something without end.", "malformed")
-        if b"\r" in self.buffer:
-            self.buffer = self.buffer.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        *lines, self.buffer = self.buffer.split(b"\n")
+        if self.whole or b"\n" not in packet:
+            self.line.append(packet)
+            return
+        if self.line:
+            packet = b"".join([*self.line, packet])
+        *lines, rest = packet.split(b"\n")
+        self.line = [rest] if rest else []
         for line in lines:
             if line.startswith(b"data:"):
                 self.data.append(line[6:] if line[5:6] == b" " else line[5:])
@@ -187,18 +238,41 @@ class Events:
                 self.name = b""
             elif line.startswith(b"event:"):
                 self.name = line[6:].strip()
+        if not self.data:
+            self.held = len(rest)
 
     def rest(self):
-        """What the server left unfinished at the end of the stream."""
-        if self.buffer:
-            yield from self.feed(b"\n")
-        if self.data:
-            yield self._event()
+        """What the server left unfinished at the end of the stream; the end may have cut it anywhere."""
+        if self.whole:
+            yield b"".join(self.line)
+        else:
+            yield from self.feed(b"\n\n")
+
+    def _begin(self, packet):
+        """The stream's first bytes without a BOM; they tell what kind of answer it is."""
+        packet = b"".join([*self.line, packet])
+        self.line = []
+        if len(packet) < 3 and BOM.startswith(packet):
+            self.line = [packet]
+            return b""
+        packet = packet.removeprefix(BOM)
+        first = packet.lstrip()[:1]
+        if first == b"<":
+            raise ProviderError("The model's address answered with a web page.", "not_a_stream", broken_off=True)
+        self.begun, self.whole = bool(first), first in (b"{", b"[")
+        return packet
 
     def _event(self):
         data, self.data = b"\n".join(self.data), []
-        if self.name == b"error" and not data.lstrip().startswith(b"{"):
-            return orjson.dumps({"error": {"message": data.decode(errors="replace")}})
+        if self.name == b"error":
+            try:
+                told = orjson.loads(data)
+            except orjson.JSONDecodeError:
+                told = data.decode(errors="replace")
+            if type(told) is not dict or not told.get("error"):
+                return orjson.dumps({"error": told or "no reason given"})
+        elif self.name and not data.lstrip().startswith((b"{", b"[DONE]")):
+            return b""  # such as a ping, which may say anything
         return data
 
 
@@ -211,8 +285,10 @@ class Chunks:
         self.usage = None
         self.calls = {}  # index -> id of the tool calls that are open
 
-    def pieces(self, data):
-        if not data.strip() or self.done:
+    def pieces(self, data, cut=False):
+        """What this event says; `cut`: the stream's end may have cut it, and then it says nothing."""
+        data = data.strip()
+        if not data or self.done:
             return ()
         if data.startswith(b"[DONE]"):
             self.done = True
@@ -220,49 +296,73 @@ class Chunks:
         try:
             chunk = _parse(data)
             if error := chunk.get("error"):
-                raise self._error(error)
+                raise _reported(error)
             if usage := chunk.get("usage"):
                 self.usage = self._usage(usage)
+            pieces = []
             for choice in chunk.get("choices") or ():
                 if not choice.get("index"):  # we ask for one; of a server that sends more we read the first
-                    return list(self._choice(choice))
-            return ()
-        except (ValueError, TypeError, AttributeError, KeyError) as error:
+                    pieces += self._choice(choice)
+            return pieces
+        except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
+            if cut:
+                return ()
             log.warning("The model's server sent a malformed chunk: %r", data[:200])
             raise ProviderError("The model's server sent something that cannot be read.", "malformed") from error
 
     def rest(self):
         """What is to be said at the end of the stream; raises ProviderError if the model had not finished."""
-        if not self.finished:
-            raise _broken_off()
         if self.usage:
             yield self.usage
+        if not self.finished:
+            raise _broken_off()
 
     def _choice(self, choice):
-        delta = choice.get("delta") or choice.get("message") or {}
+        delta = choice.get("delta") or {}
+        if "message" in choice and "delta" not in choice:  # with a delta, it is the text so far once more
+            delta = choice["message"]
         if thought := delta.get("reasoning_content") or delta.get("reasoning"):
             yield Reasoning(_text(thought))
         if content := delta.get("content"):
-            yield Text(content if type(content) is str else _text(content))
+            if type(content) is str:
+                yield Text(content)
+            else:
+                yield from self._parts(content)
         if refusal := delta.get("refusal"):
             yield Text(_text(refusal))
         for call in delta.get("tool_calls") or ():
             yield from self._call(call)
         if reason := choice.get("finish_reason"):
+            if reason == "error":
+                raise _reported(choice.get("error"))
             for call in self.calls.values():
                 yield ToolCallEnd(call)
             self.calls.clear()
             self.finished = True
-            yield Finish(str(reason)[:50])
+            yield Finish(str(reason))
+
+    def _parts(self, content):
+        """Content that is a list of parts; some models think in it."""
+        for part in content if type(content) is list else [content]:
+            if type(part) is dict and (thought := part.get("thinking")):
+                yield Reasoning(_text(thought))
+            else:
+                yield Text(_text([part]))
 
     def _call(self, call):
-        """A tool call's deltas belong together by index; only the first one's id and name count."""
-        index, function = call.get("index", 0), call.get("function") or {}
-        if index not in self.calls:
-            self.calls[index] = str(call.get("id") or f"call_{index}")
-            yield ToolCallStart(self.calls[index], str(function.get("name") or "unknown"))
+        """A tool call's deltas belong together by index; only the first one's id and name count.
+
+        Where all calls have the same index or none, a new one is known by its own id and name.
+        """
+        index, function = call.get("index") or 0, call.get("function") or {}
+        known, id, name = self.calls.get(index), call.get("id"), function.get("name")
+        if known is None or (id and name and str(id) != known):
+            if known is not None:
+                yield ToolCallEnd(known)
+            known = self.calls[index] = str(id or f"call_{index}")
+            yield ToolCallStart(known, str(name or "unknown"))
         if arguments := function.get("arguments"):
-            yield ToolCallArgs(self.calls[index], arguments if type(arguments) is str else json.dumps(arguments))
+            yield ToolCallArgs(known, arguments if type(arguments) is str else json.dumps(arguments))
 
     def _usage(self, usage):
         def count(value):
@@ -278,16 +378,6 @@ class Chunks:
             count(cached.get("cached_tokens")),
         )
 
-    def _error(self, error):
-        """The ProviderError of an error object in mid-stream, whose code may be a word or an HTTP status."""
-        if type(error) is not dict:
-            error = {"message": str(error)}
-        message, code = str(error.get("message") or "no reason given"), error.get("code") or error.get("type")
-        log.warning("The model's server reported an error in its stream: %s (%s)", message, code)
-        words = {"rate_limit_exceeded": 429, "server_error": 500, "overloaded_error": 500, "internal_server_error": 500}
-        status = int(code) if str(code).isdigit() else words.get(code, 400)
-        return _refusal(status, code, message)
-
 
 def _parse(data):
     try:
@@ -299,8 +389,6 @@ def _parse(data):
 
 def _text(content):
     """Text from what should be a string but may be a list of parts, each a string or {"text": …}."""
-    if type(content) is str:
-        return content
     if type(content) is list:
-        return "".join(part if type(part) is str else part.get("text") or "" for part in content)
-    return ""
+        return "".join(part if type(part) is str else _text(part.get("text")) for part in content)
+    return content if type(content) is str else ""

@@ -1,0 +1,691 @@
+"""Staff edit assistants, and read conversations and runs without changing them."""
+
+import asyncio
+import re
+from datetime import timedelta
+from html import unescape
+from urllib.parse import quote
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from chat import engine
+from chat.events import Finish, Reasoning, Text, ToolCallArgs, ToolCallEnd, ToolCallResult, ToolCallStart, Usage
+from chat.models import Assistant, Conversation, Message, Run
+from chat.providers import ProviderError
+
+from .conftest import over, person
+
+ASSISTANTS, CONVERSATIONS, RUNS = (f"/admin/chat/{model}/" for model in ("assistant", "conversation", "run"))
+DEMO = {"name": "Demo", "slug": "demo-two", "model": "demo:", "max_model_calls": "3", "is_enabled": "on"}
+
+
+@pytest.fixture(autouse=True)
+def files_without_a_manifest(settings):
+    plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    settings.STORAGES = settings.STORAGES | {"staticfiles": plain}
+
+
+@pytest.fixture
+def staff_with(transactional_db):
+    """`staff_with("view_run")`: a member of staff who may do that and no more."""
+
+    @sync_to_async
+    def make(*codenames):
+        member = person("dora", is_staff=True)
+        member.user_permissions.set(Permission.objects.filter(codename__in=codenames))
+        return get_user_model().objects.get(pk=member.pk)
+
+    return make
+
+
+async def page(client, path):
+    response = await client.get(path)
+    assert response.status_code == 200, response
+    return response.content.decode()
+
+
+async def found(client, query="", path=CONVERSATIONS, column="titled"):
+    """What stands in that column of the list, from top to bottom."""
+    html = await page(client, f"{path}?{query}")
+    return [
+        unescape(re.sub("<[^>]+>", "", cell))
+        for cell in re.findall(f'field-{column}(?: nowrap)?">(.*?)</t[dh]>', html, re.S)
+    ]
+
+
+async def search(client, words, path=CONVERSATIONS, column="titled"):
+    return await found(client, f"q={quote(words)}", path, column)
+
+
+async def talk(owner, title, *, assistant=None, hours_ago=0):
+    time = timezone.now() - timedelta(hours=hours_ago)
+    return await Conversation.objects.acreate(
+        owner=owner, title=title, assistant=assistant, created_at=time, updated_at=time
+    )
+
+
+async def answered(run):
+    await engine.start(run)
+    await over(run)
+    return run
+
+
+async def snapshot():
+    """Every row that staff could wish to change."""
+    models = (Assistant, Conversation, Message, Run)
+    return [[row async for row in model.objects.order_by("pk").values()] for model in models]
+
+
+def page_of(row):
+    return reverse(f"admin:chat_{row._meta.model_name}_change", args=[row.pk])
+
+
+async def assistant_of(run):
+    return await Assistant.objects.aget(pk=run.assistant_id)
+
+
+@sync_to_async
+def queries(user, path):
+    client = Client()
+    client.force_login(user)
+    client.get(path)  # what is looked up once for the whole process
+    with CaptureQueriesContext(connection) as seen:
+        assert client.get(path).status_code == 200
+    return len(seen)
+
+
+# Who may come in ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", [ASSISTANTS, CONVERSATIONS, RUNS])
+async def test_a_person_who_is_not_staff_is_sent_to_login(client_of, charlie, path):
+    for client in (client_of(), client_of(charlie)):
+        response = await client.get(path)
+        assert response.status_code == 302
+        assert response.headers["Location"] == f"/admin/login/?next={path}"
+
+
+async def test_a_page_of_a_row_sends_its_owner_to_login_too(client_of, alice, finished_run):
+    run = await finished_run("one two three")
+    for row in (run.conversation, run):
+        assert (await client_of(alice).get(page_of(row))).status_code == 302
+
+
+@pytest.mark.parametrize("model", ["assistant", "conversation", "run"])
+async def test_staff_see_only_what_they_may_view(client_of, staff_with, finished_run, model):
+    run = await finished_run("one two three")
+    client = client_of(await staff_with(f"view_{model}"))
+    rows = {"assistant": await assistant_of(run), "conversation": run.conversation, "run": run}
+    for name, row in rows.items():
+        expected = 200 if name == model else 403
+        assert (await client.get(f"/admin/chat/{name}/")).status_code == expected
+        assert (await client.get(page_of(row))).status_code == expected
+
+
+async def test_every_page_works_without_inline_scripts_and_styles(client_of, bob, finished_run):
+    run = await finished_run("one two three")
+    client, assistant = client_of(bob), await assistant_of(run)
+    paths = [
+        ASSISTANTS,
+        f"{ASSISTANTS}add/",
+        CONVERSATIONS,
+        RUNS,
+        *map(page_of, (assistant, run.conversation, run)),
+    ]
+    for path in paths:
+        response = await client.get(path)
+        assert "default-src 'self'" in response.headers["Content-Security-Policy"]
+        html = response.content.decode()
+        assert not re.search(r"<script(?![^>]*\ssrc=)|<style|<[^>]+\s(style|on\w+)=", html), path
+
+
+# Assistants -----------------------------------------------------------------------------------------------------------
+
+
+async def test_assistants_are_made_and_edited(client_of, bob):
+    client = client_of(bob)
+    made = DEMO | {"tools": '["clock"]', "params": '{"temperature": 0.2, "stop": "終わり"}', "memory_turns": "4"}
+    assert (await client.post(f"{ASSISTANTS}add/", made)).status_code == 302
+    assistant = await Assistant.objects.aget(slug="demo-two")
+    assert (assistant.name, assistant.model, assistant.memory_turns) == ("Demo", "demo:", 4)
+    assert (assistant.tools, assistant.params) == (["clock"], {"temperature": 0.2, "stop": "終わり"})
+
+    assert "終わり" in await page(client, page_of(assistant))
+    assert (await client.post(page_of(assistant), made | {"name": "Renamed"})).status_code == 302
+    await assistant.arefresh_from_db()
+    assert assistant.name == "Renamed"
+    assert "Renamed" in await found(client, path=ASSISTANTS, column="name")
+
+
+async def test_assistants_need_no_tools_and_no_params(client_of, bob):
+    assert (await client_of(bob).post(f"{ASSISTANTS}add/", DEMO | {"tools": "", "params": ""})).status_code == 302
+    assistant = await Assistant.objects.aget(slug="demo-two")
+    assert (assistant.tools, assistant.params) == ([], {})
+
+
+@pytest.mark.parametrize("model", ["gpt-5-mini", "nowhere:gpt", ":", "<b>:x"])
+async def test_assistants_refuse_a_model_of_no_provider(client_of, bob, model):
+    response = await client_of(bob).post(f"{ASSISTANTS}add/", DEMO | {"model": model})
+    assert response.status_code == 200
+    assert f"“{model}” names no provider. A model id begins with one of " in unescape(response.content.decode())
+    assert "<b>:x" not in response.content.decode()
+    assert not await Assistant.objects.filter(slug="demo-two").aexists()
+
+
+@pytest.mark.parametrize(
+    "field, value, sentence",
+    [
+        ("tools", '["clock", "rm -rf"]', "There is no tool called “rm -rf”."),
+        ("tools", "{}", "Tools are a JSON list of names."),
+        ("tools", '"clock"', "Tools are a JSON list of names."),
+        ("tools", '[["clock"]]', "Tools are a JSON list of names."),
+        ("tools", "clock", "Enter a valid JSON."),
+        ("params", "[]", "Parameters are a JSON object."),
+        ("params", "0", "Parameters are a JSON object."),
+        ("params", '{"temperature": 0.2', "Enter a valid JSON."),
+        ("params", '{"temperature": NaN}', "Enter a valid JSON."),
+        ("params", '{"temperature": 1e999}', "Enter a valid JSON."),
+        ("params", '{"stop": "\\u0000"}', "Enter a valid JSON."),
+        ("params", '{"stop": "\\ud800"}', "Enter a valid JSON."),
+        ("params", f'{{"seed": {"9" * 5000}}}', "Enter a valid JSON."),
+        ("params", "[" * 20_000, "Enter a valid JSON."),
+    ],
+)
+async def test_assistants_refuse_json_that_makes_no_sense(client_of, bob, field, value, sentence):
+    response = await client_of(bob).post(f"{ASSISTANTS}add/", DEMO | {field: value})
+    assert response.status_code == 200
+    html = unescape(response.content.decode())
+    assert sentence in html
+    assert value in html  # to be mended, not typed again
+    assert not await Assistant.objects.filter(slug="demo-two").aexists()
+
+
+async def test_assistants_have_one_default_which_is_the_last_one_chosen(client_of, bob):
+    first = await Assistant.objects.filter(is_default=True).afirst()
+    first = first or await Assistant.objects.acreate(slug="first", name="First", model="demo:", is_default=True)
+    assert (await client_of(bob).post(f"{ASSISTANTS}add/", DEMO | {"is_default": "on"})).status_code == 302
+    assert [a.slug async for a in Assistant.objects.filter(is_default=True)] == ["demo-two"]
+
+
+async def test_assistants_are_not_deleted_in_numbers(client_of, bob, finished_run):
+    run = await finished_run("one two three")
+    before = await snapshot()
+    action = {"action": "delete_selected", "_selected_action": run.assistant_id, "post": "yes"}
+    await client_of(bob).post(ASSISTANTS, action)
+    assert await snapshot() == before
+
+
+async def test_deleting_an_assistant_keeps_what_was_said(client_of, bob, finished_run):
+    run = await finished_run("one two three")
+    response = await client_of(bob).post(f"{ASSISTANTS}{run.assistant_id}/delete/", {"post": "yes"})
+    assert response.status_code == 302
+    assert not await Assistant.objects.filter(pk=run.assistant_id).aexists()
+    html = await page(client_of(bob), page_of(run.conversation))
+    assert "one two three" in html
+    assert "scripted:words" in html
+
+
+async def test_assistants_are_read_only_without_the_permission_to_change(client_of, staff_with, script):
+    assistant = await script("words")
+    client = client_of(await staff_with("view_assistant"))
+    before = await snapshot()
+    assert "scripted:words" in await page(client, page_of(assistant))
+    assert (await client.post(page_of(assistant), DEMO)).status_code == 403
+    assert (await client.post(f"{ASSISTANTS}add/", DEMO)).status_code == 403
+    assert (await client.post(f"{ASSISTANTS}{assistant.pk}/delete/", {"post": "yes"})).status_code == 403
+    assert await snapshot() == before
+
+
+# Finding a conversation -----------------------------------------------------------------------------------------------
+
+
+async def test_conversations_are_listed_with_the_newest_activity_first(client_of, alice, bob, finished_run):
+    await talk(alice, "Older", hours_ago=2)
+    await talk(alice, "Oldest", hours_ago=3)
+    await finished_run("one two three")
+    client = client_of(bob)
+    assert await found(client) == ["Hi", "Older", "Oldest"]
+    assert await found(client, column="owner") == ["alice"] * 3
+    assert await found(client, column="assistant") == ["words", "-", "-"]
+    assert await found(client, column="messages_kept") == ["2", "0", "0"]
+    assert await found(client, column="last_status") == ["completed", "-", "-"]
+    assert len(await found(client, column="updated")) == 3
+
+
+async def test_conversations_show_the_status_of_their_last_run(client_of, bob, script, ask):
+    run = await ask(await script("first", ProviderError("No.")))
+    await over(run)
+    await script("first", Text("Yes."), Finish("stop"))
+    await answered(await run.message.regenerate())
+    assert await found(client_of(bob), column="last_status") == ["completed"]
+
+
+async def test_conversations_are_found_by_owner(client_of, alice, bob, charlie):
+    await talk(alice, "Of Alice")
+    await talk(charlie, "Of Charlie")
+    client = client_of(bob)
+    assert await found(client, "owner=alice") == ["Of Alice"]
+    assert await found(client, "owner=Charlie") == ["Of Charlie"]
+    assert await found(client, "owner=char") == []
+    assert await search(client, "charl") == ["Of Charlie"]
+
+
+async def test_the_owner_filter_keeps_the_other_filters(client_of, alice, bob):
+    await talk(alice, "Bread")
+    html = await page(client_of(bob), f"{CONVERSATIONS}?owner=%3Cb%3E&q=Bread&status=failed")
+    form = html[html.index('class="owner-filter"') :].partition("</form>")[0]
+    assert '<input type="hidden" name="q" value="Bread">' in form
+    assert '<input type="hidden" name="status" value="failed">' in form
+    assert 'name="owner" value="&lt;b&gt;"' in form
+
+
+async def test_conversations_are_found_by_assistant(client_of, alice, bob, script):
+    one, other = await script("one"), await script("other")
+    await talk(alice, "With one", assistant=one)
+    await talk(alice, "With the other", assistant=other)
+    assert await found(client_of(bob), f"assistant__id__exact={one.pk}") == ["With one"]
+
+
+async def test_conversations_are_found_by_date(client_of, alice, bob):
+    new, old = await talk(alice, "New"), await talk(alice, "Old", hours_ago=24 * 400)
+    client = client_of(bob)
+    for conversation in (new, old):
+        day = conversation.updated_at
+        query = f"updated_at__year={day.year}&updated_at__month={day.month}&updated_at__day={day.day}"
+        assert await found(client, query) == [conversation.title]
+    assert await found(client, quote(f"updated_at__gte={new.updated_at - timedelta(days=7)}", safe="=")) == ["New"]
+
+
+async def test_conversations_are_found_once_by_the_status_of_any_run(client_of, bob, script, ask):
+    failed = await ask(await script("failing", ProviderError("No.")), "Failing")
+    await over(failed)
+    await answered(await failed.message.regenerate())
+    good = await ask(await script("good", Text("Yes."), Finish("stop")), "Good")
+    await over(good)
+    client = client_of(bob)
+    assert await found(client, "status=failed") == ["Failing"]
+    assert await found(client, "status=completed") == ["Good"]
+    assert await found(client, "status=queued") == []
+
+
+async def test_conversations_are_found_once_by_what_was_said(client_of, bob, finished_run):
+    run = await finished_run("東京は 晴れです。100% sure")
+    await answered(await run.conversation.ask("明日の東京の天気は？"))
+    client = client_of(bob)
+    assert await search(client, "東京") == ["Hi"]
+    assert await search(client, "天気") == ["Hi"]
+    assert await search(client, "晴れです SURE") == ["Hi"]
+    assert await search(client, "“東京” 大阪") == []
+    assert await search(client, '"は 晴れ"') == ["Hi"]
+    assert await search(client, '"晴れ は"') == []
+    assert await search(client, "0%") == ["Hi"]
+    assert await search(client, "_%") == []
+
+
+async def test_conversations_are_found_by_title_and_id(client_of, alice, bob):
+    bread, _ = await talk(alice, "Bread"), await talk(alice, "Butter")
+    client = client_of(bob)
+    assert await search(client, "brea") == ["Bread"]
+    assert await search(client, str(bread.pk)) == ["Bread"]
+    assert await search(client, bread.pk.hex) == ["Bread"]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "q=%00",
+        "owner=%00",
+        "status=%00",
+        "status=nonsense",
+        "q='",
+        "q=%22",
+        "p=9999999",
+        "p=x",
+        "updated_at__year=x",
+        "updated_at__year=99999",
+        "assistant__id__exact=x",
+        "assistant__id__exact=99999999999999999999",
+        "id__exact=x",
+        "model=%00",
+        "status__exact=%00",
+        "nonsense=1",
+        "o=99",
+    ],
+)
+@pytest.mark.parametrize("path", [CONVERSATIONS, RUNS])
+async def test_a_question_without_sense_is_no_error_of_ours(client_of, bob, finished_run, path, query):
+    await finished_run("one two three")
+    assert (await client_of(bob).get(f"{path}?{query}")).status_code in (200, 302)
+
+
+async def test_text_is_not_guessed_through_the_list_of_runs(client_of, staff_with, finished_run):
+    await finished_run("one two three")
+    response = await client_of(await staff_with("view_run")).get(f"{RUNS}?message__text__startswith=one")
+    assert response.status_code == 400
+
+
+async def test_lists_take_the_same_queries_whatever_their_length(bob, alice, finished_run):
+    run = await finished_run("one two three")
+    few = [await queries(bob, path) for path in (CONVERSATIONS, RUNS)]
+    for number in range(20):
+        await long_conversation(await talk(alice, f"Talk {number}", assistant=await assistant_of(run)), 4)
+    assert [await queries(bob, path) for path in (CONVERSATIONS, RUNS)] == few
+    assert max(few) <= 12
+
+
+# Reading a conversation -----------------------------------------------------------------------------------------------
+
+
+async def long_conversation(conversation, length):
+    """That many messages in one line, written as rows."""
+    messages, time, parent = [], timezone.now(), None
+    for number in range(length):
+        text = f"message {number}"
+        message = Message(
+            conversation=conversation,
+            parent=parent,
+            role=Message.ASSISTANT if number % 2 else Message.USER,
+            text=text,
+            parts=[{"type": "text", "text": text}],
+            created_at=time + timedelta(seconds=number),
+        )
+        messages.append(message)
+        parent = message
+    await Message.objects.abulk_create(messages)
+    ended = {"status": Run.COMPLETED, "finished_at": time, "last_seq": 5, "model": "demo:"}
+    runs = [Run(conversation=conversation, message=message, **ended) for message in messages[1::2]]
+    await Run.objects.abulk_create(runs)
+
+
+def told(html):
+    """What a transcript says, from top to bottom, as (step to the right, place among siblings, text)."""
+    lines = []
+    for line in html.split('<li class="line ')[1:]:
+        place = re.search(r'"line__place">(.*?)</span>', line, re.S)
+        place = " ".join(re.sub("<[^>]+>|[←→]", "", place[1]).split()) if place else ""
+        said = re.findall(r'<div class="said" dir="auto">(.*?)</div>', line, re.S)
+        lines.append((int(re.search(r"line--step-(\d)", line)[1]), place, "".join(map(unescape, said))))
+    return lines
+
+
+async def test_a_transcript_shows_every_branch_in_order(client_of, bob, script, ask):
+    def speech(request):
+        asked = request.turns[-1][1][0]["text"]
+        return [Text(f"To {asked}"), Finish("stop")]
+
+    first = await ask(await script("speech", speech), "One")
+    await over(first)
+    conversation = first.conversation
+    second = await answered(await first.message.regenerate())
+    one = await answered(await conversation.ask("Two", parent_id=first.message_id))
+    await answered(await conversation.ask("Three", parent_id=one.message_id))
+    await answered(await conversation.ask("Two again", parent_id=first.message_id))
+    assert told(await page(client_of(bob), page_of(conversation))) == [
+        (0, "", "One"),
+        (1, "answer 1 of 2 · latest branch", "To One"),
+        (2, "version 1 of 2", "Two"),
+        (2, "", "To Two"),
+        (2, "", "Three"),
+        (2, "", "To Three"),
+        (2, "version 2 of 2 · latest branch", "Two again"),
+        (2, "", "To Two again"),
+        (1, "answer 2 of 2", "To One"),
+    ]
+    html = await page(client_of(bob), page_of(conversation))
+    assert html.count(f'href="#message-{first.message_id}"') == 3  # its own, its sibling's, and that of “Two again”
+    assert html.count(f'href="#message-{second.message_id}"') == 2
+
+
+async def test_a_transcript_of_nothing_says_so(client_of, alice, bob):
+    assert "Nothing was said yet." in await page(client_of(bob), page_of(await talk(alice, "Empty")))
+
+
+async def test_hostile_text_is_inert_in_every_place(client_of, bob, script, ask):
+    evil = "<script>alert(1)</script>"
+    assistant = await script(
+        "evil",
+        Reasoning(evil),
+        ToolCallStart("1", evil),
+        ToolCallArgs("1", evil),
+        ToolCallEnd("1"),
+        ToolCallResult("1", evil),
+        ToolCallStart("2", "clock"),
+        ToolCallEnd("2"),
+        ToolCallResult("2", evil, metadata={"error": True}),
+        Text(evil),
+        ProviderError(evil, evil),
+        name=evil,
+    )
+    run = await ask(assistant, evil)
+    await over(run)
+    await run.conversation.arefresh_from_db()
+    assert run.conversation.title == evil
+    await run.message.regenerate()  # a sibling is quoted
+    client = client_of(bob)
+    for path in (CONVERSATIONS, RUNS, ASSISTANTS, *map(page_of, (run.conversation, run, assistant))):
+        html = await page(client, path)
+        assert "<script>alert" not in html, path
+        assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html, path
+    for path in (CONVERSATIONS, RUNS):
+        assert "<script>alert" not in await page(client, f"{path}?q={quote(evil)}&owner={quote(evil)}")
+
+
+async def test_text_keeps_its_lines_and_is_not_markdown(client_of, bob, script, ask):
+    text = "# Title\n\n  - **one**\n![](https://example.com/x.png)"
+    run = await ask(await script("lines", Text(text), Finish("stop")))
+    await over(run)
+    html = await page(client_of(bob), page_of(run.conversation))
+    assert f'<div class="said" dir="auto">{text}</div>' in html
+    assert "https://example.com" not in html.replace(text, "")
+
+
+async def test_reasoning_and_tool_calls_are_folded(client_of, bob, script, ask):
+    steps = [
+        Reasoning("I look at the clock."),
+        ToolCallStart("1", "clock"),
+        ToolCallArgs("1", '{"time_zone":"Asia/Tokyo","言葉":"東京"}'),
+        ToolCallEnd("1"),
+        ToolCallResult("1", "noon"),
+        ToolCallStart("2", "clock"),
+        ToolCallArgs("2", '{"time_zone":'),
+        ToolCallEnd("2"),
+        ToolCallResult("2", "There is no such zone.", metadata={"error": True}),
+        Text("It is noon."),
+        Finish("stop"),
+    ]
+    run = await ask(await script("clock", *steps))
+    await over(run)
+    html = await page(client_of(bob), page_of(run.conversation))
+    content = html[html.index('<ol class="transcript">') :].partition("</ol>")[0]
+    folded = "".join(re.findall(r"<details>.*?</details>", content, re.S))
+    for text in ("I look at the clock.", "noon", "There is no such zone.", "failed", "{&quot;time_zone&quot;:"):
+        assert text in folded
+    assert '{\n  "time_zone": "Asia/Tokyo",\n  "言葉": "東京"\n}' in unescape(folded)
+    assert "It is noon." not in folded
+    assert "It is noon." in content
+
+
+async def test_a_part_of_another_kind_is_shown_as_it_is(client_of, alice, bob):
+    conversation = await talk(alice, "Picture")
+    part = {"type": "image", "media": "写真.png"}
+    await Message.objects.acreate(conversation=conversation, role=Message.USER, parts=[part])
+    html = await page(client_of(bob), page_of(conversation))
+    assert "<summary>image</summary>" in html
+    assert "写真.png" in html
+
+
+async def test_a_reply_tells_of_its_run(client_of, bob, script, ask):
+    steps = [Text("Half"), Usage(1200, 34, 1234), Finish("length")]
+    run = await ask(await script("half", *steps))
+    await over(run)
+    start = timezone.now()
+    times = {"started_at": start + timedelta(seconds=0.5), "first_token_at": start + timedelta(seconds=2)}
+    await Run.objects.filter(pk=run.pk).aupdate(created_at=start, finished_at=start + timedelta(seconds=95), **times)
+    html = await page(client_of(bob), page_of(run.conversation))
+    footer = html[html.index('<footer class="line__run">') :].partition("</footer>")[0]
+    footer = re.sub(r"<[^>]+>", " ", footer)
+    for text in ("completed", "scripted:half", "length", "The answer reached its length limit."):
+        assert text in footer
+    assert "1,200 input, 34 output, 1,234 total" in footer
+    assert re.search(r"Waited\s+0\.50 s\s+To first token\s+1\.50 s\s+Whole\s+1 min 35 s", footer)
+    assert f'href="{page_of(run)}"' in html
+
+
+async def test_a_failed_reply_tells_the_sentence_and_the_code(client_of, bob, script, ask):
+    run = await ask(await script("failing", ProviderError("The model is overloaded.", "overloaded")))
+    await over(run)
+    html = await page(client_of(bob), page_of(run.conversation))
+    assert "The model is overloaded. <code>overloaded</code>" in html
+    assert "No text." in html
+
+
+async def test_a_reply_that_is_being_written_says_so(client_of, bob, script, ask):
+    gate = asyncio.Event()
+    run = await ask(await script("slow", gate.wait, Text("one"), Finish("stop")))
+    assert "Still being written." in await page(client_of(bob), page_of(run.conversation))
+    gate.set()
+    await over(run)
+
+
+async def test_a_transcript_of_300_messages_takes_few_queries(alice, bob, client_of):
+    short, long = await talk(alice, "Short"), await talk(alice, "Long")
+    await long_conversation(short, 2)
+    await long_conversation(long, 300)
+    few = await queries(bob, page_of(short))
+    assert await queries(bob, page_of(long)) == few <= 8
+    lines = told(await page(client_of(bob), page_of(long)))
+    assert lines == [(0, "", f"message {number}") for number in range(300)]
+
+
+async def test_a_transcript_needs_the_view_permission_alone(client_of, staff_with, finished_run):
+    run = await finished_run("one two three")
+    html = await page(client_of(await staff_with("view_conversation")), page_of(run.conversation))
+    assert "one two three" in html
+    assert "completed" in html
+    assert RUNS not in html  # those they may not see
+
+
+async def test_a_conversation_that_is_not_there_is_said_to_be_missing(client_of, bob):
+    for name in ("11111111-1111-4111-8111-111111111111", "nonsense", "%00"):
+        response = await client_of(bob).get(f"{CONVERSATIONS}{name}/change/")
+        assert (response.status_code, response.headers["Location"]) == (302, "/admin/")
+
+
+# Runs -----------------------------------------------------------------------------------------------------------------
+
+
+async def test_runs_are_listed_with_what_became_of_them(client_of, bob, script, ask):
+    good = await ask(await script("good", Text("Yes."), Usage(1200, 34, 1234), Finish("stop")))
+    await over(good)
+    await over(await ask(await script("bad", ProviderError("No.", "overloaded"))))
+    client = client_of(bob)
+
+    async def column(name):
+        return await found(client, path=RUNS, column=name)
+
+    assert await column("state") == ["failed", "completed"]
+    assert await column("model") == ["scripted:bad", "scripted:good"]
+    assert await column("assistant") == ["bad", "good"]
+    assert await column("owner") == ["alice", "alice"]
+    assert await column("tokens") == ["-", "1,234"]
+    assert await column("error_code") == ["overloaded", "-"]
+    assert all(re.fullmatch(r"\d+\.\d\d s", duration) for duration in await column("duration"))
+    assert len(await column("created")) == 2
+
+
+async def test_runs_are_found(client_of, bob, charlie, script, ask):
+    good = await ask(await script("good", Text("Yes."), Finish("stop")))
+    bad = await ask(await script("bad", ProviderError("The model is overloaded.", "too_busy")))
+    for run in (good, bad):
+        await over(run)
+    await Run.objects.filter(pk=good.pk).aupdate(created_at=good.created_at - timedelta(days=400))
+    await Conversation.objects.filter(pk=good.conversation_id).aupdate(owner=charlie)
+    client = client_of(bob)
+    for query in (
+        "status__exact=failed",
+        "model=scripted:bad",
+        "owner=alice",
+        f"assistant__id__exact={bad.assistant_id}",
+        f"created_at__year={bad.created_at.year}&created_at__month={bad.created_at.month}",
+        "q=overloaded",
+        "q=too_busy",
+        "q=alice",
+        f"q={bad.pk}",
+        f"q={bad.message_id}",
+        f"q={bad.conversation_id}",
+    ):
+        assert await found(client, query, RUNS, "model") == ["scripted:bad"], query
+
+
+async def test_a_run_tells_all_it_knows(client_of, bob, script, ask):
+    run = await ask(
+        await script(
+            "half", Text("Half"), Usage(7, 5, 12), Usage(20, 1, 21), ProviderError("Broken off.", "broken_off")
+        )
+    )
+    await over(run)
+    html = await page(client_of(bob), page_of(run))
+    told = (
+        "failed",
+        "Broken off.",
+        "broken_off",
+        "scripted:half: 7 input, 5 output, 12 total",
+        "together: 27 input, 6 output, 33 total",
+        "waited 0.",
+        "to first token 0.",
+        "whole 0.",
+        str(run.pk),
+        "alice",
+        f'<a href="{page_of(run.conversation)}#message-{run.message_id}">Hi</a>',
+    )
+    for text in told:
+        assert text in html
+
+
+async def test_a_run_keeps_the_words_from_those_who_may_not_read_them(client_of, staff_with, finished_run):
+    run = await finished_run("one two three")
+    await Conversation.objects.filter(pk=run.conversation_id).aupdate(title="A secret question")
+    html = await page(client_of(await staff_with("view_run")), page_of(run))
+    assert str(run.conversation_id) in html
+    for hidden in ("A secret question", "one two three", CONVERSATIONS):
+        assert hidden not in html
+
+
+# Nothing is changed ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("model", ["conversation", "run"])
+async def test_what_was_said_is_not_changed_by_anybody(client_of, alice, bob, finished_run, model):
+    run = await finished_run("one two three")
+    row = run if model == "run" else run.conversation
+    client, base = client_of(bob), f"/admin/chat/{model}/"
+    before = await snapshot()
+    change = {"title": "Other", "owner": alice.pk, "status": "failed", "post": "yes", "_save": "Save"}
+    for path in (page_of(row), f"{base}{row.pk}/delete/", f"{base}add/"):
+        assert (await client.post(path, change)).status_code == 403
+    assert (await client.get(f"{base}add/")).status_code == 403
+    assert (await client.get(f"{base}{row.pk}/delete/")).status_code == 403
+    await client.post(base, {"action": "delete_selected", "_selected_action": str(row.pk), "post": "yes"})
+    await client.post(
+        base, {"form-TOTAL_FORMS": "1", "form-INITIAL_FORMS": "1", "_save": "Save", "form-0-id": str(row.pk)}
+    )
+    assert await snapshot() == before
+
+
+async def test_permissions_to_change_give_no_more_than_reading(client_of, staff_with, finished_run):
+    run = await finished_run("one two three")
+    rights = [f"{verb}_{model}" for verb in ("add", "change", "delete") for model in ("conversation", "run")]
+    client = client_of(await staff_with(*rights))
+    before = await snapshot()
+    for row in (run.conversation, run):
+        assert (await client.get(page_of(row))).status_code == 200
+        assert (await client.post(page_of(row), {"title": "Other"})).status_code == 403
+    assert await snapshot() == before

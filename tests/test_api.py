@@ -1,0 +1,694 @@
+"""Every JSON call: what it answers, what it leaves in the rows, and what it leaves alone."""
+
+import asyncio
+import uuid
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+import pytest
+from asgiref.sync import ThreadSensitiveContext, sync_to_async
+from django.db import connection
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+
+from chat import engine
+from chat.engine import journal
+from chat.events import Finish, Text, ToolCallResult, ToolCallStart, Usage
+from chat.models import Assistant, Conversation, Message, Run, RunEvent
+
+from . import scripted
+from .conftest import over
+from .test_bad_input import rows
+
+
+@pytest.fixture
+async def words(script):
+    return await script("words", Text("Hello"), Text(" Alice"), Finish("stop"))
+
+
+@pytest.fixture
+async def conversation(alice, words):
+    return await Conversation.objects.acreate(owner=alice, assistant=words)
+
+
+@pytest.fixture
+def slow(script):
+    """`async with slow() as gate`: an assistant `slow` that says “one” and then waits for the gate."""
+
+    @asynccontextmanager
+    async def write(name="slow"):
+        gate = asyncio.Event()
+        await script(name, Text("one"), gate.wait, Text(" two"), Finish("stop"))
+        yield gate
+        gate.set()
+
+    return write
+
+
+async def run_of(answer):
+    return await Run.objects.select_related("conversation", "message__parent").aget(pk=answer.json()["run_id"])
+
+
+async def done(answer):
+    """The run of this answer, once it is over."""
+    await over(await run_of(answer))
+    return await run_of(answer)
+
+
+async def first_words(run):
+    """Wait until the person has seen something of this run."""
+    async with asyncio.timeout(10):
+        async for _, event in engine.follow(run):
+            if event and event.type == "TEXT_MESSAGE_CONTENT":
+                return
+
+
+async def at_once(*calls):
+    """The answers of calls that go on at the same time, each with a database thread of its own as on a server."""
+
+    async def one(call):
+        async with ThreadSensitiveContext():
+            try:
+                return await call
+            finally:
+                await sync_to_async(lambda: connection.close())()
+
+    return await asyncio.gather(*map(one, calls))
+
+
+def in_milliseconds(moment):
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def messages_url(conversation):
+    return f"/api/conversations/{conversation.pk}/messages"
+
+
+# Assistants -----------------------------------------------------------------------------------------------------------
+
+
+async def test_assistants_are_offered_with_the_default_first(client_of, alice):
+    await Assistant.objects.all().adelete()
+    await Assistant.objects.acreate(slug="zen", name="Zen", model="demo:", is_default=True, system_prompt="Be calm.")
+    await Assistant.objects.acreate(slug="abc", name="Abc", model="demo:", description="Letters.")
+    await Assistant.objects.acreate(slug="off", name="Off", model="demo:", is_enabled=False)
+    answer = await client_of(alice).get("/api/assistants")
+    assert answer.status_code == 200
+    assert answer.json() == {
+        "items": [
+            {"slug": "zen", "name": "Zen", "description": "", "is_default": True},
+            {"slug": "abc", "name": "Abc", "description": "Letters.", "is_default": False},
+        ]
+    }
+
+
+# Conversations --------------------------------------------------------------------------------------------------------
+
+
+async def test_a_conversation_is_created_with_the_default_assistant(client_of, alice):
+    await Assistant.objects.filter(is_default=True).aupdate(slug="usual")
+    answer = await client_of(alice).send("POST", "/api/conversations", {})
+    assert answer.status_code == 201
+    row = await Conversation.objects.select_related("assistant").aget()
+    told = answer.json()
+    assert parse_datetime(told.pop("created_at")) == in_milliseconds(row.created_at)
+    assert parse_datetime(told.pop("updated_at")) == in_milliseconds(row.updated_at)
+    assert told == {"id": str(row.pk), "title": "", "assistant": "usual"}
+    assert row.owner_id == alice.pk
+    assert not await Message.objects.aexists()
+
+
+async def test_a_conversation_is_created_with_a_title_and_an_assistant(client_of, alice, words):
+    answer = await client_of(alice).send("POST", "/api/conversations", {"title": " 旅行 ", "assistant": "words"})
+    assert answer.status_code == 201
+    assert (answer.json()["title"], answer.json()["assistant"]) == ("旅行", "words")
+    row = await Conversation.objects.aget()
+    assert (row.title, row.assistant_id) == ("旅行", words.pk)
+
+
+async def test_a_conversation_without_any_assistant_is_refused(client_of, alice):
+    await Assistant.objects.all().adelete()
+    answer = await client_of(alice).send("POST", "/api/conversations", {})
+    assert answer.status_code == 409
+    assert answer.json()["error"]["code"] == "no_assistant"
+    assert not await Conversation.objects.aexists()
+
+
+async def test_conversations_are_listed_by_newest_activity(client_of, alice, charlie, words):
+    now = timezone.now()
+    for title, age in (("middle", 2), ("newest", 1), ("oldest", 3)):
+        updated_at = now - timedelta(hours=age)
+        await Conversation.objects.acreate(owner=alice, assistant=words, title=title, updated_at=updated_at)
+    await Conversation.objects.acreate(owner=charlie, title="Charlie's")
+    answer = await client_of(alice).get("/api/conversations")
+    assert answer.status_code == 200
+    assert [item["title"] for item in answer.json()["items"]] == ["newest", "middle", "oldest"]
+    assert answer.json()["items"][0].keys() == {"id", "title", "assistant", "created_at", "updated_at"}
+    assert answer.json()["next_cursor"] is None
+
+
+async def pages(client, limit, **query):
+    """The ids of all pages, a list per page."""
+    read, cursor = [], ""
+    while cursor is not None:
+        answer = await client.get("/api/conversations", {"limit": limit, "cursor": cursor, **query})
+        assert answer.status_code == 200
+        read.append([item["id"] for item in answer.json()["items"]])
+        cursor = answer.json()["next_cursor"]
+    return read
+
+
+async def test_pages_hold_each_conversation_once_where_times_are_equal(client_of, alice):
+    now = timezone.now()
+    for _ in range(7):
+        await Conversation.objects.acreate(owner=alice, updated_at=now)
+    client = client_of(alice)
+    read = await pages(client, 3)
+    assert [len(page) for page in read] == [3, 3, 1]
+    whole = [item["id"] for item in (await client.get("/api/conversations")).json()["items"]]
+    assert sum(read, []) == whole
+    assert len(set(whole)) == 7
+
+
+async def test_a_page_that_ends_with_the_last_conversation_has_no_next(client_of, alice):
+    for _ in range(4):
+        await Conversation.objects.acreate(owner=alice)
+    assert [len(page) for page in await pages(client_of(alice), 2)] == [2, 2]
+
+
+async def test_new_activity_shifts_no_page(client_of, alice):
+    for number in range(6):
+        await Conversation.objects.acreate(owner=alice, updated_at=timezone.now() - timedelta(hours=number), title=number)
+    client = client_of(alice)
+    first = (await client.get("/api/conversations", {"limit": 3})).json()
+    await Conversation.objects.acreate(owner=alice, title="new")
+    await Conversation.objects.filter(title="1").aupdate(updated_at=timezone.now())
+    second = (await client.get("/api/conversations", {"limit": 3, "cursor": first["next_cursor"]})).json()
+    assert [item["title"] for item in second["items"]] == ["3", "4", "5"]
+
+
+async def test_search_finds_titles_and_messages_once_each(client_of, alice, charlie):
+    async def talk(owner, title, *texts):
+        conversation = await Conversation.objects.acreate(owner=owner, title=title)
+        for text in texts:
+            await conversation.messages.acreate(role="user", text=text)
+
+    await talk(alice, "東京の天気")
+    await talk(alice, "Weather", "明日の東京は？", "東京、それから京都は？")
+    await talk(alice, "Kyoto", "only there", "100% sure")
+    await talk(charlie, "東京のチャーリー")
+
+    async def found(q):
+        answer = await client_of(alice).get("/api/conversations", {"q": q})
+        return sorted(item["title"] for item in answer.json()["items"])
+
+    assert await found("東京") == ["Weather", "東京の天気"]
+    assert await found(" kYOTO ") == ["Kyoto"]
+    assert await found("100%") == ["Kyoto"]
+    assert await found("o%y") == []
+    assert await found("チャーリー") == []
+    assert len(await found("")) == 3
+
+
+async def test_search_has_pages_too(client_of, alice):
+    for number in range(5):
+        conversation = await Conversation.objects.acreate(owner=alice, title=f"apple {number}")
+        await conversation.messages.acreate(role="user", text="apple")
+        await Conversation.objects.acreate(owner=alice, title="pear")
+    read = await pages(client_of(alice), 2, q="apple")
+    assert [len(page) for page in read] == [2, 2, 1]
+    assert len(set(sum(read, []))) == 5
+
+
+async def test_one_conversation_is_read(client_of, alice, conversation):
+    answer = await client_of(alice).get(f"/api/conversations/{conversation.pk}")
+    assert answer.status_code == 200
+    assert answer.json()["id"] == str(conversation.pk)
+    assert answer.json()["assistant"] == "words"
+
+
+async def test_a_title_is_changed_and_nothing_else(client_of, alice, conversation):
+    answer = await client_of(alice).send("PATCH", f"/api/conversations/{conversation.pk}", {"title": "Renamed"})
+    assert answer.status_code == 200
+    assert answer.json()["title"] == "Renamed"
+    row = await Conversation.objects.aget()
+    assert (row.title, row.assistant_id, row.updated_at) == ("Renamed", conversation.assistant_id, conversation.updated_at)
+
+
+async def test_the_assistant_is_changed_and_nothing_else(client_of, alice, conversation):
+    await Conversation.objects.aupdate(title="Kept")
+    answer = await client_of(alice).send("PATCH", f"/api/conversations/{conversation.pk}", {"assistant": "demo"})
+    assert answer.status_code == 200
+    assert answer.json()["assistant"] == "demo"
+    row = await Conversation.objects.select_related("assistant").aget()
+    assert (row.title, row.assistant.slug) == ("Kept", "demo")
+
+
+async def test_a_change_of_nothing_changes_nothing(client_of, alice, conversation):
+    before = await rows()
+    answer = await client_of(alice).send("PATCH", f"/api/conversations/{conversation.pk}", {})
+    assert answer.status_code == 200
+    assert await rows() == before
+
+
+async def test_a_deleted_conversation_is_gone_with_all_that_was_said(client_of, alice, finished_run):
+    run = await finished_run("one two")
+    kept = await Conversation.objects.acreate(owner=alice)
+    client = client_of(alice)
+    answer = await client.send("DELETE", f"/api/conversations/{run.conversation_id}")
+    assert answer.status_code == 204
+    assert answer.content == b""
+    assert (await client.get(f"/api/conversations/{run.conversation_id}")).status_code == 404
+    assert (await client.get(run.events_url)).status_code == 404
+    assert (await client.send("DELETE", f"/api/conversations/{run.conversation_id}")).status_code == 404
+    assert [row.pk async for row in Conversation.objects.all()] == [kept.pk]
+    for model in (Message, Run, RunEvent):
+        assert not await model.objects.aexists()
+
+
+async def test_deleting_ends_the_answer_that_is_being_written(client_of, alice, slow, ask, caplog):
+    async with slow(), slow("other"):
+        run = await ask(await Assistant.objects.aget(slug="slow"))
+        other = await ask(await Assistant.objects.aget(slug="other"))
+        await first_words(run)
+        await first_words(other)
+        reader = asyncio.create_task(over_or_gone(run))
+        answer = await client_of(alice).send("DELETE", f"/api/conversations/{run.conversation_id}")
+        assert answer.status_code == 204
+        await asyncio.wait_for(reader, 5)
+        assert scripted.closed == ["slow"]
+        assert not await Message.objects.filter(conversation_id=run.conversation_id).aexists()
+        assert not await RunEvent.objects.filter(run_id=run.pk).aexists()
+    await over(other)
+    assert other.status == "completed"
+    assert not await RunEvent.objects.filter(run_id=run.pk).aexists()
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+async def over_or_gone(run):
+    return [event.type async for _, event in engine.follow(run) if event]
+
+
+async def test_deleting_takes_the_answers_that_wait_in_line(client_of, alice, slow, words, ask, settings):
+    settings.MAX_RUNS_PER_USER = 1
+    async with slow():
+        first = await ask(await Assistant.objects.aget(slug="slow"))
+        await first_words(first)
+        waiting = await ask(words)
+        answer = await client_of(alice).send("DELETE", f"/api/conversations/{waiting.conversation_id}")
+        assert answer.status_code == 204
+        assert not await Run.objects.filter(pk=waiting.pk).aexists()
+    await over(first)
+    assert [request.model for request in scripted.asked] == ["slow"]
+
+
+# Messages -------------------------------------------------------------------------------------------------------------
+
+
+async def test_messages_tell_all_that_the_page_shows(client_of, alice, script, ask):
+    run = await ask(
+        await script(
+            "tools",
+            ToolCallStart("c1", "clock"),
+            ToolCallResult("c1", "noon"),
+            Text("It is noon."),
+            Usage(5, 7, 12),
+            Finish("length"),
+        ),
+        "何時？",
+    )
+    await over(run)
+    answer = await client_of(alice).get(messages_url(run.conversation))
+    assert answer.status_code == 200
+    question, reply = answer.json()["items"]
+    times = [parse_datetime(message.pop("created_at")) for message in (question, reply)]
+    assert times == sorted(times)
+    nothing = dict.fromkeys(("error", "finish_reason", "notice", "assistant", "model", "usage", "run_id"))
+    assert question == nothing | {
+        "id": str(run.message.parent_id),
+        "parent_id": None,
+        "role": "user",
+        "text": "何時？",
+        "parts": [{"type": "text", "text": "何時？"}],
+        "status": "completed",
+    }
+    call = {"type": "tool_call", "id": "c1", "name": "clock", "arguments": "", "result": "noon", "error": None}
+    counts = {"input_tokens": 5, "output_tokens": 7, "total_tokens": 12}
+    assert reply == {
+        "id": str(run.message_id),
+        "parent_id": str(run.message.parent_id),
+        "role": "assistant",
+        "text": "It is noon.",
+        "parts": [call, {"type": "text", "text": "It is noon."}],
+        "status": "completed",
+        "run_id": str(run.pk),
+        "error": None,
+        "finish_reason": "length",
+        "notice": "The answer reached its length limit.",
+        "assistant": "tools",
+        "model": "scripted:tools",
+        "usage": counts | {"reasoning_tokens": None, "cached_input_tokens": None},
+    }
+
+
+async def test_messages_tell_which_answer_is_still_being_written(client_of, alice, slow, ask):
+    async with slow():
+        run = await ask(await Assistant.objects.aget(slug="slow"))
+        await first_words(run)
+        reply = (await client_of(alice).get(messages_url(run.conversation))).json()["items"][1]
+        assert (reply["status"], reply["run_id"]) == ("in_progress", str(run.pk))
+
+
+async def test_messages_tell_what_went_wrong(client_of, alice, script, ask):
+    run = await ask(await script("broken", Text("so far"), RuntimeError("a secret of ours")))
+    await over(run)
+    reply = (await client_of(alice).get(messages_url(run.conversation))).json()["items"][1]
+    assert (reply["status"], reply["text"]) == ("failed", "so far")
+    assert reply["error"]["code"] == "internal"
+    assert "secret" not in str(reply)
+
+
+async def test_a_sent_message_is_kept_and_answered(client_of, alice, conversation):
+    answer = await client_of(alice).send("POST", messages_url(conversation), {"text": "Hi there"})
+    assert answer.status_code == 202
+    run = await run_of(answer)
+    message, reply = await Message.objects.aget(role="user"), await Message.objects.aget(role="assistant")
+    assert answer.json() == {
+        "message_id": str(message.pk),
+        "reply_id": str(reply.pk),
+        "run_id": str(run.pk),
+        "events_url": f"/api/runs/{run.pk}/events",
+    }
+    assert (message.text, message.parts, message.parent_id) == ("Hi there", [{"type": "text", "text": "Hi there"}], None)
+    assert (reply.parent_id, run.message_id) == (message.pk, reply.pk)
+    await over(run)
+    await reply.arefresh_from_db()
+    await conversation.arefresh_from_db()
+    assert (run.status, reply.text, conversation.title) == ("completed", "Hello Alice", "Hi there")
+
+
+async def test_what_was_written_is_kept_as_it_was_written(client_of, alice, conversation):
+    text = "  first\r\n\ttab 👩‍👩‍👧 العربية <b>&amp;\u2028end  "
+    await done(await client_of(alice).send("POST", messages_url(conversation), {"text": text}))
+    assert (await Message.objects.aget(role="user")).text == text
+    assert scripted.asked[0].turns == [("user", [{"type": "text", "text": text}])]
+
+
+async def test_a_message_follows_the_newest_one(client_of, alice, conversation):
+    client = client_of(alice)
+    first = await done(await client.send("POST", messages_url(conversation), {"text": "one"}))
+    second = await done(await client.send("POST", messages_url(conversation), {"text": "two"}))
+    assert second.message.parent.parent_id == first.message_id
+    assert [(role, parts[0]["text"]) for role, parts in scripted.asked[1].turns] == [
+        ("user", "one"),
+        ("assistant", "Hello Alice"),
+        ("user", "two"),
+    ]
+
+
+async def test_a_message_beside_another_is_a_sibling(client_of, alice, conversation):
+    client = client_of(alice)
+    first = await done(await client.send("POST", messages_url(conversation), {"text": "one"}))
+    second = await done(await client.send("POST", messages_url(conversation), {"text": "two"}))
+    edited = {"text": "two, edited", "parent_id": str(first.message_id)}
+    third = await done(await client.send("POST", messages_url(conversation), edited))
+    assert third.message.parent.parent_id == second.message.parent.parent_id == first.message_id
+    assert [parts[0]["text"] for _, parts in scripted.asked[2].turns] == ["one", "Hello Alice", "two, edited"]
+    assert await Message.objects.acount() == 6
+
+
+async def test_a_message_may_be_for_another_assistant(client_of, alice, conversation, script):
+    await script("other", Text("I am another"), Finish("stop"))
+    answer = await client_of(alice).send("POST", messages_url(conversation), {"text": "Hi", "assistant": "other"})
+    run = await done(answer)
+    assert (run.model, (await Message.objects.aget(role="assistant")).text) == ("scripted:other", "I am another")
+
+
+async def test_a_message_asked_meanwhile_waits_for_the_answer_before_it(
+    client_of, alice, slow, words, conversation, monkeypatch
+):
+    monkeypatch.setattr(journal, "ADOPT_AFTER", 0)
+    monkeypatch.setattr(journal.Pulse, "BEAT", 0.05)
+    client = client_of(alice)
+    async with slow():
+        first = await run_of(await client.send("POST", messages_url(conversation), {"text": "Hi", "assistant": "slow"}))
+        await first_words(first)
+        answer = await client.send("POST", messages_url(conversation), {"text": "And?", "assistant": "words"})
+        assert answer.status_code == 202
+        second = await run_of(answer)
+        assert second.message.parent.parent_id == first.message_id
+        assert (await client.get(f"/api/runs/{second.pk}")).json()["status"] == "queued"
+    await over(first)
+    await over(second)
+    assert [parts[0]["text"] for _, parts in scripted.asked[1].turns] == ["Hi", "one two", "And?"]
+    assert (first.status, second.status) == ("completed", "completed")
+
+
+# Idempotency-Key ------------------------------------------------------------------------------------------------------
+
+
+async def test_the_same_key_gives_the_same_run_and_one_start(client_of, alice, conversation):
+    client = client_of(alice)
+    first = await client.send("POST", messages_url(conversation), {"text": "Hi"}, idempotency_key="k1")
+    again = await client.send("POST", messages_url(conversation), {"text": "Hi"}, idempotency_key="k1")
+    await done(first)
+    late = await client.send("POST", messages_url(conversation), {"text": "Hi"}, idempotency_key="k1")
+    assert [answer.status_code for answer in (first, again, late)] == [202] * 3
+    assert first.json() == again.json() == late.json()
+    assert (await Run.objects.acount(), await Message.objects.acount(), len(scripted.asked)) == (1, 2, 1)
+
+
+async def test_the_same_key_at_the_same_time_gives_one_run(client_of, alice, conversation):
+    client = client_of(alice)
+    await client.get("/api/assistants")
+    calls = [client.send("POST", messages_url(conversation), {"text": "Hi"}, idempotency_key="k1") for _ in range(5)]
+    answers = await at_once(*calls)
+    assert [answer.status_code for answer in answers] == [202] * 5
+    assert len({answer.content for answer in answers}) == 1
+    await done(answers[0])
+    assert (await Run.objects.acount(), await Message.objects.acount(), len(scripted.asked)) == (1, 2, 1)
+
+
+async def test_another_key_or_none_gives_another_run(client_of, alice, conversation):
+    client = client_of(alice)
+    for headers in ({"idempotency_key": "k1"}, {"idempotency_key": "k2"}, {}, {"idempotency_key": ""}):
+        answer = await client.send("POST", messages_url(conversation), {"text": "Hi"}, **headers)
+        await done(answer)
+    assert (await Run.objects.acount(), len(scripted.asked)) == (4, 4)
+
+
+async def test_a_key_belongs_to_its_conversation(client_of, alice, conversation, words):
+    other = await Conversation.objects.acreate(owner=alice, assistant=words)
+    client = client_of(alice)
+    answers = [
+        await client.send("POST", messages_url(row), {"text": "Hi"}, idempotency_key="k1") for row in (conversation, other)
+    ]
+    runs = [await run_of(answer) for answer in answers]
+    assert [run.conversation_id for run in runs] == [conversation.pk, other.pk]
+
+
+@pytest.mark.parametrize("other", [{"text": "Bye"}, {"text": "Hi", "parent_id": "?"}, {"text": "Hi", "assistant": "demo"}])
+async def test_the_same_key_for_something_else_is_refused(client_of, alice, conversation, other):
+    client = client_of(alice)
+    earlier = await done(await client.send("POST", messages_url(conversation), {"text": "Earlier"}))
+    first = await client.send("POST", messages_url(conversation), {"text": "Hi"}, idempotency_key="k1")
+    await done(first)
+    if "parent_id" in other:
+        other = other | {"parent_id": str(earlier.message.parent_id)}
+    before = await rows()
+    answer = await client.send("POST", messages_url(conversation), other, idempotency_key="k1")
+    assert answer.status_code == 409
+    assert answer.json()["error"]["code"] == "idempotency_key_reused"
+    assert await rows() == before
+    assert len(scripted.asked) == 2
+
+
+# Regenerate -----------------------------------------------------------------------------------------------------------
+
+
+async def test_regenerating_writes_another_answer_beside_the_first(client_of, alice, finished_run):
+    run = await finished_run("first answer")
+    answer = await client_of(alice).send("POST", f"/api/messages/{run.message_id}/regenerate")
+    assert answer.status_code == 202
+    again = await done(answer)
+    assert answer.json() == {
+        "message_id": str(run.message.parent_id),
+        "reply_id": str(again.message_id),
+        "run_id": str(again.pk),
+        "events_url": f"/api/runs/{again.pk}/events",
+    }
+    assert again.message_id != run.message_id
+    assert again.message.parent_id == run.message.parent_id
+    assert scripted.asked[0].turns == scripted.asked[1].turns
+    first = await Message.objects.aget(pk=run.message_id)
+    assert first.text == "first answer"
+    assert await Message.objects.acount() == 3
+
+
+async def test_regenerating_may_choose_another_assistant(client_of, alice, finished_run, script):
+    run = await finished_run("first answer")
+    await script("other", Text("another answer"), Finish("stop"))
+    body = {"assistant": "other"}
+    again = await done(await client_of(alice).send("POST", f"/api/messages/{run.message_id}/regenerate", body))
+    assert (await Message.objects.aget(pk=again.message_id)).text == "another answer"
+
+
+async def test_regenerating_with_the_same_key_gives_the_same_run(client_of, alice, finished_run):
+    run = await finished_run("first answer")
+    client, url = client_of(alice), f"/api/messages/{run.message_id}/regenerate"
+    first = await client.send("POST", url, idempotency_key="k1")
+    again = await client.send("POST", url, idempotency_key="k1")
+    assert first.json() == again.json()
+    await done(first)
+    assert await Run.objects.acount() == 2
+
+
+async def test_regenerating_with_the_same_key_elsewhere_is_refused(client_of, alice, finished_run):
+    run = await finished_run("first answer")
+    client = client_of(alice)
+    second = await done(await client.send("POST", messages_url(run.conversation), {"text": "And?"}))
+    first = await client.send("POST", f"/api/messages/{run.message_id}/regenerate", idempotency_key="k1")
+    await done(first)
+    before = await rows()
+    answer = await client.send("POST", f"/api/messages/{second.message_id}/regenerate", idempotency_key="k1")
+    assert answer.status_code == 409
+    assert await rows() == before
+
+
+async def test_what_a_person_said_is_not_regenerated(client_of, alice, finished_run):
+    run = await finished_run("first answer")
+    before = await rows()
+    answer = await client_of(alice).send("POST", f"/api/messages/{run.message.parent_id}/regenerate")
+    assert answer.status_code == 400
+    assert answer.json()["error"]["code"] == "not_an_answer"
+    assert await rows() == before
+
+
+# Runs -----------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_run_tells_its_state(client_of, alice, script, ask):
+    run = await ask(await script("counted", Text("Hello"), Usage(1, 2, 3), Finish("stop")))
+    await over(run)
+    answer = await client_of(alice).get(f"/api/runs/{run.pk}")
+    assert answer.status_code == 200
+    told = answer.json()
+    times = [parse_datetime(told.pop(name)) for name in ("created_at", "started_at", "finished_at")]
+    assert times == sorted(times)
+    counts = {"input_tokens": 1, "output_tokens": 2, "total_tokens": 3}
+    assert told == {
+        "id": str(run.pk),
+        "conversation_id": str(run.conversation_id),
+        "message_id": str(run.message_id),
+        "status": "completed",
+        "error": None,
+        "finish_reason": "stop",
+        "notice": None,
+        "assistant": "counted",
+        "model": "scripted:counted",
+        "usage": counts | {"reasoning_tokens": None, "cached_input_tokens": None},
+    }
+
+
+async def test_a_run_that_goes_on_has_no_end(client_of, alice, slow, ask):
+    async with slow():
+        run = await ask(await Assistant.objects.aget(slug="slow"))
+        await first_words(run)
+        told = (await client_of(alice).get(f"/api/runs/{run.pk}")).json()
+        assert told["status"] == "in_progress"
+        assert told["started_at"] and told["finished_at"] is None and told["usage"] is None
+
+
+async def test_a_run_of_a_deleted_assistant_is_still_told(client_of, alice, finished_run):
+    run = await finished_run("one")
+    await Assistant.objects.filter(slug="words").adelete()
+    client = client_of(alice)
+    told = (await client.get(f"/api/runs/{run.pk}")).json()
+    assert (told["assistant"], told["model"]) == (None, "scripted:words")
+    assert (await client.get(messages_url(run.conversation))).json()["items"][1]["text"] == "one"
+    assert (await client.get("/api/conversations")).json()["items"][0]["assistant"] is None
+
+
+async def test_cancelling_closes_the_upstream_and_keeps_what_was_said(client_of, alice, slow, ask):
+    client = client_of(alice)
+    async with slow():
+        run = await ask(await Assistant.objects.aget(slug="slow"))
+        await first_words(run)
+        for _ in range(2):
+            answer = await client.send("POST", f"/api/runs/{run.pk}/cancel")
+            assert answer.status_code == 202
+            assert answer.json()["id"] == str(run.pk)
+        async with asyncio.timeout(1):
+            seen = await over(run)
+        assert scripted.closed == ["slow"]
+    assert [event.type for _, event in seen][-2:] == ["TEXT_MESSAGE_END", "RUN_FINISHED"]
+    assert seen[-1][1].outcome == {"type": "cancelled"}
+    assert (run.status, run.error) == ("cancelled", None)
+    assert (await Message.objects.aget(pk=run.message_id)).text == "one"
+    again = await client.send("POST", f"/api/runs/{run.pk}/cancel")
+    assert (again.status_code, again.json()["status"]) == (202, "cancelled")
+
+
+async def test_cancelling_a_run_in_line_means_that_it_never_begins(client_of, alice, slow, words, ask, settings):
+    settings.MAX_RUNS_PER_USER = 1
+    client = client_of(alice)
+    async with slow():
+        first = await ask(await Assistant.objects.aget(slug="slow"))
+        await first_words(first)
+        waiting = await ask(words)
+        assert (await client.get(f"/api/runs/{waiting.pk}")).json()["status"] == "queued"
+        answer = await client.send("POST", f"/api/runs/{waiting.pk}/cancel")
+        assert answer.status_code == 202
+        assert answer.json()["status"] == "cancelled"
+        assert [event.type for _, event in await over(waiting)] == ["RUN_STARTED", "RUN_FINISHED"]
+    await over(first)
+    assert first.status == "completed"
+    assert [request.model for request in scripted.asked] == ["slow"]
+
+
+async def test_cancelling_what_is_over_changes_nothing(client_of, alice, finished_run):
+    run = await finished_run("one two")
+    before = await rows()
+    answer = await client_of(alice).send("POST", f"/api/runs/{run.pk}/cancel")
+    assert (answer.status_code, answer.json()["status"]) == (202, "completed")
+    assert await rows() == before
+
+
+async def test_too_many_runs_are_refused_and_change_nothing(client_of, alice, charlie, slow, words, ask, settings):
+    settings.MAX_RUNS_PER_USER = settings.MAX_WAITING_PER_USER = 1
+    client = client_of(alice)
+    async with slow():
+        first = await ask(await Assistant.objects.aget(slug="slow"))
+        await first_words(first)
+        waiting = await ask(words)
+        before = await rows()
+        for path in (messages_url(first.conversation), "/api/chat"):
+            answer = await client.send("POST", path, {"text": "One more", "assistant": "words"})
+            assert answer.status_code == 429
+            assert answer.json()["error"]["code"] == "too_many_runs"
+            assert await rows() == before
+        theirs = await Conversation.objects.acreate(owner=charlie, assistant=words)
+        free = await client_of(charlie).send("POST", messages_url(theirs), {"text": "Hi"})
+        assert free.status_code == 202
+        await done(free)
+    await over(first)
+    await over(waiting)
+    assert (await client.send("POST", messages_url(first.conversation), {"text": "Now"})).status_code == 202
+
+
+async def test_what_does_not_exist_is_not_found(client_of, alice):
+    client, nothing = client_of(alice), uuid.uuid4()
+    for method, path in (
+        ("GET", f"/api/conversations/{nothing}"),
+        ("PATCH", f"/api/conversations/{nothing}"),
+        ("DELETE", f"/api/conversations/{nothing}"),
+        ("GET", f"/api/conversations/{nothing}/messages"),
+        ("POST", f"/api/conversations/{nothing}/messages"),
+        ("POST", f"/api/messages/{nothing}/regenerate"),
+        ("GET", f"/api/runs/{nothing}"),
+        ("POST", f"/api/runs/{nothing}/cancel"),
+        ("GET", f"/api/runs/{nothing}/events"),
+    ):
+        answer = await client.send(method, path, None if method == "GET" else {"text": "Hi"})
+        assert answer.status_code == 404, path
+        assert answer.json()["error"]["code"] == "not_found"

@@ -1,0 +1,124 @@
+"""A real server process that is killed, stopped and started again, and readers that come and go."""
+
+import contextlib
+import random
+import time
+
+import httpx
+import pytest
+
+from chat.events import TERMINAL, fold, text_of
+
+from .site import Site
+
+pytestmark = pytest.mark.process
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    site = Site(tmp_path_factory.mktemp("site"), SHUTDOWN_GRACE="1").start()
+    yield site
+    site.close()
+
+
+@pytest.fixture
+def alice(site):
+    with contextlib.closing(site.login("alice")) as alice:
+        yield alice
+
+
+def read_until(events, enough):
+    """Read events until `enough(event)` and stop there, as a reader does that loses its connection."""
+    seen = []
+    with contextlib.closing(events):
+        for seq, event, at in events:
+            seen.append((seq, event, at))
+            if enough(event):
+                break
+    return seen
+
+
+def test_a_kill_costs_at_most_a_tick_of_the_answer(site, alice):
+    run = alice.ask()
+    seen, lost_connection = [], None
+    with contextlib.suppress(httpx.TransportError):
+        for seq, event, at in alice.events(run):
+            seen.append((seq, event, at))
+            if seq == 100:
+                site.kill()
+                lost_connection = time.monotonic()
+    assert lost_connection
+
+    site.start()
+    started = time.monotonic()
+    reply = alice.wait_for_end(run, seconds=5)
+    assert time.monotonic() - started < 5
+    assert reply["status"] == "interrupted"
+    assert reply["error"]["code"] == "interrupted"
+    assert text_of(fold(event for _, event, _ in seen)).startswith(reply["text"])
+    kept = list(alice.events(run))
+    assert kept[-1][1].type == "RUN_ERROR"
+    assert fold(event for _, event, _ in kept) == reply["parts"]
+    # The tick itself is 0.1 s; a commit on a busy machine takes a little longer.
+    safe = [seq for seq, _, at in seen if at < lost_connection - 0.5]
+    assert kept[-1][0] > safe[-1]
+
+    ahead = list(alice.events(run, after=seen[-1][0] + 50))
+    assert [event.type for _, event, _ in ahead] == ["RUN_STARTED", "MESSAGES_SNAPSHOT", "RUN_ERROR"]
+    assert alice.get(run["events_url"], params={"after": kept[-1][0]}).status_code == 204
+
+
+def test_a_run_that_had_shown_nothing_is_begun_again_after_a_kill(site, alice):
+    runs = [alice.ask() for _ in range(3)]
+    site.kill()
+    site.start()
+    for run in runs:
+        reply = alice.wait_for_end(run, seconds=30)
+        assert reply["status"] in ("completed", "interrupted")
+        assert fold(event for _, event, _ in alice.events(run)) == reply["parts"]
+
+
+def test_a_stop_of_the_server_settles_what_is_live_and_lets_readers_go(site, alice):
+    run = alice.ask()
+    seen = read_until(alice.events(run), lambda event: event.type == "TEXT_MESSAGE_CONTENT")
+    assert site.stop() < 10
+    site.start()
+    reply = alice.reply(run)
+    assert reply["status"] == "interrupted"
+    assert reply["text"].startswith(text_of(fold(event for _, event, _ in seen)))
+
+
+def test_readers_that_come_and_go_fifty_times_read_what_is_stored(alice):
+    chance = random.Random(7)
+    for _ in range(5):
+        run, seen, position = alice.ask(), [], None
+        for _ in range(10):
+            pause = time.monotonic() + chance.uniform(0, 0.4)
+            some = read_until(alice.events(run, position), lambda event, pause=pause: time.monotonic() > pause)
+            seen += some
+            position = seen[-1][0]
+            if seen[-1][1].type in TERMINAL:
+                break
+        if seen[-1][1].type not in TERMINAL:
+            seen += alice.events(run, position)
+        assert fold(event for _, event, _ in seen) == alice.wait_for_end(run)["parts"]
+        assert [seq for seq, _, _ in seen] == sorted({seq for seq, _, _ in seen})
+
+
+def test_a_stop_ends_the_run_and_keeps_what_was_written(alice):
+    run = alice.ask()
+    seen = read_until(alice.events(run), lambda event: event.type == "TEXT_MESSAGE_CONTENT")
+    assert alice.post(f"/api/runs/{run['run_id']}/cancel").status_code == 202
+    reply = alice.wait_for_end(run, seconds=2)
+    assert reply["status"] == "cancelled"
+    assert reply["text"].startswith(text_of(fold(event for _, event, _ in seen)))
+    assert alice.post(f"/api/runs/{run['run_id']}/cancel").status_code == 202
+    *_, (_, last, _) = alice.events(run)
+    assert last.outcome == {"type": "cancelled"}
+
+
+def test_the_same_key_twice_makes_one_run(alice):
+    first = alice.ask(key="once")
+    again = alice.ask(key="once", conversation=first["conversation_id"])
+    assert again == first
+    assert len(alice.get(f"/api/conversations/{first['conversation_id']}/messages").json()["items"]) == 2

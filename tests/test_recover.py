@@ -1,0 +1,112 @@
+"""What becomes of the runs of a process that died."""
+
+import uuid
+
+import pytest
+
+from chat import engine
+from chat.engine import journal
+from chat.events import Finish, RunStarted, Text, TextMessageContent, TextMessageStart, fold
+from chat.models import Run, RunEvent, Worker
+
+from . import scripted
+from .conftest import over, until
+
+
+@pytest.fixture(autouse=True)
+def fast(monkeypatch):
+    monkeypatch.setattr(journal.Pulse, "BEAT", 0.03)
+    monkeypatch.setattr(journal, "ADOPT_AFTER", 0)
+
+
+@pytest.fixture
+def orphan(alice, script):
+    """A run whose process died after these deltas; its reader may have seen more."""
+
+    async def leave(*deltas, attempts=1):
+        from chat.models import Conversation
+
+        assistant = await script("again", Text("second try"), Finish("stop"))
+        conversation = await Conversation.objects.acreate(owner=alice, assistant=assistant)
+        run = await conversation.ask("Hi")
+        dead = await Worker.objects.acreate(pk=uuid.uuid4(), beat=5)
+        await Run.objects.filter(pk=run.pk).aupdate(status="in_progress", worker_id=dead.pk, attempts=attempts)
+        reply = str(run.message_id)
+        log = [RunStarted(str(conversation.pk), str(run.pk)), TextMessageStart(reply)]
+        log += [TextMessageContent(reply, delta) for delta in deltas]
+        await RunEvent.objects.abulk_create(
+            [RunEvent(run=run, seq=seq, data=journal.events.to_json(event)) for seq, event in enumerate(log, 1)]
+        )
+        await run.arefresh_from_db()
+        return run
+
+    return leave
+
+
+async def test_the_answer_so_far_is_kept_and_marked_interrupted(orphan):
+    run = await orphan("half ", "an answer")
+    seen = await over(run)
+    assert (run.status, run.error_code, run.worker_id) == ("interrupted", "interrupted", None)
+    assert [event.type for _, event in seen[-2:]] == ["TEXT_MESSAGE_END", "RUN_ERROR"]
+    assert [seq for seq, _ in seen][-1] == run.last_seq == 6
+    message = await run.conversation.messages.aget(run=run)
+    assert message.parts == fold(event for _, event in seen) == [{"type": "text", "text": "half an answer"}]
+    assert not await Worker.objects.filter(beat=5).aexists()
+
+
+async def test_a_run_that_had_shown_nothing_is_begun_again(orphan):
+    run = await orphan()
+    await over(run)
+    assert (run.status, run.attempts) == ("completed", 2)
+    assert [seq for seq, _ in await over(run)] == list(range(1, 6))
+    assert len(scripted.asked) == 1
+
+
+async def test_a_reader_of_the_lost_attempt_starts_over(orphan):
+    run = await orphan()
+    ahead = [(seq, event) async for seq, event in engine.follow(run, after=4) if event]
+    assert [event.type for _, event in ahead[:2]] == ["RUN_STARTED", "MESSAGES_SNAPSHOT"]
+    text = "".join(getattr(event, "delta", "") for _, event in ahead) or ahead[1][1].messages[-1]["content"]
+    assert text == "second try"
+    assert ahead[-1][1].type == "RUN_FINISHED"
+
+
+async def test_a_run_that_takes_its_process_down_is_not_begun_for_ever(orphan):
+    run = await orphan(attempts=journal.MAX_ATTEMPTS)
+    await over(run)
+    assert run.status == "interrupted"
+    assert scripted.asked == []
+
+
+async def test_a_stop_that_the_dead_process_did_not_hear_is_still_a_stop(orphan):
+    run = await orphan("half")
+    await Run.objects.filter(pk=run.pk).aupdate(cancel_requested=True)
+    await over(run)
+    assert (run.status, run.error) == ("cancelled", None)
+
+
+async def test_a_process_that_beats_keeps_its_runs(orphan):
+    run = await orphan("half")
+    beats = 0
+
+    async def beat():
+        nonlocal beats
+        beats += 1
+        await Worker.objects.filter(pk=run.worker_id).aupdate(beat=100 + beats)
+        return engine.here().pulse.seen.get(run.worker_id, (0, 0))[0] > 105
+
+    await until(beat)
+    await run.arefresh_from_db()
+    assert run.status == "in_progress"
+
+
+async def test_a_queued_run_that_nobody_begins_is_taken_on(alice, script):
+    from chat.models import Conversation
+
+    conversation = await Conversation.objects.acreate(
+        owner=alice, assistant=await script("left", Text("late but here"), Finish("stop"))
+    )
+    run = await conversation.ask("Hi")
+    engine.here()
+    await until(lambda: Run.objects.filter(pk=run.pk, status="completed").aexists())
+    assert len(scripted.asked) == 1

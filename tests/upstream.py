@@ -1,0 +1,355 @@
+"""A scripted server behind OpenAI's chat API on loopback, which can misbehave on the wire as real ones do.
+
+In a test it says what the test wrote, step by step; each further request takes the next answer, and the last answer
+serves all that follow:
+
+    async def test_a_cut_keeps_the_text_before_it(upstream):
+        upstream.answers("Hel", "lo", RESET)
+
+A step is a text (a chunk with this content), a dict (a chunk), bytes (a packet, exactly), a number (seconds of
+silence), a callable (awaited, such as `gate.wait`), or one of FIN, RESET, SILENCE. `upstream.asked` are the requests.
+
+As a process, for tests that need one, it answers like a real model, and the model's name chooses how (see MODELS):
+
+    python -m tests.upstream --port 9000        # `GET /asked` tells what it was asked
+"""
+
+import argparse
+import asyncio
+import enum
+import json
+import re
+import socket
+import struct
+import time
+from dataclasses import dataclass, field
+
+import pytest
+
+
+class Wire(enum.Enum):
+    FIN = "the connection ends"
+    RESET = "the connection is reset"
+    SILENCE = "nothing more is said, and the connection stays open"
+
+
+FIN, RESET, SILENCE = Wire
+DONE = b"data: [DONE]\n\n"
+
+ANSWER = """## An answer
+
+It comes from a *scripted* model, **token by token**, with a [link](https://example.com/) and `code`. 🙂 日本語も。
+
+1. first
+2. second
+
+| place | value |
+|---|---|
+| here | 1 |
+| there | 2 |
+
+```python
+def fold(events):
+    return "".join(event.delta for event in events)
+```
+
+The sum is $\\sum_{k=1}^{n} k = \\frac{n(n+1)}{2}$.
+"""
+
+
+# What is said ---------------------------------------------------------------------------------------------------------
+
+
+def chunk(delta=None, finish_reason=None, **more):
+    """A chunk as OpenAI sends it, with this delta (a text is its content)."""
+    delta = {"content": delta} if isinstance(delta, str) else delta or {}
+    choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
+    head = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "x", "usage": None}
+    return head | {"choices": [choice]} | more
+
+
+def usage(prompt, completion, **more):
+    """The last chunk of a stream that was asked to include usage."""
+    counts = {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
+    return chunk(choices=[], usage=counts | more)
+
+
+def event(value):
+    return f"data: {json.dumps(value)}\n\n".encode()
+
+
+STOP = chunk(finish_reason="stop")
+END = (STOP, usage(9, 3), DONE)  # of a proper answer
+
+
+def tokens(text):
+    """The text in pieces of about the size that models speak in; joined they are the text."""
+    return re.findall(r"\s*\S{1,5}|\s+$", text)
+
+
+@dataclass
+class Answer:
+    """What is said to one request. `framing`: "chunked"; "close", the body ends with the connection; a number, the
+    Content-Length; None, the steps are all there is and hold the head, too.
+    """
+
+    steps: list
+    status: int = 200
+    headers: dict = field(default_factory=dict)
+    framing: str | int | None = "chunked"
+
+
+def refusal(status, error, **headers):
+    """An answer with an HTTP error; `error` is the body, as JSON if it is no bytes."""
+    body = error if isinstance(error, bytes) else json.dumps(error).encode()
+    headers = {"content-type": "application/json"} | {name.replace("_", "-"): value for name, value in headers.items()}
+    return Answer([body], status, headers, len(body))
+
+
+# The server -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Asked:
+    """One request and what became of its answer."""
+
+    method: str
+    path: str
+    headers: dict  # lower-case names
+    body: dict | None
+    at: float = field(default_factory=time.time)
+    closed_at: float | None = None  # when the client closed the connection in mid-answer
+    closed: asyncio.Event = field(default_factory=asyncio.Event)  # the same, to wait for
+
+    @property
+    def question(self):
+        said = [message["content"] for message in (self.body or {}).get("messages", []) if message["role"] == "user"]
+        return said[-1] if said else ""
+
+
+class Upstream:
+    """The server. `answer(asked)` gives the Answer to a request; by default what the test wrote with `answers`."""
+
+    def __init__(self, answer=None):
+        self.answer = answer or self._next_written
+        self.asked, self.connections, self.written = [], 0, []
+        self._tasks = set()  # one per open connection
+
+    def answers(self, *steps, **how):
+        """Write the next answer: one Answer, or the steps and other fields of one."""
+        self.written.append(steps[0] if steps and isinstance(steps[0], Answer) else Answer(steps, **how))
+
+    def _next_written(self, asked):
+        return self.written.pop(0) if len(self.written) > 1 else self.written[0]
+
+    async def start(self, port=0):
+        self._server = await asyncio.start_server(self._connection, "127.0.0.1", port)
+        self.port = self._server.sockets[0].getsockname()[1]
+        self.base_url = f"http://127.0.0.1:{self.port}/v1"
+
+    async def stop(self):
+        self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def all_closed(self):
+        """Wait until nobody holds a connection."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def _connection(self, reader, writer):
+        self.connections += 1
+        self._tasks.add(asyncio.current_task())
+        try:
+            first = b""
+            while asked := await self._request(reader, first):
+                self.asked.append(asked)
+                first = await self._exchange(asked, reader, writer)
+                if not first:
+                    return
+        except (ConnectionError, asyncio.CancelledError):
+            pass
+        finally:
+            self._tasks.discard(asyncio.current_task())
+            writer.close()
+
+    async def _request(self, reader, first):
+        """The next request, whose first byte may have been read; None when the client has no more."""
+        try:
+            head = first + await reader.readuntil(b"\r\n\r\n")
+        except asyncio.IncompleteReadError:
+            return None
+        line, *lines = head.decode("latin-1").split("\r\n")
+        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines if line)}
+        body = await reader.readexactly(int(headers.get("content-length", 0)))
+        method, path, _ = line.split(" ")
+        return Asked(method, path, headers, json.loads(body) if body else None)
+
+    async def _exchange(self, asked, reader, writer):
+        """Answer, and listen meanwhile: gives the first byte of the connection's next request, b"" when it is over."""
+        telling = asyncio.create_task(_tell(self.answer(asked), writer))
+        listening = asyncio.create_task(_byte(reader))
+        try:
+            await asyncio.wait({telling, listening}, return_when=asyncio.FIRST_COMPLETED)
+            if telling.done() and not isinstance(telling.exception(), ConnectionError):
+                return await listening if telling.result() else b""
+            if byte := await listening:
+                return byte if await telling else b""
+            asked.closed_at = time.time()
+            asked.closed.set()
+            return b""
+        finally:
+            telling.cancel()
+            listening.cancel()
+            await asyncio.gather(telling, listening, return_exceptions=True)
+
+
+async def _byte(reader):
+    try:
+        return await reader.read(1)
+    except ConnectionError:
+        return b""
+
+
+async def _tell(answer, writer):
+    """Say all steps; tells whether the connection may serve another request."""
+    framing = answer.framing
+
+    async def send(data):
+        if framing == "chunked":
+            data = b"%x\r\n%b\r\n" % (len(data), data)
+        writer.write(data)
+        await writer.drain()
+
+    if framing is not None:
+        writer.write(_head(answer))
+    for step in answer.steps:
+        if step is FIN:
+            return False
+        elif step is RESET:
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            writer.transport.abort()
+            return False
+        elif step is SILENCE:
+            await asyncio.Event().wait()
+        elif isinstance(step, int | float):
+            await asyncio.sleep(step)
+        elif callable(step):
+            await step()
+        elif isinstance(step, bytes):
+            await send(step)
+        else:
+            await send(event(chunk(step) if isinstance(step, str) else step))
+    if framing == "chunked":
+        writer.write(b"0\r\n\r\n")
+    await writer.drain()
+    return framing not in ("close", None)
+
+
+def _head(answer):
+    headers = {"content-type": "text/event-stream; charset=utf-8"} | answer.headers
+    if answer.framing == "chunked":
+        headers["transfer-encoding"] = "chunked"
+    elif answer.framing == "close":
+        headers["connection"] = "close"
+    else:
+        headers["content-length"] = answer.framing
+    lines = [f"HTTP/1.1 {answer.status} Scripted", *(f"{name}: {value}" for name, value in headers.items())]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+@pytest.fixture
+async def upstream():
+    """A scripted server in the test's own loop. When the test is over, no connection to it may be left open."""
+    from chat import engine, providers
+
+    server = Upstream()
+    await server.start()
+    try:
+        yield server
+        await engine.leave()
+        await providers.close()
+        async with asyncio.timeout(1):
+            await server.all_closed()
+    finally:
+        await server.stop()
+
+
+# As a process ---------------------------------------------------------------------------------------------------------
+
+PACE = 0.02  # seconds between tokens
+MODELS = {
+    "slow": "a quarter of a second between tokens",
+    "long": "the answer twenty times over",
+    "echo": "says the question back",
+    "think": "reasons before it answers",
+    "cut": "resets the connection in the middle of the answer",
+    "error": "reports an error in the middle of the answer",
+    "silent": "says nothing at all",
+    "status-N": "refuses with HTTP status N",
+}  # any other name gives the answer
+
+
+def behave(server, pace=PACE):
+    """`answer(asked)` for a server that behaves as the model of that name does."""
+
+    def answer(asked):
+        if asked.method == "GET":
+            return whole(told(asked.path))
+        name = str((asked.body or {}).get("model"))
+        if refused := re.fullmatch(r"status-(\d{3})", name):
+            return refusal(int(refused[1]), {"error": {"message": "This is what you asked for.", "code": None}})
+        return Answer(list(steps(name, asked.question)))
+
+    def told(path):
+        if path == "/v1/models":
+            return {"object": "list", "data": [{"id": name, "object": "model"} for name in ("scripted", *MODELS)]}
+        return [
+            {"path": one.path, "headers": one.headers, "body": one.body, "at": one.at, "closed_at": one.closed_at}
+            for one in server.asked
+            if one.method == "POST"
+        ]
+
+    def steps(name, question):
+        said = tokens({"echo": question, "long": ANSWER * 20}.get(name, ANSWER))
+        yield chunk({"role": "assistant", "content": ""})
+        if name == "silent":
+            yield SILENCE
+        for token in tokens("First I think about it.") if name == "think" else ():
+            yield from (chunk({"reasoning_content": token}), pace)
+        for number, token in enumerate(said):
+            yield from (token, 0.25 if name == "slow" else pace)
+            if number == len(said) // 2 and name == "cut":
+                yield RESET
+            if number == len(said) // 2 and name == "error":
+                yield {"error": {"message": "The scripted model fell over.", "type": "server_error", "code": None}}
+                return
+        yield from (STOP, usage(len(tokens(question)), len(said)), DONE)
+
+    return answer
+
+
+def whole(value):
+    """An answer that does not stream."""
+    body = json.dumps(value).encode()
+    return Answer([body], headers={"content-type": "application/json"}, framing=len(body))
+
+
+async def serve(port, pace):
+    server = Upstream()
+    server.answer = behave(server, pace)
+    await server.start(port)
+    print(f"A scripted model answers at {server.base_url}", flush=True)
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="A scripted OpenAI-compatible server.")
+    parser.add_argument("--port", type=int, default=0, help="0: any that is free; the first line on stdout tells it")
+    parser.add_argument("--pace", type=float, default=PACE, help="seconds between tokens")
+    options = parser.parse_args()
+    try:
+        asyncio.run(serve(options.port, options.pace))
+    except KeyboardInterrupt:
+        pass
