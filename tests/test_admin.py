@@ -338,32 +338,20 @@ async def test_conversations_are_found_by_title_and_id(client_of, alice, bob):
     assert await search(client, bread.pk.hex) == ["Bread"]
 
 
-@pytest.mark.parametrize(
-    "query",
-    [
-        "q=%00",
-        "owner=%00",
-        "status=%00",
-        "status=nonsense",
-        "q='",
-        "q=%22",
-        "p=9999999",
-        "p=x",
-        "updated_at__year=x",
-        "updated_at__year=99999",
-        "assistant__id__exact=x",
-        "assistant__id__exact=99999999999999999999",
-        "id__exact=x",
-        "model=%00",
-        "status__exact=%00",
-        "nonsense=1",
-        "o=99",
-    ],
-)
+NONSENSE = """
+    q=%00 owner=%00 status=%00 status__exact=%00 model=%00 q=' q=%22 status=nonsense p=9999999 p=x o=99 nonsense=1
+    updated_at__year=x updated_at__year=99999 created_at__year=99999 created_at__year__gt=99999 id__exact=x
+    assistant__id__exact=x assistant__id__exact=99999999999999999999
+"""
+
+
 @pytest.mark.parametrize("path", [CONVERSATIONS, RUNS])
-async def test_a_question_without_sense_is_no_error_of_ours(client_of, bob, finished_run, path, query):
+async def test_a_question_without_sense_is_no_error_of_ours(client_of, bob, finished_run, path):
     await finished_run("one two three")
-    assert (await client_of(bob).get(f"{path}?{query}")).status_code in (200, 302)
+    client = client_of(bob)
+    for query in NONSENSE.split():
+        response = await client.get(f"{path}?{query}")
+        assert response.status_code in (200, 302), query
 
 
 async def test_text_is_not_guessed_through_the_list_of_runs(client_of, staff_with, finished_run):
@@ -462,8 +450,8 @@ async def test_hostile_text_is_inert_in_every_place(client_of, bob, script, ask)
         ToolCallResult("2", evil, metadata={"error": True}),
         Text(evil),
         ProviderError(evil, evil),
-        name=evil,
     )
+    await Assistant.objects.filter(pk=assistant.pk).aupdate(name=evil)
     run = await ask(assistant, evil)
     await over(run)
     await run.conversation.arefresh_from_db()

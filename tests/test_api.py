@@ -166,7 +166,7 @@ async def test_pages_hold_each_conversation_once_where_times_are_equal(client_of
     read = await pages(client, 3)
     assert [len(page) for page in read] == [3, 3, 1]
     whole = [item["id"] for item in (await client.get("/api/conversations")).json()["items"]]
-    assert sum(read, []) == whole
+    assert [one for page in read for one in page] == whole
     assert len(set(whole)) == 7
 
 
@@ -178,7 +178,8 @@ async def test_a_page_that_ends_with_the_last_conversation_has_no_next(client_of
 
 async def test_new_activity_shifts_no_page(client_of, alice):
     for number in range(6):
-        await Conversation.objects.acreate(owner=alice, updated_at=timezone.now() - timedelta(hours=number), title=number)
+        updated_at = timezone.now() - timedelta(hours=number)
+        await Conversation.objects.acreate(owner=alice, updated_at=updated_at, title=number)
     client = client_of(alice)
     first = (await client.get("/api/conversations", {"limit": 3})).json()
     await Conversation.objects.acreate(owner=alice, title="new")
@@ -217,7 +218,7 @@ async def test_search_has_pages_too(client_of, alice):
         await Conversation.objects.acreate(owner=alice, title="pear")
     read = await pages(client_of(alice), 2, q="apple")
     assert [len(page) for page in read] == [2, 2, 1]
-    assert len(set(sum(read, []))) == 5
+    assert len({one for page in read for one in page}) == 5
 
 
 async def test_one_conversation_is_read(client_of, alice, conversation):
@@ -232,7 +233,8 @@ async def test_a_title_is_changed_and_nothing_else(client_of, alice, conversatio
     assert answer.status_code == 200
     assert answer.json()["title"] == "Renamed"
     row = await Conversation.objects.aget()
-    assert (row.title, row.assistant_id, row.updated_at) == ("Renamed", conversation.assistant_id, conversation.updated_at)
+    assert (row.title, row.assistant_id) == ("Renamed", conversation.assistant_id)
+    assert row.updated_at == conversation.updated_at
 
 
 async def test_the_assistant_is_changed_and_nothing_else(client_of, alice, conversation):
@@ -379,8 +381,8 @@ async def test_a_sent_message_is_kept_and_answered(client_of, alice, conversatio
         "run_id": str(run.pk),
         "events_url": f"/api/runs/{run.pk}/events",
     }
-    assert (message.text, message.parts, message.parent_id) == ("Hi there", [{"type": "text", "text": "Hi there"}], None)
-    assert (reply.parent_id, run.message_id) == (message.pk, reply.pk)
+    assert (message.text, message.parts) == ("Hi there", [{"type": "text", "text": "Hi there"}])
+    assert (message.parent_id, reply.parent_id, run.message_id) == (None, message.pk, reply.pk)
     await over(run)
     await reply.arefresh_from_db()
     await conversation.arefresh_from_db()
@@ -480,23 +482,21 @@ async def test_another_key_or_none_gives_another_run(client_of, alice, conversat
 async def test_a_key_belongs_to_its_conversation(client_of, alice, conversation, words):
     other = await Conversation.objects.acreate(owner=alice, assistant=words)
     client = client_of(alice)
-    answers = [
-        await client.send("POST", messages_url(row), {"text": "Hi"}, idempotency_key="k1") for row in (conversation, other)
-    ]
-    runs = [await run_of(answer) for answer in answers]
-    assert [run.conversation_id for run in runs] == [conversation.pk, other.pk]
+    for row in (conversation, other):
+        answer = await client.send("POST", messages_url(row), {"text": "Hi"}, idempotency_key="k1")
+        assert (await run_of(answer)).conversation_id == row.pk
 
 
-@pytest.mark.parametrize("other", [{"text": "Bye"}, {"text": "Hi", "parent_id": "?"}, {"text": "Hi", "assistant": "demo"}])
+@pytest.mark.parametrize("other", [{"text": "Bye"}, {"parent_id": "the question before"}, {"assistant": "demo"}])
 async def test_the_same_key_for_something_else_is_refused(client_of, alice, conversation, other):
     client = client_of(alice)
     earlier = await done(await client.send("POST", messages_url(conversation), {"text": "Earlier"}))
     first = await client.send("POST", messages_url(conversation), {"text": "Hi"}, idempotency_key="k1")
     await done(first)
     if "parent_id" in other:
-        other = other | {"parent_id": str(earlier.message.parent_id)}
+        other = {"parent_id": str(earlier.message.parent_id)}
     before = await rows()
-    answer = await client.send("POST", messages_url(conversation), other, idempotency_key="k1")
+    answer = await client.send("POST", messages_url(conversation), {"text": "Hi"} | other, idempotency_key="k1")
     assert answer.status_code == 409
     assert answer.json()["error"]["code"] == "idempotency_key_reused"
     assert await rows() == before
@@ -661,12 +661,12 @@ async def test_too_many_runs_are_refused_and_change_nothing(client_of, alice, ch
         first = await ask(await Assistant.objects.aget(slug="slow"))
         await first_words(first)
         waiting = await ask(words)
-        before = await rows()
-        for path in (messages_url(first.conversation), "/api/chat"):
+        before = await rows() | {"chat.RunEvent": ...}  # those of the first run go on
+        for path in (messages_url(first.conversation), f"/api/messages/{first.message_id}/regenerate", "/api/chat"):
             answer = await client.send("POST", path, {"text": "One more", "assistant": "words"})
             assert answer.status_code == 429
             assert answer.json()["error"]["code"] == "too_many_runs"
-            assert await rows() == before
+            assert await rows() | {"chat.RunEvent": ...} == before
         theirs = await Conversation.objects.acreate(owner=charlie, assistant=words)
         free = await client_of(charlie).send("POST", messages_url(theirs), {"text": "Hi"})
         assert free.status_code == 202

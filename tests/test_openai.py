@@ -1,4 +1,5 @@
 """`openai:` against a real server on loopback: what real streams look like, and how each of them ends."""
+# ruff: noqa: F401, F811 (the fixture is imported)
 
 import asyncio
 import gzip
@@ -32,6 +33,7 @@ from .upstream import (
     upstream,
     usage,
 )
+
 
 @pytest.fixture(autouse=True)
 def nothing_from_outside(monkeypatch):
@@ -336,7 +338,7 @@ LINES = {
     "bad UTF-8": HELLO.replace(b"lo", b"l\xffo") + ENDING,
     "UTF-8": HELLO.replace(b"lo", "ö🙂".encode()) + ENDING,
 }
-TEXTS = {"bad UTF-8": "Hel\ufffdo", "UTF-8": "Helö🙂"}
+TEXTS = {"bad UTF-8": "Hell\ufffdo", "UTF-8": "Helö🙂"}
 
 
 @pytest.mark.parametrize("framing", ["chunked", "close"])
@@ -588,8 +590,8 @@ async def test_something_without_end_fills_no_memory(listen, upstream, monkeypat
 
 
 async def test_comments_without_end_are_not_held(listen, monkeypatch):
-    monkeypatch.setattr(openai, "MAX_EVENT", 10_000)
-    said = await listen("Hel", *[b": still thinking\n" * 100] * 20, "lo", *END)
+    monkeypatch.setattr(openai, "MAX_EVENT", 100_000)
+    said = await listen("Hel", *[b": still thinking\n" * 1000] * 20, "lo", *END)
     assert (said.text, said.error) == ("Hello", None)
 
 
@@ -639,12 +641,22 @@ REFUSALS = {  # name -> (answer, code, how often it is asked, part of the senten
 
 
 @pytest.mark.parametrize("kind", REFUSALS)
-async def test_a_refusal_is_a_sentence(talk, upstream, kind):
+async def test_a_refusal_is_a_sentence(listen, kind):
     answer, code, times, sentence = REFUSALS[kind]
-    run = await talk(answer)
-    assert await end(run) == ("failed", code, "")
-    assert sentence in run.error_message
-    assert len(upstream.asked) == times
+    said = await listen(answer)
+    assert said.error.code == code
+    assert sentence in str(said.error)
+    assert "\0" not in str(said.error)
+    assert said.error.retryable == (times > 1 or said.error.retry_after == 30)
+
+
+async def test_a_refusal_fails_the_run_and_is_asked_again_where_that_may_help(talk, upstream):
+    upstream.answer = lambda asked: REFUSALS[asked.body["model"]][0]
+    runs = {kind: await talk(model=f"openai:{kind}") for kind in REFUSALS}
+    for kind, (_, code, times, sentence) in REFUSALS.items():
+        assert await end(runs[kind]) == ("failed", code, ""), kind
+        assert sentence in runs[kind].error_message
+        assert sum(asked.body["model"] == kind for asked in upstream.asked) == times, kind
 
 
 async def test_retry_after_is_obeyed(talk, upstream):
@@ -816,8 +828,9 @@ async def test_a_missing_key_is_a_sentence(talk, upstream):
         ({"base_url": "http://no-such-host.invalid/v1"}, "unreachable"),
         ({"base_url": "not an address"}, "unreachable"),
         ({"base_url": "ftp://127.0.0.1/"}, "unreachable"),
-        ({"base_url": "http://["}, "not_configured"),
-        ({"base_url": "http://127.0.0.1:99999/"}, "not_configured"),
+        ({"base_url": "http://127.0.0.1:99999/"}, "unreachable"),
+        ({"base_url": "http://:::"}, "not_configured"),
+        ({"base_url": "http://exämple../"}, "not_configured"),
         ({"base_url": 5}, "not_configured"),
         ({"base_url": "http://127.0.0.1:1/v1", "api_key": "sk-“quoted”"}, "not_configured"),
         ({"base_url": "http://127.0.0.1:1/v1", "api_key": ["sk"]}, "not_configured"),
@@ -830,3 +843,11 @@ async def test_an_address_or_key_that_cannot_be_is_a_sentence(params, code):
         await providers.close()
     assert said.error.code == code
     assert str(said.error).endswith(".")
+
+
+async def test_no_key_gets_into_the_log(listen, caplog):
+    for answer in (Answer([b"nonsense\r\n\r\n"], framing=None), Answer([RESET]), refusal(401, {"error": "no"})):
+        said = await listen(answer, params={"api_key": "sk-secret"})
+        assert said.error is not None
+    assert len(caplog.records) >= 3
+    assert "sk-secret" not in caplog.text

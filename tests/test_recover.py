@@ -51,7 +51,17 @@ async def test_the_answer_so_far_is_kept_and_marked_interrupted(orphan):
     assert [seq for seq, _ in seen][-1] == run.last_seq == 6
     message = await run.conversation.messages.aget(run=run)
     assert message.parts == fold(event for _, event in seen) == [{"type": "text", "text": "half an answer"}]
-    assert not await Worker.objects.filter(beat=5).aexists()
+
+
+async def test_a_process_that_is_gone_is_forgotten(orphan):
+    dead = (await orphan("half")).worker_id
+    engine.here()
+    await until(lambda: Worker.objects.exclude(pk=dead).aexists())
+
+    async def forgotten():
+        return not await Worker.objects.filter(pk=dead).aexists()
+
+    await until(forgotten)
 
 
 async def test_a_run_that_had_shown_nothing_is_begun_again(orphan):
