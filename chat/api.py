@@ -1,7 +1,10 @@
 """The JSON doors under /api/: validation, OpenAPI and docs by django-ninja; each call reads, asks, answers."""
 
+import asyncio
 import base64
 import binascii
+import contextlib
+import functools
 import uuid
 from contextlib import aclosing
 from datetime import datetime
@@ -10,17 +13,18 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db.models import Q
 from django.http import HttpResponse, JsonResponse
-from django.shortcuts import aget_object_or_404
-from ninja import Header, NinjaAPI, Query, Schema
+from django.shortcuts import aget_object_or_404, get_object_or_404
+from ninja import Header, NinjaAPI, Query, Schema, Status
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 from ninja.utils import check_csrf
 from pydantic import Field, field_validator
 
-from . import access, engine, events, sse
+from . import access, engine, sse
 from .models import Assistant, Conversation, Message, Refused, Run
 
 PAGE = 30  # conversations
 MAX_KEY = 200  # characters of an Idempotency-Key
+LAST_WORDS = 5  # seconds that deleting waits for answers that are being written to end
 
 
 class SessionCookie:
@@ -43,8 +47,8 @@ class SessionCookie:
 api = NinjaAPI(title="Chat", version="1", auth=SessionCookie(), urls_namespace="api", docs_url="/docs")
 
 
-def problem(message, code, status):
-    return JsonResponse({"error": {"code": code, "message": message}}, status=status)
+def problem(message, code, status, **more):
+    return JsonResponse({"error": {"code": code, "message": message}, **more}, status=status)
 
 
 @api.exception_handler(Refused)
@@ -268,7 +272,7 @@ async def list_assistants(request):
 async def create_conversation(request, data: NewConversation):
     assistant = await sync_to_async(Assistant.objects.pick)(data.assistant)
     row = await Conversation.objects.acreate(owner=request.auth, assistant=assistant, title=data.title)
-    return 201, conversation_out(row)
+    return Status(201, conversation_out(row))
 
 
 @api.get("/conversations", response=ConversationList)
@@ -335,10 +339,15 @@ async def change_conversation(request, conversation_id: uuid.UUID, data: Convers
 @api.delete("/conversations/{uuid:conversation_id}", response={204: None})
 async def delete_conversation(request, conversation_id: uuid.UUID):
     row = await mine(request, conversation_id)
-    async for run in row.runs.open():
+    live = [run async for run in row.runs.open()]
+    for run in live:
         await engine.cancel(run)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(LAST_WORDS):  # whoever writes them may still be about to
+            for run in live:
+                await _end(run)
     await row.adelete()
-    return 204, None
+    return Status(204, None)
 
 
 @api.get("/conversations/{uuid:conversation_id}/messages", response=MessageList)
@@ -359,7 +368,7 @@ async def send_message(
     run = await row.ask(data.text, parent_id=data.parent_id, assistant=data.assistant, key=_key(idempotency_key))
     if run.is_new:
         await engine.start(run)
-    return 202, created_out(run)
+    return Status(202, created_out(run))
 
 
 def _key(told):
@@ -377,7 +386,7 @@ async def regenerate(
     run = await message.regenerate(assistant=data and data.assistant, key=_key(idempotency_key))
     if run.is_new:
         await engine.start(run)
-    return 202, created_out(run)
+    return Status(202, created_out(run))
 
 
 async def my_run(request, run_id):
@@ -395,7 +404,7 @@ async def cancel_run(request, run_id: uuid.UUID):
     if run.is_open:
         await engine.cancel(run)
         run = await my_run(request, run_id)
-    return 202, run_out(run)
+    return Status(202, run_out(run))
 
 
 @api.get("/runs/{uuid:run_id}/events", response={200: None, 204: None})
@@ -421,30 +430,49 @@ def stream(request, run, position=0, headers=None):
     return sse.response(frames(), headers)
 
 
-@api.post("/chat", response={200: ChatOut, 502: dict})
+async def _end(run):
+    """Wait until the run is over, or until this process leaves."""
+    async with aclosing(engine.follow(run)) as told:
+        async for _ in told:
+            pass
+
+
+@api.post("/chat", response={200: ChatOut, 502: dict, 503: dict})
 async def chat(request, data: NewChat, idempotency_key: str | None = Header(None, max_length=MAX_KEY)):
-    """Ask and be answered in one call: as the SSE stream with `Accept: text/event-stream`, else when it is all there."""
+    """Ask and be answered in one call: as an SSE stream with `Accept: text/event-stream`, else when it is all there."""
+    key, is_new = _key(idempotency_key), False
     if data.conversation_id:
         row = await mine(request, data.conversation_id)
     else:
-        assistant = await sync_to_async(Assistant.objects.pick)(data.assistant)
-        row = await Conversation.objects.acreate(owner=request.auth, assistant=assistant)
-    run = await row.ask(data.text, assistant=data.assistant, key=_key(idempotency_key))
+        row, is_new = await _chat_of(request.auth, data.assistant, key)
+    try:
+        run = await row.ask(data.text, assistant=data.assistant, key=key)
+    except Refused:
+        if is_new:
+            await row.adelete()
+        raise
     if run.is_new:
         await engine.start(run)
     if "text/event-stream" in request.headers.get("Accept", ""):
         return stream(request, run, headers={"X-Conversation-Id": str(row.pk), "X-Run-Id": str(run.pk)})
-    async for _, event in engine.follow(run):
-        if event and event.type in events.TERMINAL:
-            break
+    await _end(run)
     return await chat_out(run.pk, data.text)
+
+
+async def _chat_of(person, assistant, key):
+    """A conversation for this question, and whether it is new: the same key of the same person means the same one."""
+    pk = uuid.uuid5(uuid.NAMESPACE_OID, f"{person.pk} {key}") if key else uuid.uuid4()
+    pick = functools.partial(Assistant.objects.pick, assistant)
+    return await Conversation.objects.aget_or_create(pk=pk, defaults={"owner": person, "assistant": pick})
 
 
 @sync_to_async
 def chat_out(run_id, text):
-    run = Run.objects.select_related("message").get(pk=run_id)
+    run = get_object_or_404(Run.objects.select_related("message"), pk=run_id)
     names = {"conversation_id": run.conversation_id, "run_id": run.pk}
+    if run.is_open:
+        return problem("The server restarts; the answer goes on. Ask for its run in a moment.", "leaving", 503, **names)
     if run.error:
-        return 502, {"error": run.error, "output": run.message.text, **names}
+        return problem(run.error["message"], run.error["code"], 502, output=run.message.text, **names)
     history = [{"role": message.role, "content": message.text} for message in run.message.branch()[:-2]]
-    return 200, {"input": text, "chat_history": history, "output": run.message.text, "usage": run.total_usage, **names}
+    return {"input": text, "chat_history": history, "output": run.message.text, "usage": run.total_usage, **names}

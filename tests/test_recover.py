@@ -3,6 +3,8 @@
 import uuid
 
 import pytest
+from asgiref.sync import sync_to_async
+from django.utils import timezone
 
 from chat import engine
 from chat.engine import journal
@@ -120,3 +122,12 @@ async def test_a_queued_run_that_nobody_begins_is_taken_on(alice, script):
     engine.here()
     await until(lambda: Run.objects.filter(pk=run.pk, status="completed").aexists())
     assert len(scripted.asked) == 1
+
+
+async def test_the_events_of_runs_that_ended_long_ago_are_let_go(finished_run):
+    old, recent = await finished_run("long ago"), await finished_run("just now")
+    await Run.objects.filter(pk=old.pk).aupdate(finished_at=timezone.now() - journal.KEEP)
+    assert await sync_to_async(journal.prune)() == 1
+    assert not await RunEvent.objects.filter(run=old).aexists()
+    assert await RunEvent.objects.filter(run=recent).acount() == recent.last_seq
+    assert [event.type for _, event in await over(old)] == ["RUN_STARTED", "MESSAGES_SNAPSHOT", "RUN_FINISHED"]

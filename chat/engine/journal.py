@@ -19,6 +19,7 @@ from ..models import Run, RunEvent, Worker
 TICK = 0.1  # seconds; what a kill can cost
 PATIENCE = 1  # seconds until a commit that failed is tried again
 ADOPT_AFTER = 2  # seconds that a queued run belongs to the process that accepted it
+KEEP = timedelta(days=1)  # how long the events of an ended run stay; later readers get a snapshot instead
 MAX_ATTEMPTS = 3  # a run that takes its process down with it is not begun for ever
 INTERRUPTED = ("interrupted", "The server stopped while this answer was being written.")
 
@@ -187,3 +188,11 @@ def interrupt(run, error):
     told.append(run.terminal_event())
     if run.settle(events.fold(told), was):
         RunEvent.write(run.pk, told[known:], after=known)
+
+
+def prune():
+    """Let go of the events of some runs that ended long ago; tells of how many. Sync."""
+    old = RunEvent.objects.filter(run__finished_at__lt=timezone.now() - KEEP)
+    runs = list(old.order_by().values_list("run_id", flat=True).distinct()[:500])
+    RunEvent.objects.filter(run_id__in=runs).delete()
+    return len(runs)

@@ -24,6 +24,7 @@ BETWEEN_TOKENS = 30
 RUN_LIMIT = 600
 RETRIES = 2  # before the first delta only
 LONGEST_WAIT = 10  # seconds that a provider's Retry-After is obeyed; longer ones fail at once
+PRUNE_EVERY = 600  # seconds
 LOOK_AROUND = 2.5  # seconds between wakes of all readers, so that none is silent for 15 s
 
 logger = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ class Engine:
         self.desks = [ThreadPoolExecutor(1, "runs"), ThreadPoolExecutor(1, "journal")]
         self.journal = journal.Journal(self.worker_id, self.live, functools.partial(self.desk, 1))
         self.pulse = journal.Pulse(self.worker_id)
-        for chore in (self.journal.keep(), self._watch(), self._wake_readers()):
+        for chore in (self.journal.keep(), self._watch(), self._prune(), self._wake_readers()):
             self._spawn(chore)
 
     async def desk(self, number, function, *args):
@@ -157,6 +158,15 @@ class Engine:
             except Exception:
                 logger.exception("The heartbeat failed; trying again")
             await asyncio.sleep(journal.Pulse.BEAT)
+
+    async def _prune(self):
+        while True:
+            try:
+                more = await self.desk(0, journal.prune)
+            except Exception:
+                logger.exception("Old events could not be deleted; trying again")
+                more = 0
+            await asyncio.sleep(1 if more else PRUNE_EVERY)
 
     async def _wake_readers(self):
         while True:
