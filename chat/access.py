@@ -39,7 +39,7 @@ def admitted(session_key, user_id):
     """A Pass that is looked after while the block runs."""
     loop = asyncio.get_running_loop()
     passes, keeper = _books.get(loop, (set(), None))
-    if keeper is None or keeper.done():
+    if keeper is None or keeper.done() or keeper.cancelling():
         keeper = loop.create_task(_look_after(passes))
         _books[loop] = passes, keeper
     mine = Pass(session_key, user_id)
@@ -55,12 +55,13 @@ def admitted(session_key, user_id):
 async def _look_after(passes):
     while True:
         await asyncio.sleep(EVERY)
+        asked = list(passes)  # who comes during the look waits for the next one
         try:
-            welcome = await sync_to_async(_welcome, thread_sensitive=False)({one.session_key for one in passes})
+            welcome = await sync_to_async(_welcome, thread_sensitive=False)({one.session_key for one in asked})
         except Exception:
             logger.exception("Open streams could not be checked; trying again")
             continue
-        for one in list(passes):
+        for one in asked:
             one.valid = welcome.get(one.session_key) == one.user_id
 
 

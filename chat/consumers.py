@@ -25,14 +25,21 @@ class ConversationConsumer(AsyncWebsocketConsumer):
         self.following = {}  # run id -> task
         self.person, self.announced = self.scope["user"], set()
         self.conversation_id = self.scope["url_route"]["kwargs"]["conversation_id"]
-        self.group = None
+        self.group, self.is_open = None, False
         if not self.person.is_authenticated:
             return await self.close(ANONYMOUS)
         if not await self._conversations().aexists():
             return await self.close(NOT_FOUND)
         self.group = f"conversation.{self.conversation_id}"
         await self.channel_layer.group_add(self.group, self.channel_name)
-        self.keeper = asyncio.create_task(self._keep())
+        self.keeper, self.is_open = asyncio.create_task(self._keep()), True
+
+    async def close(self, code=None, reason=None):
+        """Hear and say nothing more, also while the other side has not yet noticed."""
+        self.is_open = False
+        for task in self.following.values():
+            task.cancel()
+        await super().close(code, reason)
 
     async def disconnect(self, code):
         if self.group:
@@ -41,15 +48,15 @@ class ConversationConsumer(AsyncWebsocketConsumer):
                 task.cancel()
 
     async def receive(self, text_data=None, bytes_data=None):
-        if not self.group:
+        if not self.is_open:
             return
         orders = {"message.create": self._create, "run.follow": self._follow, "run.cancel": self._cancel}
         try:
             order = json.loads(text_data or "")
-            if type(order) is not dict or order.get("type") not in orders:
+            if type(order) is not dict or type(order.get("type")) is not str or order["type"] not in orders:
                 raise Refused(f"Send a JSON object whose type is one of {', '.join(orders)}.")
             await orders[order["type"]](order)
-        except ValueError as error:  # JSON that is none, and what does not fit NewMessage
+        except (ValueError, RecursionError) as error:  # JSON that is none, and what does not fit NewMessage
             sentence = error.errors()[0]["msg"] if isinstance(error, ValidationError) else "This is not JSON."
             await self._refuse(Refused(sentence.removeprefix("Value error, ")))
         except Refused as error:
@@ -111,9 +118,12 @@ class ConversationConsumer(AsyncWebsocketConsumer):
     async def _keep(self):
         """Close the socket when the person may not be here any longer, or when the server leaves."""
         with access.admitted(self.scope["session"].session_key, self.person.pk) as still_welcome:
-            while still_welcome() and not engine.here().leaving:
+            while True:
                 await asyncio.sleep(LOOK)
-        await self.close(GOODBYE if still_welcome() else ANONYMOUS)
+                if not still_welcome():
+                    return await self.close(ANONYMOUS)
+                if engine.here().leaving:
+                    return await self.close(GOODBYE)
 
     async def _run(self, order):
         with contextlib.suppress(ValueError, TypeError, AttributeError):

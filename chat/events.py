@@ -1,8 +1,8 @@
 """What can happen in a run: small frozen values with AG-UI 1.0's names, and `fold`, which makes a message of them.
 
-A provider says pieces (`Text`, `Reasoning`, tool call events, `Usage`, `Finish`); the `Narrator` turns them into events,
-so that whatever is started is ended and every delta is clean; `fold` turns events into a message's parts. Standard
-library only: this file is read by models, engine, providers and doors alike.
+A provider says pieces (`Text`, `Reasoning`, tool call events, `Usage`, `Finish`); the `Narrator` turns them into
+events, so that whatever is started is ended and every delta is clean; `fold` turns events into a message's parts.
+Standard library only: this file is read by models, engine, providers and doors alike.
 """
 
 import json
@@ -239,7 +239,7 @@ def closing(events):
 
 
 def messages_of(message_id, role, parts):
-    """A message of ours as the AG-UI messages that a MESSAGES_SNAPSHOT holds; an empty reply gives one without content."""
+    """A message of ours as the AG-UI messages of a MESSAGES_SNAPSHOT; an empty reply gives one with empty content."""
     if role == "user":
         return [{"id": message_id, "role": "user", "content": text_of(parts)}]
     thoughts = [part["text"] for part in parts if part["type"] == "reasoning"]

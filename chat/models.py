@@ -119,7 +119,10 @@ class Conversation(models.Model):
 
     class Meta:
         ordering = ["-updated_at", "-id"]
-        indexes = [models.Index(fields=["owner", "-updated_at", "-id"], name="conversation_by_activity")]
+        indexes = [
+            models.Index(fields=["owner", "-updated_at", "-id"], name="conversation_by_activity"),
+            models.Index(fields=["-updated_at", "-id"], name="all_conversations_by_activity"),
+        ]
 
     def __str__(self):
         return self.title or "New chat"
@@ -301,6 +304,7 @@ class Run(models.Model):
         indexes = [
             models.Index(fields=["status"], condition=Q(status__in=["queued", "in_progress"]), name="run_open"),
             models.Index(fields=["finished_at"], name="run_finished_at"),
+            models.Index(fields=["-created_at"], name="run_created_at"),
         ]
         constraints = [
             models.UniqueConstraint(fields=["conversation", "idempotency_key"], name="one_run_per_idempotency_key"),

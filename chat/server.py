@@ -4,6 +4,7 @@ Each is a small ASGI wrapper; chatsite.asgi puts them around the site.
 """
 
 import asyncio
+import contextlib
 import itertools
 import signal
 import threading
@@ -127,7 +128,9 @@ def same_origin(application):
         if origin is None:
             return True
         origin = origin.decode("latin-1").lower()
-        return urlsplit(origin).netloc == host.lower() or origin in settings.CSRF_TRUSTED_ORIGINS
+        with contextlib.suppress(ValueError):  # what is no URL is nobody's
+            return urlsplit(origin).netloc == host.lower() or origin in settings.CSRF_TRUSTED_ORIGINS
+        return False
 
     async def wrapped(scope, receive, send):
         if is_ours(dict(scope["headers"])):

@@ -123,8 +123,14 @@ def database(request):
         request.getfixturevalue("transactional_db")
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 async def no_engine_is_left(database):
     yield
     await engine.leave()
     await sync_to_async(connections.close_all)()
+
+
+@pytest.fixture(autouse=True)
+def clean_loop(request):
+    if inspect.iscoroutinefunction(request.function):  # the others have no loop that an engine could run in
+        request.getfixturevalue("no_engine_is_left")

@@ -44,9 +44,8 @@ def wait_for(url, process=None, seconds=30):
 class Site:
     """`start`, `kill` (as a crash does), `stop` (as a deploy does), `login`."""
 
-    command = ("-m", "uvicorn", "chatsite.asgi:application", "--log-level", "warning", "--no-access-log", "--port")
-
-    def __init__(self, folder, **environment):
+    def __init__(self, folder, application="chatsite.asgi:application", **environment):
+        self.command = [sys.executable, "-m", "uvicorn", application, "--log-level", "warning", "--no-access-log"]
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.process = None
@@ -73,9 +72,8 @@ class Site:
         )
 
     def start(self):
-        self.process = subprocess.Popen(
-            [sys.executable, *self.command, str(self.port)], cwd=ROOT, env=self.environment, start_new_session=True
-        )
+        command = [*self.command, "--port", str(self.port)]
+        self.process = subprocess.Popen(command, cwd=ROOT, env=self.environment, start_new_session=True)
         wait_for(f"{self.url}/health", self.process)
         return self
 
@@ -96,6 +94,24 @@ class Site:
 
     def login(self, name):
         return Person(self.url, name)
+
+
+class Upstream:
+    """The scripted model server as a process: see tests.upstream for the names of its models."""
+
+    def __init__(self, *arguments):
+        command = [sys.executable, "-m", "tests.upstream", *arguments]
+        self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        self.base_url = self.process.stdout.readline().split()[-1]
+
+    def asked(self):
+        """The requests so far, each with `body` and `closed_at` (seconds since the epoch; None while it is open)."""
+        return httpx.get(self.base_url.removesuffix("/v1") + "/asked").json()
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
 
 
 class Person(httpx.Client):

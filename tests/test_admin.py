@@ -389,7 +389,8 @@ async def long_conversation(conversation, length):
         parent = message
     await Message.objects.abulk_create(messages)
     ended = {"status": Run.COMPLETED, "finished_at": time, "last_seq": 5, "model": "demo:"}
-    runs = [Run(conversation=conversation, message=message, **ended) for message in messages[1::2]]
+    whose = {"conversation": conversation, "assistant_id": conversation.assistant_id}
+    runs = [Run(message=message, **whose, **ended) for message in messages[1::2]]
     await Run.objects.abulk_create(runs)
 
 
@@ -543,8 +544,9 @@ async def test_a_reply_that_is_being_written_says_so(client_of, bob, script, ask
     await over(run)
 
 
-async def test_a_transcript_of_300_messages_takes_few_queries(alice, bob, client_of):
-    short, long = await talk(alice, "Short"), await talk(alice, "Long")
+async def test_a_transcript_of_300_messages_takes_few_queries(client_of, alice, bob, script):
+    assistant = await script("words")
+    short, long = [await talk(alice, title, assistant=assistant) for title in ("Short", "Long")]
     await long_conversation(short, 2)
     await long_conversation(long, 300)
     few = await queries(bob, page_of(short))

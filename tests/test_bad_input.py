@@ -14,3 +14,6 @@ def rows():
 
 def _without_login(row):
     return repr({name: value for name, value in row.items() if name != "last_login"})
+
+
+NO_MESSAGES = {"nothing": {}}

@@ -9,15 +9,29 @@ import pytest
 
 from chat.events import TERMINAL, fold, text_of
 
-from .site import Site
+from .site import Site, Upstream
 
 pytestmark = pytest.mark.process
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    site = Site(tmp_path_factory.mktemp("site"), SHUTDOWN_GRACE="1").start()
-    yield site
+def upstream():
+    upstream = Upstream()
+    yield upstream
+    upstream.close()
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory, upstream):
+    site = Site(
+        tmp_path_factory.mktemp("site"),
+        SHUTDOWN_GRACE="1",
+        OPENAI_BASE_URL=upstream.base_url,
+        OPENAI_API_KEY="sk-test",
+        OPENAI_MODEL="scripted",
+    )
+    site.assistant("silent", "openai:silent")
+    yield site.start()
     site.close()
 
 
@@ -25,6 +39,17 @@ def site(tmp_path_factory):
 def alice(site):
     with contextlib.closing(site.login("alice")) as alice:
         yield alice
+
+
+def wait_until(true, seconds=10):
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)  # between looks
+
+
+def asked(upstream, model):
+    return [request for request in upstream.asked() if request["body"]["model"] == model]
 
 
 def read_until(events, enough):
@@ -39,7 +64,7 @@ def read_until(events, enough):
 
 
 def test_a_kill_costs_at_most_a_tick_of_the_answer(site, alice):
-    run = alice.ask()
+    run = alice.ask(assistant="demo")
     seen, lost_connection = [], None
     with contextlib.suppress(httpx.TransportError):
         for seq, event, at in alice.events(run):
@@ -68,18 +93,21 @@ def test_a_kill_costs_at_most_a_tick_of_the_answer(site, alice):
     assert alice.get(run["events_url"], params={"after": kept[-1][0]}).status_code == 204
 
 
-def test_a_run_that_had_shown_nothing_is_begun_again_after_a_kill(site, alice):
-    runs = [alice.ask() for _ in range(3)]
+def test_a_run_that_had_shown_nothing_is_begun_again_after_a_kill(site, alice, upstream):
+    run = alice.ask(assistant="silent")
+    wait_until(lambda: asked(upstream, "silent"))
     site.kill()
     site.start()
-    for run in runs:
-        reply = alice.wait_for_end(run, seconds=30)
-        assert reply["status"] in ("completed", "interrupted")
-        assert fold(event for _, event, _ in alice.events(run)) == reply["parts"]
+    wait_until(lambda: len(asked(upstream, "silent")) == 2)
+    status = alice.get(f"/api/runs/{run['run_id']}").json()["status"]
+    assert status == "in_progress"
+    assert [event.type for _, event, _ in read_until(alice.events(run), lambda event: True)] == ["RUN_STARTED"]
+    alice.post(f"/api/runs/{run['run_id']}/cancel")
+    assert alice.wait_for_end(run)["status"] == "cancelled"
 
 
 def test_a_stop_of_the_server_settles_what_is_live_and_lets_readers_go(site, alice):
-    run = alice.ask()
+    run = alice.ask(assistant="demo")
     seen = read_until(alice.events(run), lambda event: event.type == "TEXT_MESSAGE_CONTENT")
     assert site.stop() < 10
     site.start()
@@ -91,7 +119,7 @@ def test_a_stop_of_the_server_settles_what_is_live_and_lets_readers_go(site, ali
 def test_readers_that_come_and_go_fifty_times_read_what_is_stored(alice):
     chance = random.Random(7)
     for _ in range(5):
-        run, seen, position = alice.ask(), [], None
+        run, seen, position = alice.ask(assistant="demo"), [], None
         for _ in range(10):
             pause = time.monotonic() + chance.uniform(0, 0.4)
             some = read_until(alice.events(run, position), lambda event, pause=pause: time.monotonic() > pause)
@@ -106,7 +134,7 @@ def test_readers_that_come_and_go_fifty_times_read_what_is_stored(alice):
 
 
 def test_a_stop_ends_the_run_and_keeps_what_was_written(alice):
-    run = alice.ask()
+    run = alice.ask(assistant="demo")
     seen = read_until(alice.events(run), lambda event: event.type == "TEXT_MESSAGE_CONTENT")
     assert alice.post(f"/api/runs/{run['run_id']}/cancel").status_code == 202
     reply = alice.wait_for_end(run, seconds=2)
@@ -115,6 +143,38 @@ def test_a_stop_ends_the_run_and_keeps_what_was_written(alice):
     assert alice.post(f"/api/runs/{run['run_id']}/cancel").status_code == 202
     *_, (_, last, _) = alice.events(run)
     assert last.outcome == {"type": "cancelled"}
+
+
+def test_a_stop_closes_the_upstream_connection_within_a_second(alice, upstream):
+    before = len(asked(upstream, "silent"))
+    run = alice.ask(assistant="silent")
+    wait_until(lambda: len(asked(upstream, "silent")) > before)
+    assert asked(upstream, "silent")[-1]["closed_at"] is None
+    stopped = time.time()
+    alice.post(f"/api/runs/{run['run_id']}/cancel")
+    wait_until(lambda: asked(upstream, "silent")[-1]["closed_at"])
+    assert asked(upstream, "silent")[-1]["closed_at"] - stopped < 1
+
+
+def test_an_openai_compatible_server_streams_through(alice, upstream):
+    run = alice.ask(assistant="openai")
+    seen = list(alice.events(run))
+    assert seen[-1][1].outcome == {"type": "success"}
+    assert alice.reply(run)["parts"] == fold(event for _, event, _ in seen)
+    assert alice.reply(run)["text"].startswith("## An answer")
+    assert alice.reply(run)["usage"]["output_tokens"] > 10
+    assert len(seen) > 30
+    assert asked(upstream, "scripted")[-1]["headers"]["authorization"] == "Bearer sk-test"
+
+
+def test_every_frame_is_valid_ag_ui(alice):
+    from ag_ui.core import Event
+    from pydantic import TypeAdapter
+
+    run = alice.ask(assistant="demo")
+    alice.wait_for_end(run)
+    for frame in alice.event_json(run):
+        TypeAdapter(Event).validate_python(frame)
 
 
 def test_the_same_key_twice_makes_one_run(alice):

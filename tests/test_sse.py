@@ -49,6 +49,15 @@ async def body_of(answer):
         return b"".join([chunk async for chunk in chunks])
 
 
+async def until_delta(answer):
+    """The answer, read up to the first words, and what was read."""
+    body = b""
+    async with asyncio.timeout(10):
+        while b"delta" not in body:
+            body += await anext(answer.streaming_content)
+    return answer, body
+
+
 def frames_of(body):
     """(id, JSON object) of each frame. Reads as strictly as a frame is promised to be."""
     assert body.isascii()
@@ -166,10 +175,10 @@ async def test_whatever_was_begun_is_ended_when_it_fails(client_of, alice, scrip
     frames = [told for _, told in await read(client_of(alice), run)]
     assert ag_ui(frames[-1]).code == run.error_code
     assert "secret" not in str(frames)
-    assert await begun_and_ended(frames)
+    assert all_ended(frames)
 
 
-async def begun_and_ended(frames):
+def all_ended(frames):
     for told in frames:
         ag_ui(told)
     begun = [told["type"].removesuffix("_START") for told in frames if told["type"].endswith("_START")]
@@ -187,7 +196,7 @@ async def test_whatever_was_begun_is_ended_when_it_is_stopped(client_of, alice, 
                 await engine.cancel(run)
     frames = [told for _, told in await reading]
     assert frames[-1]["outcome"] == {"type": "cancelled"}
-    assert await begun_and_ended(frames)
+    assert all_ended(frames)
 
 
 # Going on -------------------------------------------------------------------------------------------------------------
@@ -318,16 +327,13 @@ async def test_only_get_opens_it(client_of, alice, script, ask, method):
     assert answer.status_code == 405
     assert answer["Allow"] == "GET"
     assert not answer.streaming
-    assert all(not passes for passes, _ in access._books.values())
+    assert asyncio.get_running_loop() not in access._books
 
 
 async def test_a_reader_that_leaves_does_not_stop_the_run(client_of, alice, script, ask):
     gate = asyncio.Event()
     run = await ask(await script("slow", Text("one"), gate.wait, Text(" two"), Finish("stop")))
-    answer = await client_of(alice).get(run.events_url)
-    async for chunk in answer.streaming_content:
-        if b"delta" in chunk:
-            break
+    answer, _ = await until_delta(await client_of(alice).get(run.events_url))
     await answer.streaming_content.aclose()
     assert scripted.closed == []
     gate.set()
@@ -340,14 +346,13 @@ async def test_a_hundred_readers_read_the_same(client_of, alice, script, ask):
     gate = asyncio.Event()
     run = await ask(await script("slow", Text("one"), gate.wait, Text(" two"), Finish("stop")))
     client = client_of(alice)
-    bodies = [asyncio.create_task(body_of(await client.get(run.events_url))) for _ in range(100)]
-    await asyncio.sleep(0)
+    begun = [await until_delta(await client.get(run.events_url)) for _ in range(100)]
     gate.set()
-    texts = set()
-    for frames in map(frames_of, await asyncio.gather(*bodies)):
-        texts.add("".join(told.get("delta", "") for _, told in frames))
+    ends = await asyncio.gather(*(body_of(answer) for answer, _ in begun))
+    for (_, first), rest in zip(begun, ends, strict=True):
+        frames = frames_of(first + rest)
+        assert [told["delta"] for _, told in frames if "delta" in told] == ["one", " two"]
         assert frames[-1][1]["type"] == "RUN_FINISHED"
-    assert texts == {"one two"}
 
 
 async def test_a_reader_that_logs_out_reads_no_more(client_of, alice, script, ask, monkeypatch):
@@ -381,10 +386,10 @@ async def test_a_person_who_is_shut_out_reads_no_more(client_of, alice, script, 
 async def test_a_server_that_leaves_lets_its_readers_go(client_of, alice, script, ask):
     gate = asyncio.Event()
     run = await ask(await script("slow", Text("one"), gate.wait, Finish("stop")))
-    reading = asyncio.create_task(body_of(await client_of(alice).get(run.events_url)))
-    await asyncio.sleep(0)
+    answer, body = await until_delta(await client_of(alice).get(run.events_url))
+    reading = asyncio.create_task(body_of(answer))
     engine.here().say_goodbye()
-    frames = frames_of(await asyncio.wait_for(reading, 2))
+    frames = frames_of(body + await asyncio.wait_for(reading, 2))
     assert not TERMINAL & {told["type"] for _, told in frames}
 
 
@@ -401,7 +406,7 @@ async def test_a_stream_whose_rows_are_broken_ends(client_of, alice, finished_ru
     run = await finished_run("one")
     await RunEvent.objects.filter(run=run, seq=2).aupdate(data="not JSON")
     answer = await client_of(alice).get(run.events_url)
-    assert not await body_of(answer) == b""
+    assert await body_of(answer) == b"retry: 1000\n"
     assert [record.getMessage() for record in caplog.records if record.name == "chat.sse"] == ["A stream broke off"]
 
 
@@ -409,8 +414,8 @@ async def test_the_stream_of_a_deleted_run_ends(client_of, alice, script, ask):
     gate = asyncio.Event()
     run = await ask(await script("slow", Text("one"), gate.wait, Finish("stop")))
     client = client_of(alice)
-    reading = asyncio.create_task(body_of(await client.get(run.events_url)))
-    await asyncio.sleep(0)
+    answer, _ = await until_delta(await client.get(run.events_url))
+    reading = asyncio.create_task(body_of(answer))
     assert (await client.send("DELETE", f"/api/conversations/{run.conversation_id}")).status_code == 204
     await asyncio.wait_for(reading, 5)
     assert not await Run.objects.aexists()

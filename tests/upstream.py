@@ -139,6 +139,10 @@ class Upstream:
         """Write the next answer: one Answer, or the steps and other fields of one."""
         self.written.append(steps[0] if steps and isinstance(steps[0], Answer) else Answer(steps, **how))
 
+    def times(self, model):
+        """How often this model was asked."""
+        return sum((asked.body or {}).get("model") == model for asked in self.asked)
+
     def _next_written(self, asked):
         return self.written.pop(0) if len(self.written) > 1 else self.written[0]
 

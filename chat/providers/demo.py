@@ -13,8 +13,9 @@ PACE = 0.02  # seconds between tokens, about what a fast model does
 ENGLISH = {
     "thought": "Nobody is thinking here. A real model would weigh the question now, and this text would be its notes.",
     "quote": "You wrote:",
-    "text": r"""**This is a demonstration.** No model reads what you write; this text is always the same. It streams through the
-same run, journal and wires as a real answer, so you may reload the page now, open a second tab, or press stop.
+    "text": r"""**This is a demonstration.** No model reads what you write; this text is always the same. It streams
+through the same run, journal and wires as a real answer, so you may reload the page now, open a second tab, or press
+stop.
 
 {quote}
 
@@ -49,8 +50,7 @@ To talk with a real model, set `OPENAI_API_KEY` and start again, or let your sta
 JAPANESE = {
     "thought": "ここでは誰も考えていません。本物のモデルなら、いま質問を検討し、その過程がここに表示されます。",
     "quote": "あなたのメッセージ：",
-    "text": r"""**これはデモです。** 入力された文章を読むモデルはなく、この返答はいつも同じです。本物の返答と同じ仕組みで配信されるので、
-いまページを再読み込みしても、別のタブで開いても、停止ボタンを押してもかまいません。
+    "text": r"""**これはデモです。** 入力された文章を読むモデルはなく、この返答はいつも同じです。本物の返答と同じ仕組みで配信されるので、いまページを再読み込みしても、別のタブで開いても、停止ボタンを押してもかまいません。
 
 {quote}
 
@@ -80,7 +80,7 @@ flowchart LR
 ```
 
 本物のモデルと話すには、`OPENAI_API_KEY` を設定して起動し直すか、管理画面でアシスタントを追加してください。
-""",
+""",  # noqa: E501 (a line break would show as a space)
 }
 
 
@@ -104,13 +104,13 @@ async def reply(request):
     yield ToolCallResult(call, time)
 
     first_line = " ".join(question.split())[:200]
-    escaped = re.sub(r"([\\`*_{}\[\]<>()#!|$~-])", r"\\\1", first_line)  # it is quoted, not rendered
+    escaped = re.sub(r"([!-/:-@[-`{-~])", r"\\\1", first_line)  # all that may mean something in Markdown
     quote = f"{script['quote']}\n\n> {escaped}"
     for token in tokens(script["text"].format(quote=quote, time=time)):
         spoken += 1
         yield Text(token)
         await asyncio.sleep(PACE)
-    heard = sum(len(list(tokens(part.get("text", "")))) for _, parts in request.turns for part in parts)
+    heard = sum((len(part.get("text", "")) + 3) // 4 for _, parts in request.turns for part in parts)
     yield Usage(heard, spoken, heard + spoken)
     yield Finish("stop")
 

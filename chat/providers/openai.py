@@ -10,6 +10,7 @@ Format: https://platform.openai.com/docs/api-reference/chat-streaming
 """
 
 import asyncio
+import functools
 import json
 import logging
 import os
@@ -89,6 +90,7 @@ def _client(base_url, api_key_env, api_key):
     clients = _clients.setdefault(asyncio.get_running_loop(), {})
     if (base_url, api_key) not in clients:
         http_client = openai.DefaultAioHttpClient(
+            verify=_trusted(),
             timeout=httpx2.Timeout(None, connect=CONNECT_TIMEOUT),
             limits=httpx2.Limits(max_connections=100_000, max_keepalive_connections=100),  # runs are bounded, not these
         )
@@ -101,6 +103,9 @@ def _client(base_url, api_key_env, api_key):
             max_retries=0,  # the engine retries, for every provider alike
         )
     return clients[base_url, api_key]
+
+
+_trusted = functools.cache(httpx2.create_ssl_context)  # reads all root certificates, which takes 40 ms
 
 
 def _messages(request):

@@ -1,0 +1,440 @@
+"""The page in a real browser, against a real server process.
+
+`site` is the address of a server that knows alice, bob and charlie and the assistants of `tests.browser.provider`;
+`browser` is a running Chromium. The page's policy forbids eval, so waiting is done with locators, not with functions.
+"""
+
+import json
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+pytestmark = pytest.mark.browser
+
+PASSWORD = "correct horse battery"
+COUNTED = " ".join(str(number) for number in range(1, 101))
+
+
+class Chat:
+    """A tab, and what a person does in it."""
+
+    def __init__(self, page, site):
+        self.page, self.site = page, site
+        self.text = page.get_by_label("Your message")
+        self.send_button = page.get_by_role("button", name="Send", exact=True)
+        self.stop_button = page.get_by_role("button", name="Stop", exact=True)
+        self.replies = page.locator(".message--reply")
+        self.problem = page.locator(".composer__problem")
+
+    def log_in(self, name="alice", path="/"):
+        self.page.goto(self.site + path)
+        self.page.get_by_label("User name").fill(name)
+        self.page.get_by_label("Password").fill(PASSWORD)
+        self.page.get_by_role("button", name="Log in").click()
+        self.page.wait_for_url(self.site + path)
+        return self
+
+    def open(self, path="/"):
+        self.page.goto(self.site + path)
+        return self
+
+    def choose(self, assistant):
+        self.page.locator("[data-is=picker]").click()
+        self.page.locator("#assistants label", has=self.page.locator(f"input[value={assistant}]")).click()
+        return self
+
+    def send(self, text):
+        """Send it; returns once the server has it."""
+        self.text.fill(text)
+        with self.page.expect_response(re.compile("/messages$")) as response:
+            self.text.press("Enter")
+        assert response.value.status == 202
+        expect(self.text).to_have_value("")
+        return response.value.json()
+
+    def wait_for_end(self):
+        expect(self.replies.last).to_have_attribute("aria-busy", "false", timeout=20_000)
+        expect(self.stop_button).to_be_hidden()
+        return self
+
+    def said(self):
+        """The words of the last reply, as they are on the page."""
+        return " ".join(self.replies.last.locator(".message__parts").inner_text().split())
+
+    def use_websocket(self):
+        self.page.locator(".account").click()
+        self.page.get_by_role("switch").check()
+        self.page.keyboard.press("Escape")
+        return self
+
+    def stored(self):
+        """The conversation's messages as the server has them."""
+        conversation = self.page.url.rstrip("/").rpartition("/")[2]
+        response = self.page.request.get(f"{self.site}/api/conversations/{conversation}/messages")
+        assert response.ok
+        return response.json()["items"]
+
+
+@pytest.fixture
+def context(browser):
+    """Gives contexts; each is a browser of its own. A script error in one of their pages fails the test."""
+    opened, errors = [], []
+
+    def new(**kwargs):
+        fresh = browser.new_context(**kwargs)
+        fresh.on("weberror", lambda error: errors.append(error.error))
+        opened.append(fresh)
+        return fresh
+
+    yield new
+    for one in opened:
+        one.close()
+    assert not errors
+
+
+@pytest.fixture
+def chat(context, site):
+    """Alice's tab."""
+    return Chat(context().new_page(), site).log_in()
+
+
+def test_a_login_leads_to_where_one_was_going(context, chat, site):
+    chat.choose("echo").send("for later")
+    chat.wait_for_end()
+    path = chat.page.url.removeprefix(site)
+    again = Chat(context().new_page(), site).log_in(path=path)
+    expect(again.replies.last).to_contain_text("for later")
+
+
+def test_a_wrong_password_says_so(context, site):
+    page = context().new_page()
+    page.goto(site + "/")
+    page.get_by_label("User name").fill("alice")
+    page.get_by_label("Password").fill("wrong")
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("alert")).to_contain_text("correct")
+
+
+def test_an_answer_streams_in_and_stays(chat):
+    chat.choose("slow").send("Count, please")
+    expect(chat.page).to_have_url(re.compile(r"/c/[0-9a-f-]{36}/$"))
+    expect(chat.replies.last).to_contain_text("5 6 7")
+    assert "100" not in chat.said()
+    chat.wait_for_end()
+    assert chat.said() == COUNTED
+    chat.page.reload()
+    expect(chat.replies.last).to_contain_text("100")
+    assert chat.said() == COUNTED == " ".join(chat.stored()[-1]["text"].split())
+
+
+def test_the_demo_shows_all_that_a_reply_may_hold(chat):
+    chat.choose("demo").send("Hello")
+    chat.wait_for_end()
+    for part in ("table", ".code pre", ".math", "summary"):
+        expect(chat.replies.last.locator(part).first).to_be_visible()
+    chat.page.reload()
+    expect(chat.replies.last.locator("table")).to_be_visible()
+
+
+def test_a_reload_in_mid_answer_goes_on(chat):
+    chat.choose("slow").send("Count, please")
+    for number in (3, 21, 47, 80):
+        expect(chat.replies.last).to_contain_text(f" {number} ", timeout=10_000)
+        chat.page.reload()
+    chat.wait_for_end()
+    assert chat.said() == COUNTED
+    assert len(chat.stored()) == 2
+
+
+def test_stop_keeps_what_was_written(chat):
+    chat.choose("slow").send("Count, please")
+    expect(chat.replies.last).to_contain_text("1 2 3")
+    chat.stop_button.click()
+    chat.wait_for_end()
+    expect(chat.replies.last).to_contain_text("You stopped this answer.")
+    reply = chat.stored()[-1]
+    assert reply["status"] == "cancelled"
+    assert chat.said() == " ".join(reply["text"].split())
+
+
+def test_an_error_can_be_tried_again(chat):
+    chat.choose("flaky").send(f"Please {chat.page.url} {id(chat)}")
+    chat.wait_for_end()
+    expect(chat.replies.last).to_contain_text("Half of it")
+    expect(chat.replies.last).to_contain_text("The model is overloaded. Try again in a minute.")
+    chat.page.reload()
+    expect(chat.replies.last).to_contain_text("The model is overloaded.")
+    chat.page.get_by_role("button", name="Try again").click()
+    expect(chat.replies.last).to_contain_text("All of it.")
+    expect(chat.replies).to_have_count(1)
+    expect(chat.page.get_by_role("button", name="Try again")).to_be_hidden()
+
+
+def test_a_notice_stays_with_its_answer(chat):
+    chat.choose("long").send("Everything")
+    chat.wait_for_end()
+    expect(chat.replies.last).to_contain_text("The answer reached its length limit.")
+    chat.page.reload()
+    expect(chat.replies.last).to_contain_text("The answer reached its length limit.")
+
+
+def test_thoughts_and_tools_are_folded(chat):
+    chat.choose("tools").send("When?")
+    chat.wait_for_end()
+    for reloaded in (False, True):
+        if reloaded:
+            chat.page.reload()
+        expect(chat.replies.last.locator("summary")).to_have_text(["Thoughts", "Used clock", "calculator failed"])
+        expect(chat.page.get_by_text("Division by zero.")).to_be_hidden()
+        chat.replies.last.locator("summary").last.click()
+        expect(chat.page.get_by_text("Division by zero.")).to_be_visible()
+        expect(chat.replies.last).to_contain_text('"expression": "1/0"')
+
+
+HOSTILE = """
+<script>document.title = "owned"; alert(1)</script>
+<img src="https://beacon.test/html.png" onerror="alert(1)"> <svg onload=alert(1)></svg>
+<iframe src="https://beacon.test/frame"></iframe> <style>@import "https://beacon.test/style.css";</style>
+
+![A cat](https://beacon.test/cat.png) ![x](//beacon.test/x.png) ![y][z]
+
+[click](javascript:alert(1)) [click](data:text/html,<script>alert(1)</script>) [fine](https://example.com/)
+
+| a | b |
+|---|---|
+| <img src=x onerror=alert(1)> | ![t](https://beacon.test/table.png) |
+
+```html" onmouseover="alert(1)
+<script>alert(1)</script>
+```
+
+[z]: https://beacon.test/reference.png
+"""
+
+
+def test_hostile_markdown_is_inert(chat, site):
+    dialogs, strange = [], []
+    chat.page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    chat.page.on("request", lambda request: request.url.startswith((site, "data:")) or strange.append(request.url))
+    chat.choose("echo").send(HOSTILE)
+    chat.wait_for_end()
+    chat.page.reload()
+    expect(chat.replies.last.locator("table")).to_be_visible()
+    parts = chat.replies.last.locator(".message__parts")
+    expect(parts.locator("script, img, svg, iframe, style, form, input, object")).to_have_count(0)
+    for link in parts.locator("a[href]").all():
+        assert link.get_attribute("href").startswith("https://")
+        assert link.get_attribute("rel") == "noopener noreferrer nofollow"
+    expect(parts).to_contain_text('<script>document.title = "owned"; alert(1)</script>')
+    expect(parts.get_by_role("link", name="Image: A cat (beacon.test)")).to_be_visible()
+    assert "owned" not in chat.page.evaluate("document.title.slice(0, 5)")
+    assert (dialogs, strange) == ([], [])
+
+
+def test_enter_while_composing_does_not_send(chat):
+    sent = []
+    chat.page.on("request", lambda request: request.method == "POST" and sent.append(request.url))
+    chat.text.focus()
+    chat.page.evaluate("addEventListener('keydown', ({ isComposing }) => { window.wasComposing = isComposing })")
+    keyboard = chat.page.context.new_cdp_session(chat.page)
+    keyboard.send("Input.imeSetComposition", {"text": "にほんご", "selectionStart": 4, "selectionEnd": 4})
+    expect(chat.text).to_have_value("にほんご")
+    chat.text.press("Enter")
+    assert chat.page.evaluate("wasComposing")
+    keyboard.send("Input.insertText", {"text": "日本語"})
+    safari = "new KeyboardEvent('keydown', { key: 'Enter', keyCode: 229, bubbles: true, cancelable: true })"
+    assert chat.text.evaluate(f"(field) => field.dispatchEvent({safari})")  # nobody took it
+    expect(chat.text).to_have_value(re.compile("日本語"))
+    assert sent == []
+    with chat.page.expect_response(re.compile("/messages$")):
+        chat.text.press("Enter")
+
+
+def test_shift_enter_makes_a_line(chat):
+    chat.choose("echo")
+    chat.text.press_sequentially("one")
+    chat.text.press("Shift+Enter")
+    chat.text.press_sequentially("two")
+    expect(chat.text).to_have_value("one\ntwo")
+    chat.text.press("Enter")
+    expect(chat.page.locator(".message__bubble")).to_have_text("one\ntwo")
+
+
+def test_a_send_that_fails_keeps_the_text_and_is_done_once(chat):
+    keys = []
+
+    def lose_the_answer(route):
+        keys.append(route.request.headers["idempotency-key"])
+        route.fetch()  # the server gets it, the page does not hear of it
+        route.abort()
+
+    chat.choose("echo")
+    chat.page.route("**/messages", lose_the_answer)
+    chat.text.fill("Only once")
+    chat.text.press("Enter")
+    expect(chat.problem).to_be_visible()
+    expect(chat.text).to_have_value("Only once")
+    chat.page.unroute("**/messages")
+    with chat.page.expect_request(re.compile("/messages$")) as request:
+        chat.text.press("Enter")
+    expect(chat.replies.last).to_contain_text("Only once")
+    assert request.value.headers["idempotency-key"] == keys[0]
+    chat.wait_for_end()
+    assert [message["role"] for message in chat.stored()] == ["user", "assistant"]
+
+
+def test_a_refusal_is_a_sentence(chat):
+    answer = {"error": {"code": "too_many_runs", "message": "Too many of your answers are still being written."}}
+    chat.page.route("**/messages", lambda route: route.fulfill(status=429, json=answer))
+    chat.text.fill("One more")
+    with chat.page.expect_request(lambda request: request.method == "DELETE"):  # no empty conversation is left
+        chat.text.press("Enter")
+    expect(chat.problem).to_have_text(answer["error"]["message"])
+    expect(chat.text).to_have_value("One more")
+    chat.page.unroute("**/messages")
+    chat.text.press("Enter")
+    expect(chat.page.locator(".message__bubble")).to_have_text("One more")
+
+
+def test_a_session_that_ended_leads_to_the_login_and_back_to_the_draft(chat, site):
+    chat.choose("echo").send("First")
+    chat.wait_for_end()
+    address = chat.page.url
+    chat.page.context.clear_cookies(name="sessionid")
+    chat.text.fill("Not lost")
+    chat.text.press("Enter")
+    chat.page.wait_for_url("**/accounts/login/?next=*")
+    chat.page.get_by_label("User name").fill("alice")
+    chat.page.get_by_label("Password").fill(PASSWORD)
+    chat.page.get_by_role("button", name="Log in").click()
+    chat.page.wait_for_url(address)
+    expect(chat.text).to_have_value("Not lost")
+
+
+@pytest.mark.parametrize("wire", ["sse", "websocket"])
+def test_two_tabs_show_the_same_text(chat, wire):
+    if wire == "websocket":
+        chat.use_websocket()
+    chat.choose("echo").send("Hello")
+    chat.wait_for_end()
+    other = Chat(chat.page.context.new_page(), chat.site).open(chat.page.url.removeprefix(chat.site))
+    expect(other.replies.last).to_contain_text("Hello")
+    chat.choose("slow").send("Count, please")
+    expect(other.replies.last).to_contain_text("5 6 7")
+    assert "100" not in other.said()
+    other.wait_for_end()
+    chat.wait_for_end()
+    assert chat.said() == other.said() == COUNTED
+
+
+def test_another_browser_catches_up_when_one_looks_at_it(context, chat, site):
+    chat.choose("echo").send("Hello")
+    chat.wait_for_end()
+    other = Chat(context().new_page(), site).log_in(path=chat.page.url.removeprefix(site))
+    expect(other.replies.last).to_contain_text("Hello")
+    chat.choose("slow").send("Count, please")
+    other.page.evaluate("dispatchEvent(new Event('focus'))")
+    expect(other.replies.last).to_contain_text("5 6 7")
+
+
+def test_the_socket_can_take_the_place_of_the_stream(context, chat, site):
+    streams = []
+    chat.page.on("request", lambda request: "/events" in request.url and streams.append(request.url))
+    chat.use_websocket().choose("slow")
+    with chat.page.expect_websocket() as socket:
+        chat.send("Count, please")
+    said = []
+    socket.value.on("framereceived", lambda frame: said.append(json.loads(frame)))
+    expect(chat.replies.last).to_contain_text("5 6 7")
+    chat.page.reload()  # the choice stays
+    chat.wait_for_end()
+    assert chat.said() == COUNTED
+    assert any(message["type"] == "TEXT_MESSAGE_CONTENT" for message in said)
+    other = Chat(context().new_page(), site).log_in(path=chat.page.url.removeprefix(site)).use_websocket()
+    expect(other.replies.last).to_contain_text("100")
+    chat.send("Again")  # the socket announces it, nobody has to look
+    expect(other.replies.last).to_contain_text("5 6 7")
+    chat.stop_button.click()
+    chat.wait_for_end()
+    other.wait_for_end()
+    assert chat.said() == other.said()
+    assert streams == []
+
+
+def test_a_hidden_tab_holds_no_stream_and_catches_up(chat):
+    chat.choose("slow").send("Count, please")
+    expect(chat.replies.last).to_contain_text("1 2 3")
+    hide = "(state) => { Object.defineProperty(document, 'visibilityState', { value: state, configurable: true });"
+    hide += " document.dispatchEvent(new Event('visibilitychange')) }"
+    with chat.page.expect_event("requestfailed", lambda request: "/events" in request.url):
+        chat.page.evaluate(hide, "hidden")
+    with chat.page.expect_request(re.compile(r"/events\?after=[1-9]")):
+        chat.page.evaluate(hide, "visible")
+    chat.wait_for_end()
+    assert chat.said() == COUNTED
+
+
+def test_conversations_are_renamed_and_deleted(chat):
+    chat.choose("echo").send("A name to change")
+    chat.wait_for_end()
+    row = chat.page.locator(".conversation", has_text="A name to change").first
+    row.get_by_role("button").click()
+    chat.page.locator("[data-is=rename]").click()
+    title = chat.page.get_by_role("textbox", name="Title")
+    expect(title).to_have_value("A name to change")
+    title.fill("Another name")
+    title.press("Enter")
+    expect(chat.page.locator(".conversation [aria-current]")).to_have_text("Another name")
+    expect(chat.page).to_have_title(re.compile("^Another name"))
+    address = chat.page.url
+    chat.page.locator(".conversation", has=chat.page.locator("[aria-current]")).get_by_role("button").click()
+    chat.page.locator("[data-is=delete]").click()
+    chat.page.locator("#delete-dialog").get_by_role("button", name="Delete").click()
+    expect(chat.page).to_have_url(chat.site + "/")
+    assert chat.page.request.get(address).status == 404
+
+
+def test_going_back_shows_the_conversation_before(chat):
+    chat.choose("echo").send("The first one")
+    chat.wait_for_end()
+    first = chat.page.url
+    chat.page.locator(".sidebar__new").click()
+    expect(chat.page).to_have_url(chat.site + "/")
+    expect(chat.replies).to_have_count(0)
+    chat.choose("echo").send("The second one")
+    chat.wait_for_end()
+    chat.page.locator(".conversation", has_text="The first one").first.locator("a").click()
+    expect(chat.page).to_have_url(first)
+    expect(chat.replies).to_have_text(re.compile("The first one"))
+    chat.page.go_back()
+    expect(chat.replies).to_have_text(re.compile("The second one"))
+
+
+@pytest.mark.parametrize("width", [320, 390])
+def test_a_phone_shows_it_without_scrolling_sideways(context, site, width):
+    phone = {"viewport": {"width": width, "height": 700}, "has_touch": True, "is_mobile": True}
+    chat = Chat(context(**phone).new_page(), site).log_in()
+    wide = (
+        "| "
+        + " | ".join("abcdefghij" * 2 for _ in range(6))
+        + " |\n"
+        + "|---" * 6
+        + "|\n\n```\n"
+        + "x" * 300
+        + "\n```\n"
+        + "y" * 300
+    )
+    chat.choose("echo").send(wide)
+    chat.wait_for_end()
+    sizes = chat.page.evaluate(
+        "[document.documentElement.scrollWidth, document.querySelector('.scroller').scrollWidth, innerWidth]"
+    )
+    assert sizes[0] == width == sizes[2]
+    assert sizes[1] <= width
+    expect(chat.page.locator(".sidebar")).to_be_hidden()
+    chat.page.get_by_role("button", name="Show conversations").click()
+    expect(chat.page.locator(".sidebar__new")).to_be_visible()
+    chat.page.keyboard.press("Escape")
+    expect(chat.page.locator(".sidebar")).to_be_hidden()
+    assert chat.text.evaluate("(field) => parseFloat(getComputedStyle(field).fontSize)") >= 16

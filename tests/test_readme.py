@@ -1,0 +1,43 @@
+"""The README's examples, run as they stand there."""
+
+import re
+import sys
+import types
+from pathlib import Path
+
+from chat import providers, tools
+
+from .conftest import over
+
+README = (Path(__file__).resolve().parent.parent / "README.md").read_text()
+
+
+def example(path):
+    """The module that the README tells to write at that path."""
+    block = re.search(rf"`{re.escape(path)}`:\n\n((?:    .*\n|\n)+)", README)[1]
+    module = types.ModuleType(path.removesuffix(".py").replace("/", "."))
+    module.__package__ = module.__name__.rpartition(".")[0]
+    exec(re.sub(r"^    ", "", block, flags=re.MULTILINE), module.__dict__)
+    return module
+
+
+async def test_a_provider_is_added_in_ten_lines(script, ask, monkeypatch):
+    module = example("chat/providers/echo.py")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setitem(providers.REGISTRY, "echo", module.__name__)
+    run = await ask(await script("echo", model="echo:"), "say it again")
+    await over(run)
+    assert (run.status, run.message.text) == ("completed", "say it again ")
+
+
+def test_a_tool_is_added_in_ten_lines(monkeypatch):
+    module = example("chat/tools/dice.py")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setitem(tools.REGISTRY, "dice", f"{module.__name__}.dice")
+    assert tools.find("dice")(sides=1) == "1"
+
+
+def test_every_variable_is_in_the_table():
+    settings = (Path(__file__).resolve().parent.parent / "chatsite" / "settings.py").read_text()
+    read = set(re.findall(r'(?:env\.\w+|yes_or_no|whole_number)\(\s*"([A-Z_]+)"', settings)) | {"SECRET_KEY"}
+    assert read <= set(re.findall(r"^\| `([A-Z_]+)` \|", README, flags=re.MULTILINE))
