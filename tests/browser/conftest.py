@@ -13,7 +13,7 @@ QUIET = ["--disable-background-networking", "--disable-component-update", "--dis
 @pytest.fixture(scope="session")
 def site(tmp_path_factory):
     """The address of a real server process with alice, bob and charlie, and the assistants of `.provider`."""
-    server = Site(tmp_path_factory.mktemp("site"), "tests.browser.application:application")
+    server = Site(tmp_path_factory.mktemp("site"), "tests.browser.asgi:application")
     rows = [{"slug": slug, "name": slug.title(), "description": says} for slug, says in ASSISTANTS.items()]
     server.shell(
         "from chat.models import Assistant\n"

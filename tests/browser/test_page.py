@@ -375,6 +375,18 @@ def test_a_hidden_tab_holds_no_stream_and_catches_up(chat):
     assert chat.said() == COUNTED
 
 
+def test_the_assistant_of_the_last_message_stays(chat):
+    chat.choose("echo").send("Hello")
+    chat.wait_for_end()
+    chat.choose("long").send("More")
+    chat.wait_for_end()
+    chat.page.reload()
+    expect(chat.page.locator("[data-is=assistant-name]")).to_have_text("Long")
+    expect(chat.page.locator(".message__author")).to_have_text(["Echo", "Long"])
+    chat.page.locator(".sidebar__new").click()
+    expect(chat.page.locator("[data-is=assistant-name]")).to_have_text("Demo")
+
+
 def test_conversations_are_renamed_and_deleted(chat):
     chat.choose("echo").send("A name to change")
     chat.wait_for_end()
