@@ -50,9 +50,21 @@ async def test_the_answer_so_far_is_kept_and_marked_interrupted(orphan):
     seen = await over(run)
     assert (run.status, run.error_code, run.worker_id) == ("interrupted", "interrupted", None)
     assert [event.type for _, event in seen[-2:]] == ["TEXT_MESSAGE_END", "RUN_ERROR"]
-    assert [seq for seq, _ in seen][-1] == run.last_seq == 6
+    assert [seq for seq, _ in seen][-1] == run.last_seq
     message = await run.conversation.messages.aget(run=run)
     assert message.parts == fold(event for _, event in seen) == [{"type": "text", "text": "half an answer"}]
+
+
+async def test_a_reader_that_saw_what_was_lost_gets_what_is_stored(orphan):
+    run = await orphan("half ", "an answer")  # seq 1 to 4; whoever is further saw events that were never journaled
+    journaled = [seq for seq, _ in await over(run)]
+    for position in (5, 6, 7, 50):
+        seen = [(seq, event) async for seq, event in engine.follow(run, position) if event]
+        assert [event.type for _, event in seen] == ["RUN_STARTED", "MESSAGES_SNAPSHOT", "RUN_ERROR"]
+        assert seen[1][1].messages[-1]["content"] == "half an answer"
+        assert seen[-1][0] == run.last_seq
+    assert [event.type async for _, event in engine.follow(run, 4) if event] == ["TEXT_MESSAGE_END", "RUN_ERROR"]
+    assert min(seq for seq in journaled if seq > 4) > journal.LOST
 
 
 async def test_a_process_that_is_gone_is_forgotten(orphan):

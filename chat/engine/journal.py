@@ -21,6 +21,9 @@ PATIENCE = 1  # seconds until a commit that failed is tried again
 ADOPT_AFTER = 2  # seconds that a queued run belongs to the process that accepted it
 KEEP = timedelta(days=1)  # how long the events of an ended run stay; later readers get a snapshot instead
 MAX_ATTEMPTS = 3  # a run that takes its process down with it is not begun for ever
+# Readers may have seen more than the journal of a dead process holds. The lost events keep their numbers, so that nobody
+# takes what recovery writes for what was lost: it goes on this far behind, where no reader can have been.
+LOST = 1_000_000
 INTERRUPTED = ("interrupted", "The server stopped while this answer was being written.")
 
 logger = logging.getLogger(__name__)
@@ -173,21 +176,23 @@ def recover(gone):
 
 def interrupt(run, error):
     """End a run by its journal: `interrupted` with what it had said, or back in line if it had said nothing."""
-    told = [events.from_json(data) for data in run.events.order_by("seq").values_list("data", flat=True)]
-    if run.attempts < MAX_ATTEMPTS and not run.cancel_requested and not any(e.type in events.SHOWN for e in told):
+    told = [(seq, events.from_json(data)) for seq, data in run.events.order_by("seq").values_list("seq", "data")]
+    shown = any(event.type in events.SHOWN for _, event in told)
+    if run.attempts < MAX_ATTEMPTS and not run.cancel_requested and not shown:
         return run.hand_back(run.worker_id)
-    known = len(told)
-    if not told:
-        told.append(events.RunStarted(str(run.conversation_id), str(run.pk)))
-    told += events.closing(told)
     was = {"status": Run.IN_PROGRESS, "worker_id": run.worker_id}
+    known = told[-1][0] if told else 0
+    log = [event for _, event in told]
+    rest = [] if log else [events.RunStarted(str(run.conversation_id), str(run.pk))]
+    rest += events.closing(log)
+    last_seq = known + (LOST if log else 0) + len(rest) + 1
     if run.cancel_requested:
-        run.end(Run.CANCELLED, last_seq=len(told) + 1)
+        run.end(Run.CANCELLED, last_seq=last_seq)
     else:
-        run.end(Run.INTERRUPTED, error=error, last_seq=len(told) + 1)
-    told.append(run.terminal_event())
-    if run.settle(events.fold(told), was):
-        RunEvent.write(run.pk, told[known:], after=known)
+        run.end(Run.INTERRUPTED, error=error, last_seq=last_seq)
+    rest.append(run.terminal_event())
+    if run.settle(events.fold(log), was):
+        RunEvent.write(run.pk, rest, after=last_seq - len(rest))
 
 
 def prune():

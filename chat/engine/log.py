@@ -82,6 +82,8 @@ async def follow(engine, run, after=0):
                 if event and event.type in events.TERMINAL:
                     return
             continue
+        if not run.is_open and cursor == after and not lost:
+            lost = cursor and not await RunEvent.objects.filter(run_id=run.pk, seq=cursor).aexists()
         stored = [] if lost else await _stored(run.pk, cursor, attempt)
         for cursor, event in _joined(stored):
             yield cursor, event

@@ -375,6 +375,34 @@ def test_a_hidden_tab_holds_no_stream_and_catches_up(chat):
     assert chat.said() == COUNTED
 
 
+def test_a_stream_that_is_refused_is_asked_for_again(chat):
+    refused = []
+
+    def refuse(route):
+        refused.append(route.request.url)
+        route.fulfill(status=503, body="busy")
+
+    chat.page.route("**/events?**", refuse)
+    chat.choose("echo").send("Worth the wait")
+    expect(chat.page.get_by_text("Connection lost. Reconnecting…")).to_be_attached()
+    chat.page.unroute("**/events?**")
+    expect(chat.replies.last).to_contain_text("Worth the wait", timeout=15_000)
+    expect(chat.page.get_by_text("Connection lost. Reconnecting…")).not_to_be_attached()
+    assert refused
+
+
+def test_code_and_answers_can_be_copied(chat):
+    chat.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    chat.choose("echo").send("Look:\n\n```python\nprint(1 < 2)\n```")
+    chat.wait_for_end()
+    chat.replies.last.locator(".code__copy").click()
+    expect(chat.replies.last.locator(".code__copy")).to_have_text("Copied")
+    assert chat.page.evaluate("navigator.clipboard.readText()") == "print(1 < 2)\n"
+    chat.replies.last.locator("[data-copy=message]").click()
+    expect(chat.replies.last.locator("[data-copy=message]")).to_have_text("Copied")
+    assert chat.page.evaluate("navigator.clipboard.readText()") == chat.stored()[-1]["text"]
+
+
 def test_the_assistant_of_the_last_message_stays(chat):
     chat.choose("echo").send("Hello")
     chat.wait_for_end()
