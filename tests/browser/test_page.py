@@ -478,3 +478,13 @@ def test_a_phone_shows_it_without_scrolling_sideways(context, site, width):
     chat.page.keyboard.press("Escape")
     expect(chat.page.locator(".sidebar")).to_be_hidden()
     assert chat.text.evaluate("(field) => parseFloat(getComputedStyle(field).fontSize)") >= 16
+
+
+def test_an_openai_compatible_server_answers_on_the_page(chat, model_server):
+    chat.choose("openai").send("What can you do?")
+    chat.wait_for_end()
+    expect(chat.replies.last.locator("h2", has_text="An answer")).to_be_visible()
+    expect(chat.replies.last.locator("table")).to_be_visible()
+    expect(chat.replies.last.locator("pre")).to_contain_text("def fold(events):")
+    asked = model_server.asked()[-1]["body"]
+    assert (asked["model"], asked["stream"], asked["messages"][-1]["content"]) == ("scripted", True, "What can you do?")
