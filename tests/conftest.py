@@ -15,6 +15,7 @@ from chat.events import Finish, Text
 from chat.models import Assistant, Conversation, Run
 
 from . import scripted
+from .upstream import upstream  # noqa: F401  a fixture
 
 
 def person(name, **kwargs):

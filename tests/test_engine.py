@@ -191,7 +191,7 @@ async def test_silence_ends_the_run(script, ask, monkeypatch, steps, status):
 
 
 async def test_silence_after_the_finish_is_an_end(script, ask, monkeypatch):
-    monkeypatch.setattr(runner, "BETWEEN_TOKENS", 0.05)
+    monkeypatch.setattr(runner, "AFTER_FINISH", 0.05)
     run = await ask(await script("silent", Text("all"), Finish("stop"), asyncio.Event().wait))
     await over(run)
     assert run.status == "completed"
@@ -252,6 +252,40 @@ async def test_a_journal_that_cannot_write_tries_again_and_loses_nothing(script,
     await over(run)
     assert run.status == "completed"
     assert await RunEvent.objects.filter(run=run).acount() == run.last_seq
+
+
+async def test_a_sentence_that_no_database_takes_harms_no_run(script, ask):
+    bad = await ask(await script("bad", Text("a"), ProviderError("a \0 b \ud83d", "c" * 60)))
+    await over(bad)
+    assert (bad.status, bad.error_message) == ("failed", "a  b \ufffd")
+
+
+async def test_a_run_that_cannot_be_written_harms_no_other(script, ask, monkeypatch):
+    insert = journal.Journal._insert
+
+    def refusing(self, rows):
+        if any("poison" in data for *_, data in rows):
+            raise ValueError("The database refuses this.")
+        insert(self, rows)
+
+    monkeypatch.setattr(journal.Journal, "_insert", refusing)
+    gate = asyncio.Event()
+    bad = await ask(await script("bad", Text("good so far"), gate.wait, Text(" poison"), asyncio.Event().wait))
+    good = await ask(await script("good", Text("a"), gate.wait, Text("b"), Finish("stop")))
+    await until(lambda: RunEvent.objects.filter(run=bad, data__contains="so far").aexists())
+    gate.set()
+    await over(good)
+    assert good.status == "completed"
+    assert (await over(bad))[-1][1].type == "RUN_ERROR"
+    assert (bad.status, bad.error_code, bad.message.text) == ("interrupted", "internal", "good so far")
+    await until(lambda: set(scripted.closed) == {"bad", "good"})
+
+
+async def test_an_error_after_an_empty_finish_is_not_asked_again(script, ask):
+    cut = ProviderError("cut", retryable=True, retry_after=0)
+    run = await ask(await script("empty", Finish("content_filter"), cut))
+    await over(run)
+    assert (run.status, len(scripted.asked)) == ("completed", 1)
 
 
 async def test_a_process_that_was_taken_for_dead_writes_nothing_more(script, ask):

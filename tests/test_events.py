@@ -47,6 +47,8 @@ from chat.events import (
     to_json,
 )
 
+# The same cases in every run: a change is to blame for what breaks. Raise max_examples to search for more.
+any_case = settings(max_examples=200, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 agui_event = TypeAdapter(agui.Event)
 agui_message = TypeAdapter(agui_types.Message)
 
@@ -260,6 +262,7 @@ characters = some.text(
 )
 
 
+@any_case
 @given(characters)
 def test_clean_text_can_be_stored_and_stays_clean(text):
     told = clean(text)
@@ -267,7 +270,8 @@ def test_clean_text_can_be_stored_and_stays_clean(text):
     assert told.encode().decode() == told == clean(told)
 
 
-@given(some.text(some.characters(exclude_characters="\0")), some.data())
+@any_case
+@given(some.text(some.characters(codec="utf-8", exclude_characters="\0")), some.data())
 def test_good_text_comes_through_however_it_is_cut(text, data):
     units = text.encode("utf-16-le")  # the most that a server can split: between the halves of a pair
     cuts = sorted(data.draw(some.sets(some.integers(0, len(units) // 2), max_size=10)))
@@ -293,16 +297,15 @@ pieces = some.lists(
     ),
     max_size=30,
 )
-any_run = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
-@any_run
+@any_case
 @given(pieces)
 def test_whatever_is_started_is_ended(pieces):
     check(tell(*pieces))
 
 
-@any_run
+@any_case
 @given(pieces, some.integers(0, 100))
 def test_whatever_is_started_is_ended_wherever_it_stops(pieces, place):
     log = tell(*pieces)[:place]
@@ -310,13 +313,15 @@ def test_whatever_is_started_is_ended_wherever_it_stops(pieces, place):
     assert closing([*log, *closing(log)]) == []
 
 
-@any_run
+@any_case
 @given(pieces)
 def test_any_run_can_be_stored_and_sent(pieces):
     log = tell(*pieces)
     wire = [to_json(event) for event in log]
     assert [from_json(data) for data in wire] == log
-    assert all(data.isascii() and "\\u0000" not in data and "\n" not in data for data in wire)
+    assert all(data.isascii() and "\n" not in data for data in wire)
+    said = [value for event in log for value in dataclasses.asdict(event).values() if type(value) is str]
+    assert all(clean(value) == value for value in said)
     parts = fold(log)
     assert fold(map(from_json, wire)) == parts
     assert json.loads(json.dumps(parts)) == parts
@@ -326,7 +331,7 @@ def test_any_run_can_be_stored_and_sent(pieces):
     assert is_agui(MessagesSnapshot(told))
 
 
-@any_run
+@any_case
 @given(pieces)
 def test_joined_deltas_tell_the_same(pieces):
     log, short = tell(*pieces), []
@@ -337,7 +342,7 @@ def test_joined_deltas_tell_the_same(pieces):
     assert fold(short) == fold(log)
 
 
-@any_run
+@any_case
 @given(pieces)
 def test_the_message_holds_every_delta_in_order(pieces):
     log = tell(*pieces)

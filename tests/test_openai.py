@@ -1,11 +1,12 @@
 """`openai:` against a real server on loopback: what real streams look like, and how each of them ends."""
-# ruff: noqa: F401, F811 (the fixture is imported)
 
 import asyncio
 import gzip
 import itertools
 import json
+import sys
 from contextlib import aclosing
+from urllib.request import urlopen
 
 import pytest
 
@@ -30,14 +31,13 @@ from .upstream import (
     chunk,
     event,
     refusal,
-    upstream,
     usage,
 )
 
 
 @pytest.fixture(autouse=True)
 def nothing_from_outside(monkeypatch):
-    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "HTTP_PROXY", "http_proxy"):
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -47,11 +47,11 @@ ROLE = chunk({"role": "assistant", "content": ""})
 class Said:
     """What the provider said to one question, without an engine: `parts`, the `narrator`, the `error` that ended it."""
 
-    async def listen(self, params, turns=None, **fields):
+    async def listen(self, params, turns=None, model="scripted"):
         self.narrator, self.error, log = Narrator("m"), None, []
         turns = turns or [("user", [{"type": "text", "text": "Hi"}])]
         try:
-            async with aclosing(openai.reply(Request("scripted", turns, params=params, **fields))) as pieces:
+            async with aclosing(openai.reply(Request(model, turns, params=params))) as pieces:
                 async for piece in pieces:
                     log += self.narrator.tell(piece)
         except ProviderError as error:
@@ -61,21 +61,27 @@ class Said:
         return self
 
 
+async def nothing_under_way(upstream):
+    async with asyncio.timeout(1):
+        await until(lambda: upstream.answering == 0)
+
+
 @pytest.fixture
-def listen(upstream):
-    """`await listen(*steps)`: what the provider makes of this answer."""
+async def listen(upstream):
+    """`await listen(*steps)`: what the provider makes of this answer, which is not under way any more afterwards."""
 
     async def listen(*steps, params=None, turns=None, **how):
         if steps:
             upstream.answers(*steps, **how)
         return await Said().listen({"base_url": upstream.base_url} | (params or {}), turns)
 
-    return listen
+    yield listen
+    await nothing_under_way(upstream)
 
 
 @pytest.fixture
-def talk(upstream, ask):
-    """`await talk(*steps)`: a started run whose model answers so."""
+async def talk(upstream, ask):
+    """`await talk(*steps)`: a started run whose model answers so, and not beyond the run's end."""
 
     async def talk(*steps, model="openai:scripted", params=None, assistant=None, **how):
         if steps:
@@ -84,7 +90,8 @@ def talk(upstream, ask):
         count = await Assistant.objects.acount()
         return await ask(await Assistant.objects.acreate(slug=f"model-{count}", name="Model", **fields))
 
-    return talk
+    yield talk
+    await nothing_under_way(upstream)
 
 
 @pytest.fixture
@@ -201,16 +208,43 @@ async def test_a_cut_after_done_changes_nothing(listen):
     assert (said.text, said.error, said.narrator.usage[0].total_tokens) == ("Hi", None, 12)
 
 
-async def test_the_scripted_model_of_the_other_tests_is_understood():
-    upstream = Upstream()
-    upstream.answer = behave(upstream, pace=0)
-    await upstream.start()
+# name of the scripted model -> what it says and thinks, and the code of the error that ends it
+SCRIPTED = {
+    "anything": (ANSWER, "", None),
+    "echo": ("Hi", "", None),
+    "think": (ANSWER, "First I think about it.", None),
+    "cut": (ANSWER[:100], "", "broken_off"),
+    "error": (ANSWER[:100], "", "overloaded"),
+    "status-503": ("", "", "overloaded"),
+    "status-401": ("", "", "authentication"),
+}
+
+
+@pytest.mark.parametrize("model", SCRIPTED)
+async def test_the_scripted_models_do_as_they_say(upstream, model):
+    upstream.answer = behave(upstream, pace=0.0001)
+    said = await Said().listen({"base_url": upstream.base_url}, model=model)
+    text, thought, code = SCRIPTED[model]
+    assert said.text.startswith(text)
+    assert "".join(part["text"] for part in said.parts if part["type"] == "reasoning") == thought
+    assert (said.error and said.error.code) == code
+    assert (said.text == text) == (said.narrator.finish_reason == "stop" or not text)
+
+
+@pytest.mark.process
+async def test_the_scripted_model_is_a_process_too():
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "tests.upstream", "--pace", "0", stdout=pipe)
     try:
-        said = await Said().listen({"base_url": upstream.base_url})
-        assert (said.text, said.narrator.finish_reason, said.error) == (ANSWER, "stop", None)
+        address = (await process.stdout.readline()).decode().split()[-1]
+        said = await Said().listen({"base_url": address}, model="echo")
+        assert (said.text, said.error) == ("Hi", None)
+        with urlopen(address.removesuffix("/v1") + "/asked") as told:  # noqa: ASYNC210
+            assert [asked["body"]["model"] for asked in json.load(told)] == ["echo"]
     finally:
+        process.kill()
+        await process.wait()
         await providers.close()
-        await upstream.stop()
 
 
 # Dialects -------------------------------------------------------------------------------------------------------------
@@ -220,8 +254,8 @@ THOUGHT = {"type": "reasoning", "text": "hm"}
 AZURE = {"prompt_index": 0, "content_filter_results": {"hate": {"filtered": False, "severity": "safe"}}}
 
 
-def call(name, arguments, result=None, id=None):
-    return {"type": "tool_call", "id": id or name, "name": name, "arguments": arguments, "result": None, "error": None}
+def call(name, arguments, id):
+    return {"type": "tool_call", "id": id, "name": name, "arguments": arguments, "result": None, "error": None}
 
 
 def calls(*deltas):
@@ -259,12 +293,7 @@ CHUNKS = {  # name -> (steps, the parts they make)
         [TEXT],
     ),
     "one choice in two": (
-        [
-            chunk(
-                choices=[{"index": 0, "delta": {"content": "Hel"}}, {"index": 0, "delta": {"content": "lo"}}],
-            ),
-            *END,
-        ],
+        [chunk(choices=[{"index": 0, "delta": {"content": "Hel"}}, {"index": 0, "delta": {"content": "lo"}}]), *END],
         [TEXT],
     ),
     "text and end in one chunk": ([chunk("Hello", "stop"), DONE], [TEXT]),
@@ -606,6 +635,13 @@ async def test_something_without_end_fills_no_memory(listen, upstream, monkeypat
     await closed(upstream.asked[0])
 
 
+async def test_something_long_is_read(listen, monkeypatch):
+    monkeypatch.setattr(openai, "MAX_EVENT", 100_000)
+    long = event(chunk("x" * 90_000))
+    said = await listen(*(long[:-2], a_moment, b"\n", a_moment, b"\n") * 3, *END)
+    assert (said.text, said.error) == ("x" * 270_000, None)
+
+
 async def test_comments_without_end_are_not_held(listen, monkeypatch):
     monkeypatch.setattr(openai, "MAX_EVENT", 100_000)
     said = await listen("Hel", *[b": still thinking\n" * 1000] * 20, "lo", *END)
@@ -798,8 +834,9 @@ async def test_a_redirect_takes_no_key_to_another_address(upstream, monkeypatch)
     monkeypatch.setenv("OPENAI_API_KEY", "sk-ours")
     upstream.answers(refusal(307, b"", location=f"{other.base_url}/chat/completions"))
     try:
-        await Said().listen({})
-        assert "ours" not in json.dumps([asked.headers for asked in other.asked])
+        said = await Said().listen({})
+        assert (said.text, len(other.asked)) == ("Hello", 1)
+        assert "ours" not in json.dumps(other.asked[0].headers)
     finally:
         await providers.close()
         await other.stop()
@@ -833,29 +870,31 @@ async def test_a_missing_key_is_a_sentence(talk, upstream):
     "params, code",
     [
         ({"base_url": "http://127.0.0.1:1/v1"}, "unreachable"),
-        ({"base_url": "http://no-such-host.invalid/v1"}, "unreachable"),
         ({"base_url": "not an address"}, "unreachable"),
         ({"base_url": "ftp://127.0.0.1/"}, "unreachable"),
         ({"base_url": "http://127.0.0.1:99999/"}, "unreachable"),
         ({"base_url": "http://:::"}, "not_configured"),
         ({"base_url": "http://exämple../"}, "not_configured"),
         ({"base_url": 5}, "not_configured"),
+        ({"base_url": []}, "not_configured"),
         ({"base_url": "http://127.0.0.1:1/v1", "api_key": "sk-“quoted”"}, "not_configured"),
+        ({"base_url": "http://127.0.0.1:1/v1", "api_key": "sk\r\nHost: x"}, "not_configured"),
         ({"base_url": "http://127.0.0.1:1/v1", "api_key": ["sk"]}, "not_configured"),
     ],
 )
-async def test_an_address_or_key_that_cannot_be_is_a_sentence(params, code):
-    try:
-        said = await Said().listen(params)
-    finally:
-        await providers.close()
+async def test_an_address_or_key_that_cannot_be_is_a_sentence(upstream, params, code):
+    said = await Said().listen(params)
     assert said.error.code == code
     assert str(said.error).endswith(".")
 
 
-async def test_no_key_gets_into_the_log(listen, caplog):
-    for answer in (Answer([b"nonsense\r\n\r\n"], framing=None), Answer([RESET]), refusal(401, {"error": "no"})):
-        said = await listen(answer, params={"api_key": "sk-secret"})
-        assert said.error is not None
-    assert len(caplog.records) >= 3
+@pytest.mark.parametrize(
+    "answer",
+    [Answer([b"nonsense\r\n\r\n"], framing=None), Answer([RESET]), Answer([RESET], framing=None), refusal(401, b"no")],
+    ids=["nonsense", "reset", "reset at once", "refusal"],
+)
+async def test_no_key_gets_into_the_log(listen, caplog, answer):
+    said = await listen(answer, params={"api_key": "sk-secret"})
+    assert said.error is not None
+    assert len(caplog.records) > 0
     assert "sk-secret" not in caplog.text

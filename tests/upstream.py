@@ -133,6 +133,7 @@ class Upstream:
     def __init__(self, answer=None):
         self.answer = answer or self._next_written
         self.asked, self.connections, self.written = [], 0, []
+        self.answering = 0  # answers that are under way
         self._tasks = set()  # one per open connection
 
     def answers(self, *steps, **how):
@@ -144,7 +145,7 @@ class Upstream:
         return sum((asked.body or {}).get("model") == model for asked in self.asked)
 
     def _next_written(self, asked):
-        return self.written.pop(0) if len(self.written) > 1 else self.written[0]
+        return self.written[min(len(self.asked), len(self.written)) - 1]
 
     async def start(self, port=0):
         self._server = await asyncio.start_server(self._connection, "127.0.0.1", port)
@@ -195,7 +196,11 @@ class Upstream:
         telling = asyncio.create_task(_tell(self.answer(asked), writer))
         listening = asyncio.create_task(_byte(reader))
         try:
-            await asyncio.wait({telling, listening}, return_when=asyncio.FIRST_COMPLETED)
+            self.answering += 1
+            try:
+                await asyncio.wait({telling, listening}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                self.answering -= 1
             if telling.done() and not isinstance(telling.exception(), ConnectionError):
                 return await listening if telling.result() else b""
             if byte := await listening:
@@ -264,10 +269,11 @@ def _head(answer):
 
 
 @pytest.fixture
-async def upstream():
+async def upstream(monkeypatch):
     """A scripted server in the test's own loop. When the test is over, no connection to it may be left open."""
     from chat import engine, providers
 
+    monkeypatch.setenv("NO_PROXY", "*")
     server = Upstream()
     await server.start()
     try:

@@ -9,7 +9,7 @@ import json
 import logging
 from datetime import timedelta
 
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -25,6 +25,8 @@ MAX_ATTEMPTS = 3  # a run that takes its process down with it is not begun for e
 # takes what recovery writes for what was lost: it goes on this far behind, where no reader can have been.
 LOST = 1_000_000
 INTERRUPTED = ("interrupted", "The server stopped while this answer was being written.")
+
+UNWRITABLE = ("internal", "Something went wrong on our side. The answer so far is kept.")
 
 logger = logging.getLogger(__name__)
 
@@ -81,24 +83,49 @@ class Journal:
                 batch.append((live.log, run_id, news))
         if not batch:
             return
-        won = await self.desk(self._write, batch, [(live.run, parts) for live, parts, _, _ in settling])
-        for log, _, news in batch:
+        won, unwritable = await self.desk(self._write, batch, {live.run.pk: (live.run, parts) for live, parts, *_ in settling})
+        for log, run_id, news in batch:
             log.journaled += len(news)
+            if run_id in unwritable:
+                self.live[run_id].stop("lost")
         self.settling = self.settling[len(settling) :]
         for live, _, _, future in settling:
             if not future.done():
                 future.set_result(live.run.pk in won)
 
     def _write(self, batch, ending):
+        """Write it all in one transaction; tells which runs ended here, and which could not be written and ended so."""
+        try:
+            return self._write_together(batch, ending), set()
+        except OperationalError:  # the database is away or busy: nothing is wrong with what we write
+            raise
+        except Exception:
+            logger.exception("The journal holds something that the database refuses; writing run by run")
+        won, unwritable = set(), set()
+        for entry in batch:
+            try:
+                won |= self._write_together([entry], ending)
+            except OperationalError:
+                raise
+            except Exception:
+                unwritable.add(entry[1])
+                logger.exception("Run %s cannot be written and ends as it is in the journal", entry[1])
+                with transaction.atomic():
+                    if run := Run.objects.filter(pk=entry[1], worker_id=self.worker_id, status=Run.IN_PROGRESS).first():
+                        interrupt(run, UNWRITABLE)
+        return won, unwritable
+
+    def _write_together(self, batch, ending):
         rows = [
             (run_id.hex, seq, events.to_json(event))
             for log, run_id, news in batch
             for seq, event in enumerate(news, log.journaled + 1)
         ]
+        mine = {"status": Run.IN_PROGRESS, "worker_id": self.worker_id}
         with transaction.atomic():
             self._insert(rows)
-            mine = {"status": Run.IN_PROGRESS, "worker_id": self.worker_id}
-            return {run.pk for run, parts in ending if run.settle(parts, was=mine)}
+            ends = [ending[run_id] for _, run_id, _ in batch if run_id in ending]
+            return {run.pk for run, parts in ends if run.settle(parts, was=mine)}
 
     def _insert(self, rows):
         """All rows in one statement, which costs a fortieth of one per row, and only for runs that are still ours.

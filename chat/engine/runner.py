@@ -21,6 +21,7 @@ from .log import Log
 
 FIRST_TOKEN = 60  # seconds; reasoning models think before they speak
 BETWEEN_TOKENS = 30
+AFTER_FINISH = 5  # for the usage; some servers then neither say more nor close
 RUN_LIMIT = 600
 RETRIES = 2  # before the first delta only
 LONGEST_WAIT = 10  # seconds that a provider's Retry-After is obeyed; longer ones fail at once
@@ -268,7 +269,8 @@ class LiveRun:
                     return await self._hear(reply, request)
                 except providers.ProviderError as error:
                     wait = error.retry_after if error.retry_after is not None else 0.5 * 2**attempt
-                    if not error.retryable or self.narrator.shown or attempt == RETRIES or wait > LONGEST_WAIT:
+                    spoke = self.narrator.shown or self.narrator.finish_reason
+                    if spoke or not error.retryable or attempt == RETRIES or wait > LONGEST_WAIT:
                         raise
                     logger.info("Run %s: %s Asking again in %s s", self.run.pk, error, wait)
                 await asyncio.sleep(wait)
@@ -279,9 +281,9 @@ class LiveRun:
         narrator, log, now = self.narrator, self.log, asyncio.get_running_loop().time
         async with asyncio.timeout(FIRST_TOKEN) as clock, aclosing(reply(request)) as pieces:
             async for piece in pieces:
-                clock.reschedule(now() + BETWEEN_TOKENS)
                 for event in narrator.tell(piece):
                     log.append(event)
+                clock.reschedule(now() + (AFTER_FINISH if narrator.finish_reason else BETWEEN_TOKENS))
                 if self.first_token_at is None and narrator.shown:
                     self.first_token_at = timezone.now()
                 if narrator.length > events.MAX_REPLY:

@@ -13,6 +13,8 @@ import sys
 from dataclasses import dataclass, field
 from importlib import import_module
 
+from ..events import clean
+
 REGISTRY = {  # the part of an assistant's model id before the colon -> the module that has `reply`
     "demo": "chat.providers.demo",
     "openai": "chat.providers.openai",
@@ -27,8 +29,8 @@ class ProviderError(Exception):
     """
 
     def __init__(self, message, code="provider_error", *, retryable=False, retry_after=None, broken_off=False):
-        super().__init__(message)
-        self.code, self.retryable, self.retry_after, self.broken_off = code, retryable, retry_after, broken_off
+        super().__init__(clean(message))
+        self.code, self.retryable, self.retry_after, self.broken_off = code[:50], retryable, retry_after, broken_off
 
 
 @dataclass(frozen=True)

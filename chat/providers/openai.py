@@ -27,6 +27,7 @@ from ..events import Finish, Reasoning, Text, ToolCallArgs, ToolCallEnd, ToolCal
 from . import ProviderError
 
 CONNECT_TIMEOUT = 5  # seconds; how long an answer may take is the engine's to say
+KEPT = 60  # seconds that an idle connection waits for the next question, which so needs no new handshake
 AFTER_DONE = 0.25  # seconds that the body may take to end after [DONE]
 MAX_EVENT = 8_000_000  # bytes of one event; nothing real comes near, and a server must not fill our memory
 BOM = b"\xef\xbb\xbf"
@@ -78,21 +79,26 @@ async def close():
         await client.close()
 
 
+_trusted = functools.cache(httpx2.create_ssl_context)  # reads all root certificates, which takes 40 ms
+
+
 def _client(base_url, api_key_env, api_key):
     """The client for these params. OpenAI's key goes to no address but OpenAI's and OPENAI_BASE_URL."""
-    if not all(isinstance(param or "", str) for param in (base_url, api_key_env, api_key)):
+    if not all(param is None or type(param) is str for param in (base_url, api_key_env, api_key)):
         raise ProviderError("The params base_url, api_key_env and api_key have to be text.", "not_configured")
     if api_key_env or not (api_key or base_url):
         name = api_key_env or "OPENAI_API_KEY"
         api_key = os.environ.get(name, "").strip()
         if not api_key and (api_key_env or not os.environ.get("OPENAI_BASE_URL")):
             raise ProviderError(f"The environment variable {name} is not set.", "not_configured")
+    if api_key and not (api_key.isascii() and api_key.isprintable()):
+        raise ProviderError("The API key holds characters that no key has.", "not_configured")
     clients = _clients.setdefault(asyncio.get_running_loop(), {})
     if (base_url, api_key) not in clients:
         http_client = openai.DefaultAioHttpClient(
             verify=_trusted(),
             timeout=httpx2.Timeout(None, connect=CONNECT_TIMEOUT),
-            limits=httpx2.Limits(max_connections=100_000, max_keepalive_connections=100),  # runs are bounded, not these
+            limits=httpx2.Limits(max_connections=100_000, keepalive_expiry=KEPT),  # runs are bounded, not these
         )
         stranger = {"OpenAI-Organization": openai.Omit(), "OpenAI-Project": openai.Omit()}
         clients[base_url, api_key] = openai.AsyncOpenAI(
@@ -103,9 +109,6 @@ def _client(base_url, api_key_env, api_key):
             max_retries=0,  # the engine retries, for every provider alike
         )
     return clients[base_url, api_key]
-
-
-_trusted = functools.cache(httpx2.create_ssl_context)  # reads all root certificates, which takes 40 ms
 
 
 def _messages(request):
@@ -219,18 +222,14 @@ class Events:
     def feed(self, packet):
         if not self.begun:
             packet = self._begin(packet)
-        if self.after_cr and packet:  # a CR LF that came in two packets
-            packet, self.after_cr = packet.removeprefix(b"\n"), False
-        if b"\r" in packet:
-            self.after_cr = packet.endswith(b"\r")
-            packet = packet.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        self.held += len(packet)
-        if self.held > MAX_EVENT:
-            raise ProviderError("The model's server sent something without end.", "malformed")
+        if self.after_cr or b"\r" in packet:
+            packet = self._with_newlines(packet)
         if self.whole or b"\n" not in packet:
             self.line.append(packet)
+            self._hold(packet)
             return
         if self.line:
+            self.held -= sum(map(len, self.line))  # it is counted below
             packet = b"".join([*self.line, packet])
         *lines, rest = packet.split(b"\n")
         self.line = [rest] if rest else []
@@ -243,7 +242,9 @@ class Events:
                 self.name = b""
             elif line.startswith(b"event:"):
                 self.name = line[6:].strip()
-        if not self.data:
+        if self.data:
+            self._hold(packet)
+        else:
             self.held = len(rest)
 
     def rest(self):
@@ -266,6 +267,20 @@ class Events:
             raise ProviderError("The model's address answered with a web page.", "not_a_stream", broken_off=True)
         self.begun, self.whole = bool(first), first in (b"{", b"[")
         return packet
+
+    def _with_newlines(self, packet):
+        """CR and CR LF as LF, also where a CR LF comes in two packets."""
+        if self.after_cr and packet:
+            packet, self.after_cr = packet.removeprefix(b"\n"), False
+        if b"\r" in packet:
+            self.after_cr = packet.endswith(b"\r")
+            packet = packet.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        return packet
+
+    def _hold(self, packet):
+        self.held += len(packet)
+        if self.held > MAX_EVENT:
+            raise ProviderError("The model's server sent something without end.", "malformed")
 
     def _event(self):
         data, self.data = b"\n".join(self.data), []
@@ -292,11 +307,10 @@ class Chunks:
 
     def pieces(self, data, cut=False):
         """What this event says; `cut`: the stream's end may have cut it, and then it says nothing."""
-        data = data.strip()
+        if not data.startswith(b"{"):
+            data = data.strip()
+            self.done = self.done or data.startswith(b"[DONE]")
         if not data or self.done:
-            return ()
-        if data.startswith(b"[DONE]"):
-            self.done = True
             return ()
         try:
             chunk = _parse(data)
@@ -323,9 +337,8 @@ class Chunks:
             raise _broken_off()
 
     def _choice(self, choice):
-        delta = choice.get("delta") or {}
-        if "message" in choice and "delta" not in choice:  # with a delta, it is the text so far once more
-            delta = choice["message"]
+        # A message beside a delta is the text so far once more.
+        delta = choice.get("delta", choice.get("message")) or {}
         if thought := delta.get("reasoning_content") or delta.get("reasoning"):
             yield Reasoning(_text(thought))
         if content := delta.get("content"):

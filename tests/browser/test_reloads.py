@@ -10,6 +10,8 @@ from tests.site import Person
 
 from .test_page import COUNTED, chat, context  # noqa: F401  fixtures
 
+pytestmark = pytest.mark.browser
+
 
 @pytest.mark.parametrize("wire", ["stream", "socket"])
 def test_reloads_at_random_moments_lose_nothing(chat, site, wire):  # noqa: F811
