@@ -13,9 +13,9 @@ PACE = 0.02  # seconds between tokens, about what a fast model does
 ENGLISH = {
     "thought": "Nobody is thinking here. A real model would weigh the question now, and this text would be its notes.",
     "quote": "You wrote:",
-    "text": r"""**This is a demonstration.** No model reads what you write; this text is always the same. It streams
-through the same run, journal and wires as a real answer, so you may reload the page now, open a second tab, or press
-stop.
+    "text": """**This is a demonstration.** No model reads what you write; this text is always the same. \
+It streams through the same run, journal and wires as a real answer, so you may reload the page now, open a second \
+tab, or press stop.
 
 {quote}
 
@@ -25,7 +25,7 @@ The clock tool says it is **{time}**.
 |---|---|
 | lists and tables | this one |
 | code | the function below |
-| mathematics | $e^{{i\pi}} + 1 = 0$ |
+| mathematics | $e^{{i\\pi}} + 1 = 0$ |
 | diagrams | the flowchart at the end |
 
 ```python
@@ -36,7 +36,7 @@ def fold(events):
 
 The sum of the first $n$ numbers:
 
-$$\sum_{{k=1}}^{{n}} k = \frac{{n(n+1)}}{{2}}$$
+$$\\sum_{{k=1}}^{{n}} k = \\frac{{n(n+1)}}{{2}}$$
 
 ```mermaid
 flowchart LR
@@ -50,7 +50,8 @@ To talk with a real model, set `OPENAI_API_KEY` and start again, or let your sta
 JAPANESE = {
     "thought": "ここでは誰も考えていません。本物のモデルなら、いま質問を検討し、その過程がここに表示されます。",
     "quote": "あなたのメッセージ：",
-    "text": r"""**これはデモです。** 入力された文章を読むモデルはなく、この返答はいつも同じです。本物の返答と同じ仕組みで配信されるので、いまページを再読み込みしても、別のタブで開いても、停止ボタンを押してもかまいません。
+    "text": """**これはデモです。** 入力された文章を読むモデルはなく、この返答はいつも同じです。\
+本物の返答と同じ仕組みで配信されるので、いまページを再読み込みしても、別のタブで開いても、停止ボタンを押してもかまいません。
 
 {quote}
 
@@ -60,7 +61,7 @@ JAPANESE = {
 |---|---|
 | 箇条書きと表 | この表 |
 | コード | 下の関数 |
-| 数式 | $e^{{i\pi}} + 1 = 0$ |
+| 数式 | $e^{{i\\pi}} + 1 = 0$ |
 | 図 | 最後のフローチャート |
 
 ```python
@@ -71,7 +72,7 @@ def fold(events):
 
 1 から $n$ までの和：
 
-$$\sum_{{k=1}}^{{n}} k = \frac{{n(n+1)}}{{2}}$$
+$$\\sum_{{k=1}}^{{n}} k = \\frac{{n(n+1)}}{{2}}$$
 
 ```mermaid
 flowchart LR
