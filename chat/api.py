@@ -7,17 +7,19 @@ import contextlib
 import functools
 import uuid
 from contextlib import aclosing
-from datetime import datetime
+from datetime import UTC, datetime
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
+from django.db import transaction
 from django.db.models import Q
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import aget_object_or_404, get_object_or_404
+from django.views.decorators.http import require_safe
 from ninja import Header, NinjaAPI, Query, Schema, Status
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 from ninja.utils import check_csrf
-from pydantic import Field, field_validator
+from pydantic import BaseModel, Field, field_validator
 
 from . import access, engine, sse
 from .models import Assistant, Conversation, Message, Refused, Run
@@ -44,7 +46,7 @@ class SessionCookie:
         return user
 
 
-api = NinjaAPI(title="Chat", version="1", auth=SessionCookie(), urls_namespace="api", docs_url="/docs")
+api = NinjaAPI(title="Chat", version="1", auth=SessionCookie(), urls_namespace="api", docs_decorator=require_safe)
 
 
 def problem(message, code, status, **more):
@@ -76,7 +78,27 @@ def not_valid(request, error):
 # What goes in ---------------------------------------------------------------------------------------------------------
 
 
-class NewText(Schema):
+def plain(text):
+    """The text, if every database and encoder can keep it."""
+    if "\0" in text:
+        raise Refused("NUL is no character of a text.")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise Refused("Half a surrogate pair is no character of a text.") from None
+    return text
+
+
+class Body(BaseModel):
+    """A JSON object. Not ninja's Schema, which takes any value for an object that leaves everything out."""
+
+    @field_validator("*")
+    @classmethod
+    def can_be_kept(cls, value):
+        return plain(value) if type(value) is str else value
+
+
+class NewText(Body):
     text: str = Field(min_length=1, max_length=settings.MAX_TEXT_LENGTH)
     assistant: str | None = None
 
@@ -85,8 +107,6 @@ class NewText(Schema):
     def says_something(cls, text):
         if not text.strip():
             raise ValueError("Write something first.")
-        if "\0" in text:
-            raise ValueError("NUL is no character of a text.")
         return text
 
 
@@ -98,15 +118,13 @@ class NewChat(NewText):
     conversation_id: uuid.UUID | None = None
 
 
-class NewConversation(Schema):
+class NewConversation(Body):
     title: str = Field("", max_length=200)
     assistant: str | None = None
 
     @field_validator("title", check_fields=False)
     @classmethod
-    def can_be_kept(cls, title):
-        if title is not None and "\0" in title:
-            raise ValueError("NUL is no character of a title.")
+    def without_margins(cls, title):
         return title and title.strip()
 
 
@@ -114,7 +132,7 @@ class ConversationChange(NewConversation):
     title: str | None = Field(None, max_length=200)
 
 
-class Regeneration(Schema):
+class Regeneration(Body):
     assistant: str | None = None
 
 
@@ -282,7 +300,7 @@ async def list_conversations(
     """Newest activity first; `cursor` is the `next_cursor` of the page before, `q` words of a title or a message."""
     rows = Conversation.objects.visible_to(request.auth).select_related("assistant")
     if q.strip():
-        rows = rows.containing(_plain(q.strip()))
+        rows = rows.containing(plain(q.strip()))
     if cursor:
         updated_at, pk = _read_cursor(cursor)
         rows = rows.filter(Q(updated_at__lt=updated_at) | Q(updated_at=updated_at, pk__lt=pk))
@@ -304,15 +322,9 @@ def _read_cursor(cursor):
         updated_at = datetime.fromisoformat(updated_at)
         if updated_at.tzinfo is None:
             raise ValueError(cursor)
-        return updated_at, uuid.UUID(pk)
+        return updated_at.astimezone(UTC), uuid.UUID(pk)
     except (ValueError, OverflowError, binascii.Error, UnicodeError):
         raise Refused("The cursor is not one that this list gave.", "bad_cursor") from None
-
-
-def _plain(text):
-    if "\0" in text:
-        raise Refused("NUL is no character of a text.")
-    return text
 
 
 async def mine(request, conversation_id):
@@ -332,7 +344,7 @@ async def change_conversation(request, conversation_id: uuid.UUID, data: Convers
         row.title = data.title
     if data.assistant is not None:
         row.assistant = await sync_to_async(Assistant.objects.pick)(data.assistant)
-    await row.asave(update_fields=["title", "assistant"])
+    await Conversation.objects.filter(pk=row.pk).aupdate(title=row.title, assistant=row.assistant)
     return conversation_out(row)
 
 
@@ -346,8 +358,17 @@ async def delete_conversation(request, conversation_id: uuid.UUID):
         async with asyncio.timeout(LAST_WORDS):  # whoever writes them may still be about to
             for run in live:
                 await _end(run)
-    await row.adelete()
+    await _delete(row)
     return Status(204, None)
+
+
+@sync_to_async
+def _delete(row):
+    """All of it or nothing: whoever writes into it, or asks, has done so by then or comes too late."""
+    with transaction.atomic():
+        list(row.runs.select_for_update().order_by("id").values_list("id"))
+        list(Conversation.objects.select_for_update().filter(pk=row.pk).values_list("id"))
+        row.delete()
 
 
 @api.get("/conversations/{uuid:conversation_id}/messages", response=MessageList)
@@ -372,7 +393,7 @@ async def send_message(
 
 
 def _key(told):
-    return _plain(told) if told else None
+    return plain(told) if told else None
 
 
 @api.post("/messages/{uuid:message_id}/regenerate", response={202: Created})

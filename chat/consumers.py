@@ -3,18 +3,21 @@
 import asyncio
 import contextlib
 import json
+import logging
 import uuid
 
 from channels.generic.websocket import AsyncWebsocketConsumer
 from pydantic import ValidationError
 
 from . import access, engine, events
-from .api import MAX_KEY, NewMessage, created_out
+from .api import MAX_KEY, NewMessage, created_out, plain
 from .models import Conversation, Refused, Run
 
 ANONYMOUS, NOT_FOUND, GOODBYE = 4401, 4404, 1012
 LOOK = 5  # seconds between looks whether the person may still be here
 MAX_FOLLOWED = 50  # runs that one socket follows at a time
+
+logger = logging.getLogger(__name__)
 
 
 class ConversationConsumer(AsyncWebsocketConsumer):
@@ -38,7 +41,8 @@ class ConversationConsumer(AsyncWebsocketConsumer):
         """Hear and say nothing more, also while the other side has not yet noticed."""
         self.is_open = False
         for task in self.following.values():
-            task.cancel()
+            if task is not asyncio.current_task():
+                task.cancel()
         await super().close(code, reason)
 
     async def disconnect(self, code):
@@ -69,7 +73,7 @@ class ConversationConsumer(AsyncWebsocketConsumer):
     async def _create(self, order):
         data = NewMessage.model_validate(order)
         key = order.get("idempotency_key")
-        if key is not None and not (type(key) is str and 0 < len(key) <= MAX_KEY and "\0" not in key):
+        if key is not None and not (type(key) is str and 0 < len(plain(key)) <= MAX_KEY):
             raise Refused(f"An idempotency_key is a text of at most {MAX_KEY} characters.")
         conversation = await self._conversations().select_related("assistant").afirst()
         if conversation is None:
@@ -103,7 +107,12 @@ class ConversationConsumer(AsyncWebsocketConsumer):
                     if event is not None:
                         await self._tell(events.to_dict(event) | {"runId": str(run.pk), "seq": seq})
                     if event and event.type in events.TERMINAL:
-                        break
+                        return
+                if not engine.here().leaving:  # the run is gone, and with it the conversation
+                    await self.close(NOT_FOUND)
+        except Exception:
+            logger.exception("A socket could not go on with run %s", run.pk)
+            await self._refuse(Refused("Something went wrong on our side. Load the page again.", "server_error", 500))
         finally:
             if self.following.get(run.pk) is asyncio.current_task():
                 del self.following[run.pk]

@@ -364,7 +364,7 @@ class Run(models.Model):
         self.first_token_at, self.finished_at = first_token_at, timezone.now()
 
     def settle(self, parts, was):
-        """Make `end` so, with the message's parts, if the run still is as `was` says; whoever comes second changes nothing.
+        """Make `end` so, with the message's parts, if the run still is as `was` says; the second changes nothing.
 
         Runs inside the caller's transaction and tells whether it was you. `was` are the conditions, such as
         `{"status": "in_progress", "worker_id": …}`.

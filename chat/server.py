@@ -4,7 +4,6 @@ Each is a small ASGI wrapper; chatsite.asgi puts them around the site.
 """
 
 import asyncio
-import contextlib
 import itertools
 import signal
 import threading
@@ -15,6 +14,7 @@ from asgiref.sync import ThreadSensitiveContext
 from django.conf import settings
 from django.http import JsonResponse
 from django.http.request import split_domain_port, validate_host
+from django.utils.http import is_same_domain
 
 from . import engine
 
@@ -38,15 +38,11 @@ def few_threads(application):
 
 
 def bounded_body(application):
-    """413 for a body over MAX_BODY_BYTES and 408 for one that does not arrive; Django would write it to disk first.
-
-    Also takes away headers that only a server in front of Daphne may set.
-    """
+    """413 for a body over MAX_BODY_BYTES and 408 for one that does not arrive; Django would write it to disk first."""
 
     async def wrapped(scope, receive, send):
-        scope["headers"] = [header for header in scope["headers"] if header[0] != b"daphne-root-path"]
         length = dict(scope["headers"]).get(b"content-length", b"0")
-        if not length.isdigit() or int(length) > settings.MAX_BODY_BYTES:
+        if not length.isdigit() or len(length) > 20 or int(length) > settings.MAX_BODY_BYTES:
             return await _answer(send, 413, "too_large", "The request is too large.")
         body, more = [], True
         try:
@@ -66,9 +62,19 @@ def bounded_body(application):
         async def receive_whole():
             return next(whole, None) or await receive()
 
-        await application(scope, receive_whole, send)
+        await application(_defused(scope), receive_whole, send)
 
     return wrapped
+
+
+def _defused(scope):
+    """The scope without two traps that a client may set.
+
+    Daphne believes whoever names another root in `Daphne-Root-Path`: /x/admin/ would be /admin/, past what a server in
+    front of it allows. And a quoted cookie may spell a NUL, which PostgreSQL refuses to look for among the sessions.
+    """
+    headers = [(name, value.replace(rb"\000", b"") if name == b"cookie" else value) for name, value in scope["headers"]]
+    return scope | {"root_path": "", "headers": headers}
 
 
 async def _answer(send, status, code, message):
@@ -85,23 +91,24 @@ async def _answer(send, status, code, message):
 def bounded_send(application):
     """Ends a response whose client takes nothing for SEND_TIMEOUT seconds; uvicorn would wait for ever.
 
-    One timer per connection, moved only when it fires: the usual send costs an attribute.
+    One timer per connection, moved only when it fires: the usual send costs two attributes.
     """
 
     async def wrapped(scope, receive, send):
-        loop, task, since, cut = asyncio.get_running_loop(), asyncio.current_task(), None, False
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        since, sender, cut = None, None, None  # `sender`: Django sends in a task of its own, which ends the response
 
         def look():
             nonlocal timer, cut
             if since is not None and loop.time() - since > SEND_TIMEOUT:
-                cut = True
-                task.cancel()
+                cut = sender
+                cut.cancel()
             else:
                 timer = loop.call_later(SEND_TIMEOUT / 2, look)
 
         async def timed_send(message):
-            nonlocal since
-            since = loop.time()
+            nonlocal since, sender
+            since, sender = loop.time(), asyncio.current_task()
             await send(message)
             since = None
 
@@ -109,7 +116,7 @@ def bounded_send(application):
         try:
             await application(scope, receive, timed_send)
         except asyncio.CancelledError:
-            if not cut:
+            if cut is not task:
                 raise
             task.uncancel()
         finally:
@@ -127,14 +134,19 @@ def same_origin(application):
             return False
         if origin is None:
             return True
-        origin = origin.decode("latin-1").lower()
-        with contextlib.suppress(ValueError):  # what is no URL is nobody's
-            return urlsplit(origin).netloc == host.lower() or origin in settings.CSRF_TRUSTED_ORIGINS
-        return False
+        try:
+            origin = urlsplit(origin.decode("latin-1").lower())
+        except ValueError:
+            return False
+        return origin.netloc == host.lower() or any(is_trusted(origin, one) for one in settings.CSRF_TRUSTED_ORIGINS)
+
+    def is_trusted(origin, one):
+        one = urlsplit(one.lower())  # its host may begin with *, as for Django's forms
+        return origin.scheme == one.scheme and is_same_domain(origin.netloc, one.netloc.removeprefix("*"))
 
     async def wrapped(scope, receive, send):
         if is_ours(dict(scope["headers"])):
-            return await application(scope, receive, send)
+            return await application(_defused(scope), receive, send)
         await receive()
         await send({"type": "websocket.close", "code": 4403})
 

@@ -25,8 +25,20 @@ def frame(seq, event):
     return f"id: {seq}\ndata: {to_json(event)}\n\n".encode("ascii")
 
 
+class EventStream(StreamingHttpResponse):
+    """Django closes what it iterates over when the client goes: these are the frames themselves, not two generators
+    around them that would leave them to the garbage collector."""
+
+    def __init__(self, frames, **kwargs):
+        super().__init__(frames, **kwargs)
+        self.frames = frames
+
+    def __aiter__(self):
+        return self.frames
+
+
 def response(frames, headers=None):
-    return StreamingHttpResponse(frames, headers=HEADERS | (headers or {}))
+    return EventStream(frames, headers=HEADERS | (headers or {}))
 
 
 async def frames(following, still_welcome):

@@ -59,7 +59,7 @@ def run(name, command, extra):
     print(f"\n--- {name}", flush=True)
     began = time.monotonic()
     # The suite brings its own surroundings: what a developer has set must not leak into it.
-    ours = ("DATABASE_URL", "DEBUG", "SECRET_KEY", "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "OPENAI_", "MAX_", "SHUTDOWN_")
+    ours = ("DATABASE_URL", "DEBUG", "SECRET_KEY", "ALLOWED_HOSTS", "CSRF_", "OPENAI_", "MAX_", "SHUTDOWN_")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     done = subprocess.run(command, cwd=ROOT, env=environment | extra)
     return done.returncode == 0, time.monotonic() - began
@@ -102,7 +102,8 @@ def postgresql_url(at_the_end):
         shutil.chown(folder, "postgres")
         as_user = ["runuser", "-u", "postgres", "--"]
     initdb, pg_ctl = (str(Path(programs) / program) for program in ("initdb", "pg_ctl"))
-    subprocess.run([*as_user, initdb, "-A", "trust", "-U", "postgres", "-D", f"{folder}/data"], stdout=subprocess.DEVNULL)
+    create = [*as_user, initdb, "-A", "trust", "-U", "postgres", "-D", f"{folder}/data"]
+    subprocess.run(create, stdout=subprocess.DEVNULL)
     options = f"-p {PRIVATE_PORT} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c fsync=off"
     start = [*as_user, pg_ctl, "-D", f"{folder}/data", "-o", options, "-l", f"{folder}/log", "-w", "start"]
     subprocess.run(start, stdout=subprocess.DEVNULL)

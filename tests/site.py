@@ -128,9 +128,7 @@ class Person(httpx.Client):
         """Send a message; gives the 202 body, with `conversation_id`."""
         conversation = conversation or self.post("/api/conversations", json={}).json()["id"]
         headers = {"Idempotency-Key": key} if key else {}
-        answer = self.post(
-            f"/api/conversations/{conversation}/messages", json={"text": text, **data}, headers=headers
-        )
+        answer = self.post(f"/api/conversations/{conversation}/messages", json={"text": text, **data}, headers=headers)
         assert answer.status_code == 202, answer.text
         return answer.json() | {"conversation_id": conversation}
 

@@ -38,7 +38,7 @@ async def looks():
     """Wait until everybody who is here now was looked up."""
     with access.admitted("nobody's", 0) as stranger:
         async with asyncio.timeout(10):
-            while stranger():  # noqa: ASYNC110
+            while stranger():
                 await asyncio.sleep(0.01)
 
 
@@ -113,7 +113,7 @@ async def test_who_comes_during_a_look_is_not_sent_away(alice, session_of):
     first, second = await session_of(alice), await session_of(alice)
     thread.submit(gate.wait)
     with access.admitted(first, alice.pk):
-        while not thread._work_queue.qsize():  # noqa: ASYNC110
+        while not thread._work_queue.qsize():
             await asyncio.sleep(0.01)
         with access.admitted(second, alice.pk) as late:
             gate.set()
@@ -127,7 +127,7 @@ async def test_who_comes_as_the_last_one_goes_is_looked_after(alice, session_of)
         pass
     with access.admitted("ended", alice.pk) as ended:
         async with asyncio.timeout(5):
-            while ended():  # noqa: ASYNC110
+            while ended():
                 await asyncio.sleep(0.01)
 
 

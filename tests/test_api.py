@@ -275,9 +275,10 @@ async def test_deleting_ends_the_answer_that_is_being_written(client_of, alice, 
         await first_words(run)
         await first_words(other)
         reader = asyncio.create_task(over_or_gone(run))
-        answer = await client_of(alice).send("DELETE", f"/api/conversations/{run.conversation_id}")
-        assert answer.status_code == 204
-        await asyncio.wait_for(reader, 5)
+        async with asyncio.timeout(3):
+            answer = await client_of(alice).send("DELETE", f"/api/conversations/{run.conversation_id}")
+            assert answer.status_code == 204
+            assert (await reader)[-1] == "RUN_FINISHED"
         assert scripted.closed == ["slow"]
         assert not await Message.objects.filter(conversation_id=run.conversation_id).aexists()
         assert not await RunEvent.objects.filter(run_id=run.pk).aexists()
@@ -297,7 +298,8 @@ async def test_deleting_takes_the_answers_that_wait_in_line(client_of, alice, sl
         first = await ask(await Assistant.objects.aget(slug="slow"))
         await first_words(first)
         waiting = await ask(words)
-        answer = await client_of(alice).send("DELETE", f"/api/conversations/{waiting.conversation_id}")
+        async with asyncio.timeout(3):
+            answer = await client_of(alice).send("DELETE", f"/api/conversations/{waiting.conversation_id}")
         assert answer.status_code == 204
         assert not await Run.objects.filter(pk=waiting.pk).aexists()
     await over(first)

@@ -170,7 +170,7 @@ async def test_the_same_key_for_another_text_is_refused(client_of, alice, words)
 async def begun(events):
     """The run, once so many of its events are in the database."""
     async with asyncio.timeout(5):
-        while await RunEvent.objects.acount() < events:  # noqa: ASYNC110
+        while await RunEvent.objects.acount() < events:
             await asyncio.sleep(0.01)  # between looks
     return await Run.objects.aget()
 

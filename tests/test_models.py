@@ -26,9 +26,7 @@ def reply_to(conversation, **kwargs):
 
 def test_two_runs_never_write_one_message(conversation):
     run = reply_to(conversation)
-    refused_by_the_database(
-        lambda: Run.objects.create(conversation=conversation, message=run.message, model="demo:")
-    )
+    refused_by_the_database(lambda: Run.objects.create(conversation=conversation, message=run.message, model="demo:"))
 
 
 def test_a_child_is_never_in_another_conversation(conversation, alice):

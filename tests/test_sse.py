@@ -220,10 +220,10 @@ async def test_the_header_counts_where_both_tell_a_position(client_of, alice, fi
     assert [told["type"] for _, told in frames] == ["RUN_FINISHED"]
 
 
-@pytest.mark.parametrize("query, headers", [("?after=0", {}), ("?after=", {}), ("", {"last_event_id": "0"})])
-async def test_position_nought_is_the_beginning(client_of, alice, finished_run, query, headers):
-    run = await finished_run("one two three")
-    assert (await read(client_of(alice), run, query, **headers))[0][1]["type"] == "RUN_STARTED"
+async def test_position_nought_is_the_beginning(client_of, alice, finished_run):
+    run, client = await finished_run("one two three"), client_of(alice)
+    for query, headers in (("?after=0", {}), ("?after=", {}), ("", {"last_event_id": "0"})):
+        assert (await read(client, run, query, **headers))[0][1]["type"] == "RUN_STARTED"
 
 
 async def test_the_numbers_have_no_gaps_while_it_is_written(client_of, alice, script, ask):
@@ -241,28 +241,25 @@ async def test_the_numbers_have_no_gaps_while_it_is_written(client_of, alice, sc
     assert [told["delta"] for _, told in frames if "delta" in told] == list("abcdef")
 
 
-@pytest.mark.parametrize("query, headers", [("?after=7", {}), ("", {"last_event_id": "7"}), ("?after=007", {})])
-async def test_behind_the_last_event_there_is_nothing(client_of, alice, finished_run, query, headers):
-    run = await finished_run("one two three")
-    answer = await client_of(alice).send("GET", run.events_url + query, **headers)
-    assert (answer.status_code, run.last_seq) == (204, 7)
-    assert answer.content == b""
+async def test_behind_the_last_event_there_is_nothing(client_of, alice, finished_run):
+    run, client = await finished_run("one two three"), client_of(alice)
+    for query, headers in (("?after=7", {}), ("", {"last_event_id": "7"}), ("?after=007", {})):
+        answer = await client.send("GET", run.events_url + query, **headers)
+        assert (answer.status_code, run.last_seq) == (204, 7)
+        assert answer.content == b""
 
 
-@pytest.mark.parametrize("position", ["8", "99", "2147483648", "9999999999"])
-async def test_a_position_beyond_the_log_gets_a_snapshot_and_the_end(client_of, alice, finished_run, position):
-    run = await finished_run("one two three")
-    frames = await read(client_of(alice), run, last_event_id=position)
-    assert [(number, told["type"]) for number, told in frames] == [
-        (1, "RUN_STARTED"),
-        (6, "MESSAGES_SNAPSHOT"),
-        (7, "RUN_FINISHED"),
-    ]
-    snapshot = ag_ui(frames[1][1])
-    assert [(message.role, message.content) for message in snapshot.messages] == [
-        ("user", "Hi"),
-        ("assistant", "one two three"),
-    ]
+async def test_a_position_beyond_the_log_gets_a_snapshot_and_the_end(client_of, alice, finished_run):
+    run, client = await finished_run("one two three"), client_of(alice)
+    for position in ("8", "99", "2147483648", "9999999999"):
+        frames = await read(client, run, last_event_id=position)
+        assert [(number, told["type"]) for number, told in frames] == [
+            (1, "RUN_STARTED"),
+            (6, "MESSAGES_SNAPSHOT"),
+            (7, "RUN_FINISHED"),
+        ]
+        messages = ag_ui(frames[1][1]).messages
+        assert [(one.role, one.content) for one in messages] == [("user", "Hi"), ("assistant", "one two three")]
 
 
 async def test_a_log_that_is_gone_gives_a_snapshot_of_all_that_was_said(client_of, alice, rich_run):
@@ -275,24 +272,20 @@ async def test_a_log_that_is_gone_gives_a_snapshot_of_all_that_was_said(client_o
     assert snapshot.messages[-1].error == "no such zone"
 
 
-@pytest.mark.parametrize(
-    "position", ["-1", "+1", "1.5", "1e3", "abc", "１", "٣", "²", " 1", "1 2", "0x1", "9" * 50, "\0"]
-)
-async def test_a_position_that_is_no_plain_number_is_refused(client_of, alice, finished_run, position):
+NO_POSITIONS = ["-1", "+1", "1.5", "1e3", "abc", "１", "٣", "²", "1²", " 1", "1 2", "0x1", "9" * 50, "9" * 5000, "\0"]
+
+
+async def test_a_position_that_is_no_plain_number_is_refused(client_of, alice, finished_run, subtests):
     run, client = await finished_run("one"), client_of(alice)
-    answers = [await client.get(run.events_url, {"after": position})]
-    if position.isascii() and "\0" not in position:
-        answers.append(await client.send("GET", run.events_url, last_event_id=position))
-        answers.append(await client.send("GET", run.events_url + "?after=1", last_event_id=position))
-    for answer in answers:
-        assert answer.status_code == 400
-        assert answer.json()["error"]["code"] == "bad_position"
-
-
-async def test_a_header_with_bytes_that_are_no_text_is_refused(client_of, alice, finished_run):
-    run = await finished_run("one")
-    answer = await client_of(alice).send("GET", run.events_url, last_event_id="1\xb2")
-    assert answer.status_code == 400
+    for position in NO_POSITIONS:
+        with subtests.test(position[:60]):
+            answers = [await client.get(run.events_url, {"after": position})]
+            if max(position) <= "\xff" and position.strip() == position:  # what a header can carry
+                answers.append(await client.send("GET", run.events_url, last_event_id=position))
+                answers.append(await client.send("GET", run.events_url + "?after=1", last_event_id=position))
+            for answer in answers:
+                assert answer.status_code == 400
+                assert answer.json()["error"]["code"] == "bad_position"
 
 
 # Who reads, and how long ----------------------------------------------------------------------------------------------
@@ -319,14 +312,14 @@ def test_silence_never_lasts_fifteen_seconds():
     assert sse.SILENCE + runner.LOOK_AROUND < 15
 
 
-@pytest.mark.parametrize("method", ["HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
-async def test_only_get_opens_it(client_of, alice, script, ask, method):
+async def test_only_get_opens_it(client_of, alice, script, ask):
     gate = asyncio.Event()
     run = await ask(await script("slow", Text("one"), gate.wait, Finish("stop")))
-    answer = await client_of(alice).send(method, run.events_url)
-    assert answer.status_code == 405
-    assert answer["Allow"] == "GET"
-    assert not answer.streaming
+    for method in ("HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"):
+        answer = await client_of(alice).send(method, run.events_url)
+        assert answer.status_code == 405
+        assert answer["Allow"] == "GET"
+        assert not answer.streaming
     assert asyncio.get_running_loop() not in access._books
 
 

@@ -21,8 +21,8 @@ PATIENCE = 1  # seconds until a commit that failed is tried again
 ADOPT_AFTER = 2  # seconds that a queued run belongs to the process that accepted it
 KEEP = timedelta(days=1)  # how long the events of an ended run stay; later readers get a snapshot instead
 MAX_ATTEMPTS = 3  # a run that takes its process down with it is not begun for ever
-# Readers may have seen more than the journal of a dead process holds. The lost events keep their numbers, so that nobody
-# takes what recovery writes for what was lost: it goes on this far behind, where no reader can have been.
+# Readers may have seen more than the journal of a dead process holds. The lost events keep their numbers, so that
+# nobody takes what recovery writes for what was lost: it goes on this far behind, where no reader can have been.
 LOST = 1_000_000
 INTERRUPTED = ("interrupted", "The server stopped while this answer was being written.")
 
@@ -83,7 +83,8 @@ class Journal:
                 batch.append((live.log, run_id, news))
         if not batch:
             return
-        won, unwritable = await self.desk(self._write, batch, {live.run.pk: (live.run, parts) for live, parts, *_ in settling})
+        ends = {live.run.pk: (live.run, parts) for live, parts, *_ in settling}
+        won, unwritable = await self.desk(self._write, batch, ends)
         for log, run_id, news in batch:
             log.journaled += len(news)
             if run_id in unwritable:
@@ -144,8 +145,9 @@ class Journal:
             me = self.worker_id.hex
         with connection.cursor() as cursor:
             cursor.execute(
-                f"INSERT INTO chat_runevent (run_id, seq, data) SELECT run.id, {seq}, {data} FROM {source} "
-                f"JOIN chat_run run ON run.id = {run_id} WHERE run.worker_id = %s AND run.status = 'in_progress' {lock}",
+                f"INSERT INTO chat_runevent (run_id, seq, data) SELECT run.id, {seq}, {data} "
+                f"FROM {source} JOIN chat_run run ON run.id = {run_id} "
+                f"WHERE run.worker_id = %s AND run.status = 'in_progress' {lock}",
                 [json.dumps(rows), me],
             )
 

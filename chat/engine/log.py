@@ -1,7 +1,7 @@
 """The live log of a run in memory, and reading it: append, follow; who waits for which run.
 
-Readers keep a cursor, not a queue. A wake-up carries no data; the log does. Whoever lags reads more at once: consecutive
-deltas that wait for it leave as one event whose number is the last of them.
+Readers keep a cursor, not a queue. A wake-up carries no data; the log does. Whoever lags reads more at once:
+consecutive deltas that wait for it leave as one event whose number is the last of them.
 """
 
 import asyncio
@@ -90,8 +90,10 @@ async def follow(engine, run, after=0):
             if event.type in events.TERMINAL:
                 return
         if not stored and not run.is_open:
-            for frame in zip((1, run.last_seq - 1, run.last_seq), [*await snapshot(run), run.terminal_event()]):
-                yield frame
+            started, messages = await snapshot(run)
+            yield 1, started
+            yield run.last_seq - 1, messages
+            yield run.last_seq, run.terminal_event()
             return
         if not stored:
             yield cursor, None

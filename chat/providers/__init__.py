@@ -35,7 +35,7 @@ class ProviderError(Exception):
 
 @dataclass(frozen=True)
 class Request:
-    """What a provider is asked: the turns from the oldest to the question, and how the assistant wants them answered."""
+    """What a provider is asked: the turns from the oldest to the question, and how the assistant wants it answered."""
 
     model: str  # without the provider's name
     turns: list  # (role, parts): role is "user" or "assistant", parts as in chat.events.fold

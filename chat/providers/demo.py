@@ -81,7 +81,7 @@ flowchart LR
 ```
 
 本物のモデルと話すには、`OPENAI_API_KEY` を設定して起動し直すか、管理画面でアシスタントを追加してください。
-""",  # noqa: E501 (a line break would show as a space)
+""",
 }
 
 

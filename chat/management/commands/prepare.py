@@ -9,7 +9,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser):
         parser.add_argument("--address", default="http://127.0.0.1:8000/")
-        parser.add_argument("--collect-static", action="store_true", help="collect the static files too, for production")
+        parser.add_argument("--collect-static", action="store_true", help="collect static files too")
 
     def handle(self, *, address, collect_static, **options):
         call_command("migrate", interactive=False, verbosity=0)
@@ -19,5 +19,6 @@ class Command(BaseCommand):
         if not people.exists():
             password = secrets.token_urlsafe(12)
             people.create_superuser("admin", password=password)
-            self.stdout.write(f"First login: admin / {password}\n(shown this once; manage.py changepassword sets another)")
+            self.stdout.write(f"First login: admin / {password}")
+            self.stdout.write("(shown this once; manage.py changepassword sets another)")
         self.stdout.write(self.style.SUCCESS(f"Open {address}"))

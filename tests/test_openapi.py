@@ -1,0 +1,106 @@
+"""The description of the calls: /api/openapi.json, and /api/docs for people."""
+
+import re
+
+from django.contrib.staticfiles import finders
+
+CALLS = {
+    "/api/assistants": {"get"},
+    "/api/conversations": {"get", "post"},
+    "/api/conversations/{conversation_id}": {"get", "patch", "delete"},
+    "/api/conversations/{conversation_id}/messages": {"get", "post"},
+    "/api/messages/{message_id}/regenerate": {"post"},
+    "/api/runs/{run_id}": {"get"},
+    "/api/runs/{run_id}/cancel": {"post"},
+    "/api/runs/{run_id}/events": {"get"},
+    "/api/chat": {"post"},
+}
+STATUS = {
+    "post /api/conversations": "201",
+    "post /api/chat": "200",
+    "delete /api/conversations/{conversation_id}": "204",
+}
+
+
+async def description(client):
+    answer = await client.get("/api/openapi.json")
+    assert answer.status_code == 200
+    assert answer["Content-Type"].startswith("application/json")
+    return answer.json()
+
+
+def references(told):
+    if isinstance(told, dict):
+        yield from [told["$ref"]] if "$ref" in told else []
+        told = list(told.values())
+    for one in told if isinstance(told, list) else []:
+        yield from references(one)
+
+
+async def test_it_lists_every_call(client_of):
+    told = await description(client_of())
+    assert {path: set(calls) for path, calls in told["paths"].items()} == CALLS
+    assert told["openapi"].startswith("3.1.")
+    assert {"title", "version"} <= told["info"].keys()
+
+
+async def test_it_holds_together(client_of):
+    told = await description(client_of())
+    for reference in references(told):
+        step = told
+        for name in reference.removeprefix("#/").split("/"):
+            step = step[name]
+    calls = [(path, method, call) for path, methods in told["paths"].items() for method, call in methods.items()]
+    assert len({call["operationId"] for _, _, call in calls}) == len(calls)
+    for path, method, call in calls:
+        expected = STATUS.get(f"{method} {path}", "202" if method == "post" else "200")
+        assert expected in call["responses"], path
+        assert all(answer["description"] for answer in call["responses"].values())
+        assert set(re.findall("{(.*?)}", path)) == {one["name"] for one in call["parameters"] if one["in"] == "path"}
+        assert all(one["required"] for one in call["parameters"] if one["in"] == "path")
+        assert call["security"] == [{"SessionCookie": []}]
+    assert told["components"]["securitySchemes"]["SessionCookie"] == {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": "sessionid",
+    }
+
+
+async def test_it_tells_what_goes_in_and_comes_out(client_of):
+    told = await description(client_of())
+    schemas, calls = told["components"]["schemas"], told["paths"]
+
+    def named(content):
+        return schemas[content["application/json"]["schema"]["$ref"].rpartition("/")[2]]
+
+    send = calls["/api/conversations/{conversation_id}/messages"]["post"]
+    body = named(send["requestBody"]["content"])
+    assert body["properties"].keys() == {"text", "assistant", "parent_id"}
+    assert body["required"] == ["text"]
+    assert body["properties"]["text"]["maxLength"] == 100_000
+    created = named(send["responses"]["202"]["content"])
+    assert created["properties"].keys() == {"message_id", "reply_id", "run_id", "events_url"}
+    assert "idempotency-key" in {one["name"].lower().replace("_", "-") for one in send["parameters"]}
+    chat = named(calls["/api/chat"]["post"]["responses"]["200"]["content"])
+    assert chat["properties"].keys() == {"input", "chat_history", "output", "conversation_id", "run_id", "usage"}
+
+
+async def test_the_docs_come_from_this_site_alone(client_of):
+    answer = await client_of().get("/api/docs")
+    assert answer.status_code == 200
+    html = answer.content.decode()
+    linked = re.findall(r'(?:src|href)="([^"]*)"', html)
+    assert any("swagger-ui-bundle.js" in link for link in linked)
+    for link in linked:
+        assert link.startswith("/static/"), link
+        assert finders.find(link.removeprefix("/static/")), link
+    assert "//" not in re.sub(r"<[^>]*>", "", html)
+    assert '"url": "/api/openapi.json"' in html
+    assert not re.search(r"<script(?![^>]*\bsrc=)(?![^>]*application/json)", html)
+
+
+async def test_the_docs_need_no_login_and_tell_no_secret(client_of, finished_run):
+    await finished_run("a secret")
+    for path in ("/api/docs", "/api/openapi.json"):
+        answer = await client_of().get(path)
+        assert b"secret" not in answer.content

@@ -1,0 +1,181 @@
+"""What is Alice's does not exist for Charlie, on every URL that there is; and no GET changes anything.
+
+The URL patterns are read from the site itself: a new one fails here until this file knows what its parameters are.
+"""
+
+import re
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.contrib.auth.models import Group
+from django.contrib.contenttypes.models import ContentType
+from django.contrib.sessions.models import Session
+from django.urls import URLResolver, get_resolver
+
+from chat.models import Assistant
+from chat.routing import websocket_urlpatterns
+
+from .test_bad_input import rows
+from .test_websocket import socket_of  # noqa: F401
+
+METHODS = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"]  # what ends a thing last
+NOBODYS = {"api/<path:rest>"}  # there is nothing behind it, for whoever asks
+
+
+@pytest.fixture
+async def hers(alice, finished_run):
+    """What stands for a parameter in a URL of hers: by its name, and in the admin by its model."""
+    run = await finished_run("a secret of hers")
+    return {
+        "conversation_id": run.conversation_id,
+        "message_id": run.message_id,
+        "run_id": run.pk,
+        "rest": "nothing",
+        # the admin
+        "auth.group": (await Group.objects.acreate(name="Reviewers")).pk,
+        "auth.user": alice.pk,
+        "chat.assistant": (await Assistant.objects.aget(slug="words")).pk,
+        "chat.conversation": run.conversation_id,
+        "chat.run": run.pk,
+        "app_label": "chat",
+        "content_type_id": (await sync_to_async(ContentType.objects.get_for_model)(alice)).pk,
+        "object_id": alice.pk,
+        "url": "nothing",
+    }
+
+
+def routes(resolver=None, before=""):
+    """Every route of the site, once, as it is written in the urls."""
+    found = {}
+    for pattern in (resolver or get_resolver()).url_patterns:
+        route = before + str(pattern.pattern)
+        found |= routes(pattern, route) if isinstance(pattern, URLResolver) else {route: None}
+    return found
+
+
+def filled(route, hers):
+    """The path of this route with what is hers in it."""
+
+    def value(parameter):
+        model = re.match(r"admin/(\w+)/(\w+)/<(path:object_)?id>", route)
+        name = f"{model[1]}.{model[2]}" if model else parameter["name"]
+        if name not in hers:
+            pytest.fail(f"{route!r} is new: say in this file what of Alice's stands for {name!r} in it.")
+        return str(hers[name])
+
+    path = re.sub(r"\(\?P<(?P<name>\w+)>[^)]*\)", value, route)
+    path = re.sub(r"<(\w+:)?(?P<name>\w+)>", value, path)
+    path = "/" + path.replace("^", "").removesuffix("$")
+    assert not set("<>()?*") & set(path), f"{route!r} is of a kind that this file cannot read."
+    return path
+
+
+async def existing(client, path):
+    """The methods of this path; those of a view that knows no bounds are all."""
+    answer = await client.send("TRACE", path)
+    return answer["Allow"].split(", ") if answer.status_code == 405 else METHODS
+
+
+def with_parameters(hers):
+    """(route, path) of what may be somebody's."""
+    return [(route, filled(route, hers)) for route in routes() if "<" in route]
+
+
+BODY = {"text": "Mine", "title": "Mine"}
+
+
+def test_the_patterns_are_found():
+    assert {"c/<uuid:conversation_id>/", "api/runs/<uuidstr:run_id>/events", "api/chat"} < routes().keys()
+    assert len([route for route in routes() if route.startswith("admin/chat/")]) > 10
+
+
+async def test_nothing_of_hers_exists_for_a_stranger(client_of, charlie, hers):
+    client = client_of(charlie)
+    await client.get("/health")
+    before = await rows()
+    for _, path in with_parameters(hers):
+        methods = await existing(client, path)
+        for method in METHODS:
+            answer = await client.send(method, path, BODY)
+            if method not in methods:
+                assert answer.status_code == 405, (method, path)
+            elif path.startswith("/admin/"):
+                assert answer.status_code in (403, 404) or answer["Location"].startswith("/admin/login/"), (
+                    method,
+                    path,
+                )
+            else:
+                assert answer.status_code == 404, (method, path)
+            assert not answer.streaming
+            assert b"secret" not in answer.content, (method, path)
+    assert await rows() == before
+
+
+async def test_without_a_login_there_is_nothing_to_see(client_of, hers):
+    client, before = client_of(), await rows()
+    for route, path in with_parameters(hers):
+        methods = await existing(client, path)
+        for method in METHODS:
+            answer = await client.send(method, path, BODY)
+            if method not in methods:
+                assert answer.status_code == 405, (method, path)
+            elif route in NOBODYS:
+                assert answer.status_code == 404, (method, path)
+            elif path.startswith("/api/"):
+                assert answer.status_code == 401, (method, path)
+            else:
+                login = "/admin/login/" if path.startswith("/admin/") else "/accounts/login/"
+                assert answer["Location"].startswith(login), (method, path)
+            assert not answer.streaming
+            assert b"secret" not in answer.content, (method, path)
+    assert await rows() == before
+
+
+async def test_all_of_it_exists_for_her(client_of, alice, hers):
+    """Else the tests above would say nothing."""
+    client = client_of(alice)
+    mine = [(route, path) for route, path in with_parameters(hers) if not route.startswith("admin/")]
+    for method in METHODS:
+        for route, path in mine:
+            if route not in NOBODYS and method in await existing(client, path):
+                answer = await client.send(method, path, BODY | {"title": "Still mine"})
+                assert answer.status_code < 300, (method, path)
+                if answer.streaming:
+                    assert b"secret" in b"".join([chunk async for chunk in answer.streaming_content])
+
+
+async def test_her_ids_do_not_help_a_stranger_with_his_own(client_of, charlie, hers):
+    client = client_of(charlie)
+    his = (await client.send("POST", "/api/conversations", {})).json()["id"]
+    before = await rows()
+    answer = await client.send("POST", "/api/chat", {"text": "Hi", "conversation_id": str(hers["conversation_id"])})
+    assert answer.status_code == 404
+    body = {"text": "Hi", "parent_id": str(hers["message_id"])}
+    assert (await client.send("POST", f"/api/conversations/{his}/messages", body)).status_code == 400
+    assert (await client.get("/api/conversations", {"q": "secret"})).json()["items"] == []
+    assert [item["id"] for item in (await client.get("/api/conversations")).json()["items"]] == [his]
+    assert await rows() == before
+
+
+async def test_every_socket_is_closed_for_a_stranger(socket_of, charlie, hers):  # noqa: F811
+    assert [str(pattern.pattern) for pattern in websocket_urlpatterns] == ["ws/conversations/<uuid:conversation_id>"]
+    for person, code in ((charlie, 4404), (None, 4401)):
+        async with socket_of(person, hers["conversation_id"]) as socket:
+            assert await socket.closed() == code
+            assert await socket.receive_nothing()
+
+
+@pytest.mark.parametrize("name", ["alice", "bob", "nobody"])
+async def test_reading_changes_nothing(client_of, alice, bob, hers, name):
+    """Bob may read and change everything, so what he reads gets as far as it can."""
+    client = client_of({"alice": alice, "bob": bob}.get(name))
+    await client.get("/health")
+    before, sessions = await rows(), {row.pk: row.session_data async for row in Session.objects.all()}
+    for route in routes():
+        for method in ("GET", "HEAD", "OPTIONS"):
+            answer = await client.send(method, filled(route, hers))
+            assert answer.status_code < 500, (method, route)
+            if answer.streaming:
+                [chunk async for chunk in answer.streaming_content]
+    assert await rows() == before
+    assert {row.pk: row.session_data async for row in Session.objects.all()} == sessions
