@@ -1,5 +1,7 @@
 """The pages, and whether the site is well."""
 
+import asyncio
+
 from asgiref.sync import sync_to_async
 from csp.decorators import csp_update
 from django.conf import settings
@@ -11,6 +13,8 @@ from django.views.decorators.csrf import csrf_exempt, ensure_csrf_cookie
 from django.views.decorators.http import require_safe
 
 from .models import Conversation
+
+PATIENCE = 3  # seconds until a database that does not answer counts as down
 
 
 @require_safe
@@ -46,7 +50,11 @@ async def health(request):
 @require_safe
 async def ready(request):
     """What this process needs is there, or which part is down."""
-    down = await sync_to_async(_down)()
+    look = asyncio.get_running_loop().run_in_executor(None, _down)
+    try:
+        down = await asyncio.wait_for(look, PATIENCE)
+    except TimeoutError:
+        down = ["database"]
     return JsonResponse({"status": "unavailable" if down else "🤙", "down": down}, status=503 if down else 200)
 
 
@@ -55,8 +63,9 @@ def _down():
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
     except Exception:
-        connection.close()
         return ["database"]
+    finally:
+        connection.close()  # this thread is not one of those that look after their connections
     return []
 
 

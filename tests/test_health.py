@@ -1,8 +1,12 @@
 """Whether the process answers, and whether what it needs is there."""
 
+import threading
+
 import pytest
 from django.db import OperationalError
 from django.db.backends.base.base import BaseDatabaseWrapper
+
+from chat import views
 
 
 @pytest.fixture
@@ -41,6 +45,17 @@ async def test_a_process_says_what_is_down_and_when_it_is_back(client_of, withou
     assert answer.json() == {"status": "unavailable", "down": ["database"]}
     without_database()
     assert (await client.get("/health/ready")).status_code == 200
+
+
+async def test_a_database_that_does_not_answer_is_down(client_of, transactional_db, monkeypatch):
+    monkeypatch.setattr(views, "PATIENCE", 0.05)
+    gate = threading.Event()
+    with monkeypatch.context() as patch:
+        patch.setattr(BaseDatabaseWrapper, "ensure_connection", lambda self: gate.wait(10))
+        answer = await client_of().get("/health/ready")
+        gate.set()
+    assert answer.status_code == 503
+    assert answer.json()["down"] == ["database"]
 
 
 @pytest.mark.parametrize("path", ["/health", "/health/ready"])
