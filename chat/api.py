@@ -442,13 +442,8 @@ async def run_events(request, run_id: uuid.UUID, after: str | None = None):
 
 
 def stream(request, run, position=0, headers=None):
-    async def frames():
-        with access.admitted(request.session.session_key, request.auth.pk) as still_welcome:
-            async with aclosing(sse.frames(engine.follow(run, position), still_welcome)) as told:
-                async for frame in told:
-                    yield frame
-
-    return sse.response(frames(), headers)
+    admission = access.admitted(request.session.session_key, request.auth.pk)
+    return sse.response(sse.frames(engine.follow(run, position), admission), headers)
 
 
 async def _end(run):

@@ -41,8 +41,8 @@ def response(frames, headers=None):
     return EventStream(frames, headers=HEADERS | (headers or {}))
 
 
-async def frames(following, still_welcome):
-    """The frames of what `following` yields, until it ends or `still_welcome()` says no.
+async def frames(following, admission):
+    """The frames of what `following` yields, until it ends or the pass that `admission` gives is no longer valid.
 
     Never raises: a body that ends without a terminal event tells the reader to come back, and on some servers an
     exception here would tell it nothing at all.
@@ -51,16 +51,17 @@ async def frames(following, still_welcome):
     yield f"retry: {RETRY}\n".encode("ascii")  # a field of the first frame, whenever that comes
     spoke = now()
     try:
-        async with aclosing(following):
-            async for seq, event in following:
-                if not still_welcome():
-                    return
-                if event is not None:
-                    yield frame(seq, event)
-                    spoke = now()
-                elif now() - spoke > SILENCE:
-                    yield b": still here\n\n"
-                    spoke = now()
+        with admission as admitted:
+            async with aclosing(following):
+                async for seq, event in following:
+                    if not admitted.valid:
+                        return
+                    if event is not None:
+                        yield frame(seq, event)
+                        spoke = now()
+                    elif now() - spoke > SILENCE:
+                        yield b": still here\n\n"
+                        spoke = now()
     except Exception:
         logger.exception("A stream broke off")
 

@@ -21,11 +21,12 @@ BREATH = 200  # events after which a replay lets others have the loop
 class Log:
     """The events of one live run, from seq 1. `ended` without a terminal event means that it is no longer ours."""
 
-    __slots__ = ("_waiting", "ended", "events", "journaled")
+    __slots__ = ("_seen", "_waiting", "ended", "events", "journaled")
 
     def __init__(self):
         self.events, self._waiting = [], []
         self.journaled = 0  # how many of the events are in the database
+        self._seen = 0  # how many there were at the last look around
         self.ended = False
 
     def __len__(self):
@@ -46,6 +47,12 @@ class Log:
             for reader in waiting:
                 if not reader.done():
                     reader.set_result(None)
+
+    def wake_if_quiet(self):
+        """Let the readers look if nothing was said since this was called last."""
+        if self._seen == len(self.events):
+            self.wake()
+        self._seen = len(self.events)
 
     async def next_wake(self):
         reader = asyncio.get_running_loop().create_future()
@@ -101,8 +108,13 @@ async def follow(engine, run, after=0):
 
 
 async def _from_memory(engine, log, cursor):
+    told = log.events
     while not engine.leaving:
-        if cursor < len(log):
+        news = len(told) - cursor
+        if news == 1:  # nearly always
+            cursor += 1
+            yield cursor, told[cursor - 1]
+        elif news > 0:
             for number, (cursor, event) in enumerate(_joined(_numbered(log, cursor)), 1):
                 yield cursor, event
                 if number % BREATH == 0:
@@ -111,7 +123,7 @@ async def _from_memory(engine, log, cursor):
             return
         else:
             await log.next_wake()
-            if cursor == len(log) and not log.ended:
+            if cursor == len(told) and not log.ended:
                 yield cursor, None
 
 

@@ -173,7 +173,7 @@ class Engine:
         while True:
             await asyncio.sleep(LOOK_AROUND)
             for live in list(self.live.values()):
-                live.log.wake()
+                live.log.wake_if_quiet()
 
 
 class LiveRun:
@@ -283,7 +283,9 @@ class LiveRun:
             async for piece in pieces:
                 for event in narrator.tell(piece):
                     log.append(event)
-                clock.reschedule(now() + (AFTER_FINISH if narrator.finish_reason else BETWEEN_TOKENS))
+                due = now() + (AFTER_FINISH if narrator.finish_reason else BETWEEN_TOKENS)
+                if abs(due - clock.when()) > BETWEEN_TOKENS / 30:  # each time would be a tenth of a token's cost
+                    clock.reschedule(due)
                 if self.first_token_at is None and narrator.shown:
                     self.first_token_at = timezone.now()
                 if narrator.length > events.MAX_REPLY:
