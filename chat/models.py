@@ -5,12 +5,13 @@ Async verbs are whole transactions, run in the caller's database thread. Everyth
 """
 
 import uuid
+from datetime import timedelta
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
-from django.db import IntegrityError, models, transaction
+from django.db import models, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.text import Truncator
@@ -134,44 +135,56 @@ class Conversation(models.Model):
         `parent_id` is the message it answers (default: the newest). The same `key` again gives the same run; with
         another text, parent or assistant it is Refused with 409. The caller hands the run to the engine.
         """
-        try:
-            with transaction.atomic():
-                return self._ask(text, parent_id, assistant, key)
-        except IntegrityError:
-            if key is None:
-                raise
-            return self._asked(text, parent_id, assistant, key)
 
-    def _ask(self, text, parent_id, assistant, key):
-        if key is not None and self.runs.filter(idempotency_key=key).exists():
-            return self._asked(text, parent_id, assistant, key)
-        chosen = Assistant.objects.pick(assistant or self._slug())
-        if parent_id is not None:
-            parent = self.messages.filter(pk=parent_id).first()
-            if parent is None:
-                raise Refused("The message to answer is not in this conversation.", "unknown_parent")
-        else:
-            parent = self.messages.order_by("-created_at", "-id").first()
-        message = self.messages.create(
-            parent=parent, role=Message.USER, text=text, parts=[{"type": "text", "text": text}]
-        )
-        if not self.title:
-            self.title = Truncator(" ".join(text.split())).chars(60)
-        self.updated_at, self.assistant = message.created_at, chosen
-        self.save(update_fields=["title", "updated_at", "assistant"])
-        return self._answer(message, chosen, key)
+        def start():
+            chosen = Assistant.objects.pick(assistant or self._slug())
+            parent = self._parent(parent_id)
+            parts = [{"type": "text", "text": text}]
+            message = self.messages.create(
+                parent=parent, role=Message.USER, text=text, parts=parts, created_at=_after(parent)
+            )
+            if not self.title:
+                self.title = Truncator(" ".join(text.split())).chars(60)
+            self.updated_at, self.assistant = message.created_at, chosen
+            self.save(update_fields=["title", "updated_at", "assistant"])
+            return self._answer(message, chosen, key)
 
-    def _asked(self, text, parent_id, assistant, key):
-        """The run that this key started before."""
-        run = self.runs.select_related("conversation", "message__parent", "assistant").get(idempotency_key=key)
-        asked = run.message.parent
-        same = asked.role == Message.USER and asked.text == text
-        same = same and (parent_id is None or asked.parent_id == parent_id)
-        same = same and (assistant is None or (run.assistant and run.assistant.slug == assistant))
-        if not same:
-            raise Refused("This Idempotency-Key was used for another message.", "idempotency_key_reused", 409)
-        run.is_new = False
-        return run
+        def fits(run):
+            asked = run.message.parent
+            return (
+                asked.text == text
+                and parent_id in (None, asked.parent_id)
+                and assistant in (None, run.assistant and run.assistant.slug)
+            )
+
+        return self.once(key, start, fits)
+
+    def once(self, key, start, fits):
+        """What `start()` gives, or the run that this key started before, if it `fits`. Sync; one transaction.
+
+        Who asks at the same time waits: there is one newest message to answer, and one run for a key.
+        """
+        with transaction.atomic():
+            if not list(Conversation.objects.select_for_update().filter(pk=self.pk).values_list("pk")):
+                raise Refused("This conversation does not exist any more.", "not_found", 404)
+            if key is not None:
+                runs = self.runs.select_related("conversation", "message__parent", "assistant")
+                if run := runs.filter(idempotency_key=key).first():
+                    if not fits(run):
+                        raise Refused(
+                            "This Idempotency-Key was used for another message.", "idempotency_key_reused", 409
+                        )
+                    run.is_new = False
+                    return run
+            return start()
+
+    def _parent(self, parent_id):
+        if parent_id is None:
+            return self.messages.order_by("-created_at", "-id").first()
+        parent = self.messages.filter(pk=parent_id).first()
+        if parent is None:
+            raise Refused("The message to answer is not in this conversation.", "unknown_parent")
+        return parent
 
     def _slug(self):
         """The assistant of this conversation while it is still offered."""
@@ -182,13 +195,15 @@ class Conversation(models.Model):
         most = settings.MAX_RUNS_PER_USER + settings.MAX_WAITING_PER_USER
         if Run.objects.filter(conversation__owner_id=self.owner_id, status__in=Run.OPEN).count() >= most:
             raise Refused("Too many of your answers are still being written. Try again soon.", "too_many_runs", 429)
-        # The reply is never older than what it answers, whatever the clock does.
-        reply = self.messages.create(
-            parent=message, role=Message.ASSISTANT, created_at=max(timezone.now(), message.created_at)
-        )
+        reply = self.messages.create(parent=message, role=Message.ASSISTANT, created_at=_after(message))
         run = Run(conversation=self, message=reply, assistant=assistant, model=assistant.model, idempotency_key=key)
         run.save(force_insert=True)
         return run
+
+
+def _after(message):
+    """Now, but never before the message that one answers: the order of messages is theirs, whatever the clock does."""
+    return max(timezone.now(), message.created_at + timedelta(microseconds=1)) if message else timezone.now()
 
 
 class MessageQuerySet(models.QuerySet):
@@ -227,31 +242,30 @@ class Message(models.Model):
         """Start another answer to the same question, beside this one: gives the queued Run."""
         if self.role != Message.ASSISTANT:
             raise Refused("Only an answer can be regenerated.", "not_an_answer")
-        conversation = Conversation.objects.select_related("assistant").get(pk=self.conversation_id)
-        with transaction.atomic():
-            if key is not None:
-                earlier = (
-                    conversation.runs.select_related("conversation", "message").filter(idempotency_key=key).first()
-                )
-                if earlier is not None:
-                    if earlier.message.parent_id != self.parent_id:
-                        raise Refused("This Idempotency-Key was used before.", "idempotency_key_reused", 409)
-                    earlier.is_new = False
-                    return earlier
+        conversation = Conversation.objects.select_related("assistant").filter(pk=self.conversation_id).first()
+        if conversation is None:
+            raise Refused("This conversation does not exist any more.", "not_found", 404)
+
+        def start():
             chosen = Assistant.objects.pick(assistant or conversation._slug())
             conversation.updated_at = timezone.now()
             conversation.save(update_fields=["updated_at"])
             return conversation._answer(self.parent, chosen, key)
 
+        def fits(run):
+            return run.message.parent_id == self.parent_id and run.message_id != self.pk
+
+        return conversation.once(key, start, fits)
+
     def branch(self):
         """The messages from the root down to this one, oldest first."""
         parents = dict(Message.objects.filter(conversation_id=self.conversation_id).values_list("id", "parent_id"))
         path, step = [], self.pk
-        while step is not None:
+        while step in parents:
             path.append(step)
             step = parents[step]
         rows = Message.objects.in_bulk(path)
-        return [rows[pk] for pk in reversed(path)]
+        return [rows[pk] for pk in reversed(path) if pk in rows]
 
 
 class RunQuerySet(models.QuerySet):

@@ -90,7 +90,7 @@ MAX_RUNS = whole_number("MAX_RUNS", 2000)
 MAX_RUNS_PER_USER = whole_number("MAX_RUNS_PER_USER", 20)
 MAX_WAITING_PER_USER = whole_number("MAX_WAITING_PER_USER", 200)
 MAX_TEXT_LENGTH = whole_number("MAX_TEXT_LENGTH", 100_000)  # characters of one message
-MAX_BODY_BYTES = whole_number("MAX_BODY_BYTES", 2_500_000)
+MAX_BODY_BYTES = DATA_UPLOAD_MAX_MEMORY_SIZE = whole_number("MAX_BODY_BYTES", 2_500_000)
 SHUTDOWN_GRACE = whole_number("SHUTDOWN_GRACE", 5, least=0)  # seconds that live runs get to end after SIGTERM
 
 INSTALLED_APPS = [

@@ -38,6 +38,7 @@ class Engine:
         self.worker_id = uuid.uuid4()
         self.live = {}  # run id -> LiveRun, in the order of arrival; those in `line` wait for a slot
         self.line = {}
+        self.held = []  # queued runs that build on an answer that is still being written
         self.leaving = False
         self.busy = Counter()  # person's id -> runs that have a slot
         self.tasks = set()
@@ -127,6 +128,12 @@ class Engine:
         finally:
             self.busy -= Counter([live.person])
             self.forget(live)
+            if live.is_ours:  # what others wait for may be there now
+                held, self.held = self.held, []
+                for run in held:
+                    self._queue(run)
+            elif live.waits:
+                self.held.append(live.run)
             self._advance()
 
     def _spawn(self, work):
@@ -183,6 +190,7 @@ class LiveRun:
         self.engine, self.run = engine, run
         self.person = run.conversation.owner_id
         self.is_ours = False  # once claimed
+        self.waits = False  # it could not be claimed yet
         self.log = Log()
         self.narrator = events.Narrator(str(run.message_id))
         self.first_token_at = None
@@ -209,7 +217,10 @@ class LiveRun:
     def _claim(self):
         """What to ask the provider, if the run is now ours; sync, in the desk's thread."""
         run = Run.objects.select_related("conversation", "message__parent", "assistant").filter(pk=self.run.pk).first()
-        if run is None or not run.claim(self.engine.worker_id):
+        if run is None:
+            return None
+        if not run.claim(self.engine.worker_id):
+            self.waits = Run.objects.filter(pk=run.pk, status=Run.QUEUED).exists()
             return None
         self.run = run
         assistant = run.assistant
