@@ -1,0 +1,39 @@
+"""Prepares the site's database from inside: migrates, logs people in, and adds an assistant for each model it is told.
+
+`python -m bench.clerk PEOPLE` prints one line of session keys; then it answers each line that it reads, a model's name,
+with its assistant's slug.
+"""
+
+import os
+import sys
+from importlib import import_module
+
+import django
+
+os.environ["DJANGO_SETTINGS_MODULE"] = "chatsite.settings"
+django.setup()
+
+from django.conf import settings  # noqa: E402
+from django.contrib import auth  # noqa: E402
+from django.core.management import call_command  # noqa: E402
+
+from chat.models import Assistant  # noqa: E402
+
+
+def log_in(name):
+    """A new person's session key."""
+    user = auth.get_user_model().objects.create_user(name)
+    session = import_module(settings.SESSION_ENGINE).SessionStore()
+    session[auth.SESSION_KEY] = str(user.pk)
+    session[auth.BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
+    session[auth.HASH_SESSION_KEY] = user.get_session_auth_hash()
+    session.create()
+    return session.session_key
+
+
+call_command("migrate", verbosity=0)
+print(*[log_in(f"bench-{number}") for number in range(int(sys.argv[1]))], flush=True)
+for line in sys.stdin:
+    model = line.strip()
+    assistant, _ = Assistant.objects.get_or_create(slug=model, defaults={"name": model, "model": f"openai:{model}"})
+    print(assistant.slug, flush=True)

@@ -1,0 +1,278 @@
+"""The figures. Each function measures one subject and gives its rows of the table.
+
+What a row means, and its unit, stand in its first cell.
+"""
+
+import asyncio
+import os
+import time
+from dataclasses import dataclass
+from statistics import median
+
+import psycopg
+
+from bench.load import STARTS, Load, drive, finish, ramp, read
+from bench.servers import Peer, Site, Upstream
+
+# A server on which we may create a database.
+POSTGRES = os.environ.get("BENCH_POSTGRES", "postgres://postgres@127.0.0.1:5432")
+DATABASE = "chat_bench"
+KB, MB = 1024, 1024 * 1024
+
+
+@dataclass
+class Row:
+    figure: str
+    ours: str
+    peer: str = ""
+    ratio: str = ""
+    reach: str = ""
+    met: bool | None = None  # None: nothing was promised, or nothing was measured
+
+    @classmethod
+    def of(cls, figure, mine, its, digits, reach="", met=None):
+        """Ours beside the peer's, with so many digits."""
+        ratio = f"{mine / its:.3g}" if its else ""
+        return cls(figure, f"{mine:.{digits}f}", f"{its:.{digits}f}", ratio, reach, met)
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much is measured. Times in seconds, after the starts."""
+
+    repeats: int = 3
+    seconds: float = 8
+    cpu_streams: int = 100
+    medium: int = 500
+    large: int = 1000
+    ours_most: int = 1600
+    peer_most: int = 800
+    steps: int = 32  # the resolution of the search for the capacity
+    requests: int = 100
+    followers: int = 1000
+    runs: tuple = (50, 400)
+    reports: float = 12  # PostgreSQL backends tell their counters after 10 s of idleness at the latest
+    counting: float = 20
+    stalled: int = 20  # readers
+    stall: float = 30
+
+
+QUICK = Sizes(
+    repeats=1,
+    seconds=0.5,
+    cpu_streams=20,
+    medium=30,
+    large=40,
+    ours_most=40,
+    peer_most=20,
+    steps=2,
+    requests=5,
+    followers=100,
+    runs=(5, 20),
+    reports=1,
+    counting=1.5,
+    stall=2,
+)
+
+
+@dataclass
+class Bench:
+    upstream: Upstream
+    peer: Peer
+    site: Site
+    sizes: Sizes
+
+    async def side_by_side(self, streams, rate):
+        """Site and peer in turn, a few times: for each the list of what `drive` returns."""
+        ours, peers = [], []
+        for _ in range(self.sizes.repeats):
+            ours.append(await drive(self.site, streams, rate, self.sizes.seconds))
+            peers.append(await drive(self.peer, streams, rate, self.sizes.seconds))
+        return ours, peers
+
+
+ALL, LIVE = 0, 1  # the load from the first start to the last end; the part of it in which all streams were live
+
+
+def middle(pairs, name, which=ALL):
+    """The median of that property over the repetitions."""
+    return median(getattr(pair[which], name) for pair in pairs)
+
+
+async def cpu(bench):
+    """CPU time of the server process per token that reached a reader."""
+    ours, peers = await bench.side_by_side(bench.sizes.cpu_streams, 20)
+    what = f"server CPU per token, {bench.sizes.cpu_streams} × 20 tok/s, µs"
+    mine, its = middle(ours, "cpu", LIVE), middle(peers, "cpu", LIVE)
+    yield Row.of(what, mine, its, 0, "≤ 0.3 × peer", mine <= 0.3 * its)
+    tokens = ours[0][ALL].expected // bench.sizes.cpu_streams
+    what = f"the same with starts and ends, replies of {tokens} tokens"
+    yield Row.of(what, middle(ours, "cpu"), middle(peers, "cpu"), 0)
+
+
+async def medium(bench):
+    """Latency added between the model's sending and the reader's receiving."""
+    ours, peers = await bench.side_by_side(bench.sizes.medium, 20)
+    what = f"{bench.sizes.medium} × 20 tok/s"
+    mine, its = middle(ours, "delivered"), middle(peers, "delivered")
+    yield Row.of(f"{what}: tokens delivered in time, %", mine, its, 2, "100", mine == 100)
+    yield Row.of(f"{what}: added latency p50, ms", middle(ours, "p50"), middle(peers, "p50"), 1)
+    mine, its = middle(ours, "p99"), middle(peers, "p99")
+    met = mine <= 15 and mine <= 0.05 * its
+    yield Row.of(f"{what}: added latency p99, ms", mine, its, 1, "≤ 15 and ≤ 0.05 × peer", met)
+    yield Row.of("p99 while no stream starts or ends, ms", middle(ours, "p99", LIVE), middle(peers, "p99", LIVE), 1)
+
+
+async def large(bench):
+    """A process full of streams."""
+    ours, peers = await bench.side_by_side(bench.sizes.large, 10)
+    what = f"{bench.sizes.large:,} × 10 tok/s"
+    mine, its = middle(ours, "delivered"), middle(peers, "delivered")
+    yield Row.of(f"{what}: tokens delivered in time, %", mine, its, 2, "100", mine == 100)
+    mine, its = middle(ours, "p99"), middle(peers, "p99")
+    yield Row.of(f"{what}: added latency p99, ms", mine, its, 1, "≤ 30", mine <= 30)
+    yield Row.of("p99 while no stream starts or ends, ms", middle(ours, "p99", LIVE), middle(peers, "p99", LIVE), 1)
+    mine, its = middle(ours, "first_token"), middle(peers, "first_token")
+    yield Row.of(f"{what}, {STARTS} starts/s: first token, median, s", mine, its, 3, "≤ 0.3", mine <= 0.3)
+
+
+async def capacity(bench):
+    """The most streams of 20 tok/s that one process carries with every token and p99 < 250 ms, found by halving."""
+
+    async def most(target, limit):
+        step = limit // bench.sizes.steps
+        carried, failed = 0, bench.sizes.steps + 1
+        while failed - carried > 1:
+            steps = (carried + failed) // 2
+            load, _ = await drive(target, steps * step, 20, bench.sizes.seconds)
+            if load.failed or load.p99 >= 250:
+                failed = steps
+            else:
+                carried = steps
+        return carried * step
+
+    mine, its = await most(bench.site, bench.sizes.ours_most), await most(bench.peer, bench.sizes.peer_most)
+    what, met = "streams at 20 tok/s with every token and p99 < 250 ms", mine >= 700 and mine >= 2.5 * its
+    yield Row.of(what, mine, its, 0, "≥ 700 and ≥ 2.5 × peer", met)
+    floor, _ = await drive(bench.upstream, max(1, mine), 20, bench.sizes.seconds)
+    yield Row("p99 of the bench alone at our number, no server between, ms", f"{floor.p99:.1f}")
+
+
+async def first_token(bench):
+    """Time to the first token of one request after the other, less what the model itself needs when asked directly."""
+    servers = bench.site, bench.peer, bench.upstream
+    took = {server: [] for server in servers}
+    asks = [(server, *server.asks("bench-1000-5", 1)) for server in servers]
+    for _ in range(bench.sizes.requests):
+        for server, ask in asks:
+            reader = await read(server.port, ask)
+            await finish([reader], 10)
+            took[server].append(1000 * reader.first_token)
+    mine, its, base = (median(took[server]) for server in servers)
+    what = "added time to first token, sequential, median, ms"
+    yield Row.of(what, mine - base, its - base, 1, "≤ 8", mine - base <= 8)
+
+
+async def followers(bench):
+    """What one more open stream costs: many readers of one slow run, on a server of their own."""
+    count = bench.sizes.followers
+    with Site(bench.upstream) as site:
+        await finish([await read(site.port, *site.asks("bench-100-10", 1))], 10)
+        rest = site.memory()
+        run = site.start("bench-1-500")
+        warm = await ramp(site.port, [site.follow(run)] * 20, 1)
+        await asyncio.sleep(1)
+        before = site.memory()
+        readers = await ramp(site.port, [site.follow(run)] * count, count / 200)
+        await asyncio.sleep(3)
+        each = (site.memory() - before) / count / KB
+        threads, connections = site.threads(), site.connections()
+        live = sum(reader.status == "200" and len(reader.came) > 0 for reader in readers)
+        site.cancel(run)
+        await finish(warm + readers, 10)
+    what = f"{live:,} of {count:,} open followers"
+    yield Row(f"{what}: threads", f"{threads}", "", "", "≤ 64", live == count and threads <= 64)
+    yield Row(f"{what}: database connections", f"{connections}", "", "", "≤ 20", live == count and connections <= 20)
+    yield Row(f"{what}: memory for each, KB", f"{each:.0f}", "", "", "≤ 60", live == count and each <= 60)
+    with Peer(bench.upstream) as peer:
+        await finish([await read(peer.port, *peer.asks("bench-100-10", 1))], 10)
+        mine, its = rest / MB, peer.memory() / MB
+    what = "memory of the server at rest, after one answer, MB"
+    yield Row.of(what, mine, its, 0, "≤ 150", mine <= 150)
+
+
+async def transactions(bench):
+    """Transactions a second that PostgreSQL counts while N runs stream and none starts or ends. Reads count too."""
+    try:
+        admin = psycopg.connect(f"{POSTGRES}/postgres", autocommit=True)
+    except psycopg.OperationalError:
+        yield Row("database transactions while N runs stream", "skipped: no PostgreSQL here", "", "", "≤ 15 /s, any N")
+        return
+    counter = "select xact_commit + xact_rollback from pg_stat_database where datname = %s"
+    rates = []
+    try:
+        admin.execute(f"drop database if exists {DATABASE} with (force)")
+        admin.execute(f"create database {DATABASE}")
+        with Site(bench.upstream, f"{POSTGRES}/{DATABASE}") as site:
+            for streams in bench.sizes.runs:
+                seconds = streams / STARTS + bench.sizes.reports + bench.sizes.counting + 2
+                readers = await ramp(site.port, site.asks(f"bench-20-{20 * seconds:.0f}", streams), streams / STARTS)
+                await asyncio.sleep(bench.sizes.reports)
+                before, since = admin.execute(counter, [DATABASE]).fetchone()[0], time.monotonic()
+                await asyncio.sleep(bench.sizes.counting)
+                after = admin.execute(counter, [DATABASE]).fetchone()[0]
+                rates.append((after - before) / (time.monotonic() - since))
+                await finish(readers, seconds)
+                await site.settle()
+    finally:
+        admin.execute(f"drop database if exists {DATABASE} with (force)")
+        admin.close()
+    few, many = bench.sizes.runs
+    what, both = f"database transactions per second, {few} and {many} × 20 tok/s", "{:.1f} and {:.1f}".format(*rates)
+    met = max(rates) <= 15 and rates[1] <= 1.2 * rates[0]
+    yield Row(what, both, "", f"{rates[1] / rates[0]:.2f}", "≤ 15 /s, any N", met)
+
+
+async def stalled(bench):
+    """Readers that stop reading a fast run: what each costs in memory, and what it does to other people's streams.
+
+    Two fresh servers under the same load; on one of them the readers of the fast run stop. Their sockets take little
+    in, so that what the server would keep for them shows: the run writes 500 tokens a second.
+    """
+    count, seconds = bench.sizes.stalled, bench.sizes.stall
+
+    async def growth_and_others(stops):
+        with Site(bench.upstream) as site:
+            asks = site.asks(f"bench-20-{20 * seconds + 200:.0f}", 50)
+            run = site.start(f"bench-500-{500 * seconds + 5000:.0f}")
+            readers = await ramp(site.port, [site.follow(run)] * count, 1, receive_buffer=4 * KB)
+            others = await ramp(site.port, asks, 2)
+            await asyncio.sleep(1)
+            before, since = site.memory(), time.monotonic_ns()
+            for reader in readers if stops else ():
+                reader.pause()
+            await asyncio.sleep(seconds)
+            growth, until = site.memory() - before, time.monotonic_ns()
+            await finish(readers + others, 0)
+            return growth, Load(others, 0, since, until).p99
+
+    control, calm = await growth_and_others(stops=False)
+    growth, others = await growth_and_others(stops=True)
+    each, text = (growth - control) / count / KB, 500 * seconds * len("@1234567890123;") / KB
+    reach = f"≤ {text:.0f}, the run's text"
+    yield Row(f"memory kept for a reader stalled {seconds:.0f} s, KB", f"{each:.0f}", "", "", reach, each <= text)
+    what, both = "p99 of others while readers stall, and while none does, ms", f"{others:.1f} and {calm:.1f}"
+    met = others <= max(1.25 * calm, calm + 2)
+    yield Row(what, both, "", f"{others / calm:.2f}", "unchanged (within 25 % or 2 ms)", met)
+
+
+FIGURES = {
+    "cpu": cpu,
+    "500": medium,
+    "1000": large,
+    "capacity": capacity,
+    "ttft": first_token,
+    "followers": followers,
+    "transactions": transactions,
+    "stalled": stalled,
+}

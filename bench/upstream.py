@@ -1,0 +1,136 @@
+"""A scripted model behind OpenAI's chat API, whose tokens carry the time they were sent.
+
+`python -m bench.upstream PORT`. The model's name is its script: `bench-20-200` sends 200 tokens at 20 a second. A token
+is the text `@<ns>;`, the time of its sending by CLOCK_MONOTONIC, which all processes of a machine share. The first one
+leaves at once; the second waits a random part of a period, so that streams do not tick in step. A reader that lags does
+not slow the model down: what it has not read waits in the socket, and its tokens grow old.
+
+Written on a bare protocol because it shares a core with the load client: 10 to 30 µs per token.
+"""
+
+import asyncio
+import gc
+import json
+import random
+import re
+import sys
+import time
+
+import uvloop
+
+from bench import system
+
+SCRIPT = re.compile(r"bench-(\d+)-(\d+)")
+OPENING = (
+    b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\n"
+    b"transfer-encoding: chunked\r\n\r\n"
+)
+
+
+class Model(asyncio.Protocol):
+    """One connection: reads requests, answers one after the other (keep-alive)."""
+
+    def __init__(self):
+        self.loop = asyncio.get_running_loop()
+        self.unread = b""
+        self.timer = None
+
+    def connection_made(self, transport):
+        self.transport = transport
+
+    def connection_lost(self, exc):
+        if self.timer:
+            self.timer.cancel()
+
+    def data_received(self, data):
+        self.unread += data
+        head, found, rest = self.unread.partition(b"\r\n\r\n")
+        length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
+        length = int(length[1]) if length else 0
+        if found and len(rest) >= length:
+            self.unread = rest[length:]
+            self.answer(head.split(b" ", 2), rest[:length])
+
+    def answer(self, request, body):
+        match request[:2]:
+            case b"GET", b"/v1/models":
+                models = [{"id": "bench-20-200", "object": "model", "created": 0, "owned_by": "bench"}]
+                self.reply(200, {"object": "list", "data": models})
+            case b"POST", b"/v1/chat/completions":
+                asked = json.loads(body)
+                script = SCRIPT.fullmatch(asked.get("model", ""))
+                if script and asked.get("stream"):
+                    self.stream(asked, rate=int(script[1]), count=int(script[2]))
+                else:
+                    self.refuse(400, "Ask for bench-<rate>-<count> with stream: true.")
+            case _:
+                self.refuse(404, "No such address.")
+
+    def refuse(self, status, message):
+        self.reply(status, {"error": {"message": message, "type": "invalid_request_error", "code": None}})
+
+    def reply(self, status, value):
+        body = json.dumps(value).encode()
+        head = f"HTTP/1.1 {status} -\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+        self.transport.write(head.encode() + body)
+
+    def stream(self, asked, rate, count):
+        self.wants_usage = (asked.get("stream_options") or {}).get("include_usage", False)
+        self.base = {
+            "id": f"chatcmpl-{random.getrandbits(96):024x}",
+            "object": "chat.completion.chunk",
+            "created": int(time.time()),
+            "model": asked["model"],
+            "service_tier": "default",
+            "system_fingerprint": "fp_bench",
+        }
+        if self.wants_usage:
+            self.base["usage"] = None
+        self.before, self.after = self.chunk({"content": "|"}).split(b"|")
+        self.period, self.count, self.left = 1 / rate, count, count
+        self.transport.write(OPENING + framed(self.chunk({"role": "assistant", "content": "", "refusal": None})))
+        self.token()
+        self.due = self.loop.time() + random.random() * self.period
+        self.timer = self.loop.call_at(self.due, self.tick)
+
+    def tick(self):
+        if not self.left:
+            return self.finish()
+        self.token()
+        self.due += self.period
+        self.timer = self.loop.call_at(self.due, self.tick)
+
+    def token(self):
+        self.left -= 1
+        self.transport.write(framed(b"%b@%d;%b" % (self.before, time.monotonic_ns(), self.after)))
+
+    def finish(self):
+        last = [self.chunk({}, "stop")]
+        if self.wants_usage:
+            usage = {"prompt_tokens": 9, "completion_tokens": self.count, "total_tokens": 9 + self.count}
+            last.append(data(self.base | {"choices": [], "usage": usage}))
+        self.transport.write(b"".join(map(framed, [*last, b"data: [DONE]\n\n", b""])))
+
+    def chunk(self, delta, finish_reason=None):
+        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
+        return data(self.base | {"choices": [choice]})
+
+
+def data(value):
+    return b"data: %b\n\n" % json.dumps(value, separators=(",", ":")).encode()
+
+
+def framed(body):
+    """One chunk of HTTP's chunked encoding; an empty one ends the answer."""
+    return b"%x\r\n%b\r\n" % (len(body), body)
+
+
+async def serve(port):
+    server = await asyncio.get_running_loop().create_server(Model, "127.0.0.1", port, backlog=4096)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    system.raise_file_limit()
+    gc.disable()  # nothing here makes cycles worth a pause
+    uvloop.run(serve(int(sys.argv[1])))
