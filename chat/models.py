@@ -137,7 +137,7 @@ class Conversation(models.Model):
         """
 
         def start():
-            chosen = Assistant.objects.pick(assistant or self._slug())
+            chosen = self._pick(assistant)
             parent = self._parent(parent_id)
             parts = [{"type": "text", "text": text}]
             message = self.messages.create(
@@ -186,9 +186,11 @@ class Conversation(models.Model):
             raise Refused("The message to answer is not in this conversation.", "unknown_parent")
         return parent
 
-    def _slug(self):
-        """The assistant of this conversation while it is still offered."""
-        return self.assistant.slug if self.assistant and self.assistant.is_enabled else None
+    def _pick(self, slug):
+        """The assistant of that slug, or the one of this conversation while it is offered, or the default one."""
+        if slug is None and self.assistant and self.assistant.is_enabled:
+            return self.assistant
+        return Assistant.objects.pick(slug)
 
     def _answer(self, message, assistant, key=None):
         """An empty reply to `message` and its queued run; inside the caller's transaction."""
@@ -247,7 +249,7 @@ class Message(models.Model):
             raise Refused("This conversation does not exist any more.", "not_found", 404)
 
         def start():
-            chosen = Assistant.objects.pick(assistant or conversation._slug())
+            chosen = conversation._pick(assistant)
             conversation.updated_at = timezone.now()
             conversation.save(update_fields=["updated_at"])
             return conversation._answer(self.parent, chosen, key)
@@ -259,6 +261,8 @@ class Message(models.Model):
 
     def branch(self):
         """The messages from the root down to this one, oldest first."""
+        if self.parent and self.parent.parent_id is None:
+            return [self.parent, self]  # the first question of all
         parents = dict(Message.objects.filter(conversation_id=self.conversation_id).values_list("id", "parent_id"))
         path, step = [], self.pk
         while step in parents:
@@ -414,7 +418,8 @@ class Run(models.Model):
             cancel_requested=False,
         )
         if won:
-            self.refresh_from_db(fields=["status", "worker_id", "started_at", "attempts"])
+            self.status, self.worker_id, self.started_at = self.IN_PROGRESS, worker_id, now
+            self.attempts += 1
         return won == 1
 
     def hand_back(self, worker_id):

@@ -7,8 +7,8 @@ import asyncio
 import gc
 import itertools
 import signal
+import sys
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 from asgiref.sync import ThreadSensitiveContext
@@ -18,6 +18,7 @@ from django.http.request import split_domain_port, validate_host
 from django.utils.http import is_same_domain
 
 from . import engine
+from .threads import database_thread
 
 DATABASE_THREADS = 8
 BODY_TIMEOUT = 30  # seconds for a request's whole body
@@ -29,7 +30,7 @@ def few_threads(application):
 
     Django by itself keeps a thread and a connection for each open response: 1,000 readers would be 1,000 of both.
     """
-    threads = itertools.cycle([ThreadPoolExecutor(1, f"database-{n}") for n in range(DATABASE_THREADS)])
+    threads = itertools.cycle([database_thread(f"database-{n}") for n in range(DATABASE_THREADS)])
 
     async def wrapped(scope, receive, send):
         async with ThreadSensitiveContext(executor=next(threads)):
@@ -161,7 +162,7 @@ def lifespan():
         await receive()
         engine.here()
         _hear_goodbye(asyncio.get_running_loop(), engine.here())
-        _calm_collector()
+        _keep_the_loop_free()
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await engine.leave()
@@ -170,11 +171,12 @@ def lifespan():
     return application
 
 
-def _calm_collector():
-    """Keep the garbage collector from walking all that was imported, which stops every stream for 50 ms at a time."""
+def _keep_the_loop_free():
+    """Keep the collector from walking all that was imported, which stops every stream for 50 ms at a time."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 10, 10)  # events live as long as their run: looking at them after each 700 finds nothing
+    sys.setswitchinterval(0.0005)  # seconds that the event loop waits for a database thread in Python code
 
 
 def _hear_goodbye(loop, here):

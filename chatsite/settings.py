@@ -107,16 +107,16 @@ INSTALLED_APPS = [
     "chat",
 ]
 
-MIDDLEWARE = [
+MIDDLEWARE = [  # Django's own, made for ASGI: see there
     "chat.middleware.json_errors",
-    "django.middleware.security.SecurityMiddleware",
-    "csp.middleware.CSPMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "chat.middleware.Security",
+    "chat.middleware.ContentPolicy",
+    "chat.middleware.Session",
+    "chat.middleware.Common",
+    "chat.middleware.Csrf",
+    "chat.middleware.Authentication",
+    "chat.middleware.Messages",
+    "chat.middleware.NoFrames",
 ]
 
 TEMPLATES = [

@@ -14,7 +14,8 @@ MAY_IMPORT = {
     "models": {"events"},
     "tools": set(),
     "providers": {"events", "tools"},
-    "engine": {"providers", "models", "events"},
+    "threads": set(),
+    "engine": {"providers", "models", "events", "threads"},
     "sse": {"events"},
     "access": set(),
     "static": set(),
@@ -22,7 +23,7 @@ MAY_IMPORT = {
     "api": DOORS,
     "views": DOORS,
     "consumers": DOORS | {"api"},  # a message is checked alike on both doors
-    "server": {"engine"},
+    "server": {"engine", "threads"},
     "routing": {"consumers"},
     "urls": {"views", "api"},
     "admin": {"models", "providers", "tools"},  # which of them exist is checked when an assistant is saved

@@ -5,7 +5,6 @@ consecutive deltas that wait for it leave as one event whose number is the last 
 """
 
 import asyncio
-from itertools import islice
 
 from asgiref.sync import sync_to_async
 
@@ -128,7 +127,7 @@ async def _from_memory(engine, log, cursor):
 
 
 def _numbered(log, cursor):
-    return enumerate(islice(log.events, cursor, len(log)), cursor + 1)
+    return enumerate(log.events[cursor:], cursor + 1)
 
 
 def _joined(numbered):

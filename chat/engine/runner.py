@@ -6,7 +6,6 @@ import functools
 import logging
 import uuid
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 
 from channels.layers import get_channel_layer
@@ -16,6 +15,7 @@ from django.utils import timezone
 
 from .. import events, providers
 from ..models import Run
+from ..threads import database_thread
 from . import journal
 from .log import Log
 
@@ -43,7 +43,7 @@ class Engine:
         self.busy = Counter()  # person's id -> runs that have a slot
         self.tasks = set()
         # Two threads with a database connection each, whatever the number of runs: a long commit delays no claim.
-        self.desks = [ThreadPoolExecutor(1, "runs"), ThreadPoolExecutor(1, "journal")]
+        self.desks = [database_thread("runs"), database_thread("journal")]
         self.journal = journal.Journal(self.worker_id, self.live, functools.partial(self.desk, 1))
         self.pulse = journal.Pulse(self.worker_id)
         for chore in (self.journal.keep(), self._watch(), self._prune(), self._wake_readers()):
