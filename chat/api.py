@@ -456,30 +456,33 @@ async def _end(run):
 @api.post("/chat", response={200: ChatOut, 502: dict, 503: dict})
 async def chat(request, data: NewChat, idempotency_key: str | None = Header(None, max_length=MAX_KEY)):
     """Ask and be answered in one call: as an SSE stream with `Accept: text/event-stream`, else when it is all there."""
-    key, is_new = _key(idempotency_key), False
+    key = _key(idempotency_key)
     if data.conversation_id:
         row = await mine(request, data.conversation_id)
-    else:
-        row, is_new = await _chat_of(request.auth, data.assistant, key)
-    try:
         run = await row.ask(data.text, assistant=data.assistant, key=key)
-    except Refused:
-        if is_new:
-            await row.adelete()
-        raise
+    elif key:
+        run = await _ask_once(request.auth, data, key)
+    else:
+        run = await Conversation.begin(request.auth, data.text, data.assistant)
     if run.is_new:
         await engine.start(run)
     if "text/event-stream" in request.headers.get("Accept", ""):
-        return stream(request, run, headers={"X-Conversation-Id": str(row.pk), "X-Run-Id": str(run.pk)})
+        return stream(request, run, headers={"X-Conversation-Id": str(run.conversation_id), "X-Run-Id": str(run.pk)})
     await _end(run)
     return await chat_out(run.pk, data.text)
 
 
-async def _chat_of(person, assistant, key):
-    """A conversation for this question, and whether it is new: the same key of the same person means the same one."""
-    pk = uuid.uuid5(uuid.NAMESPACE_OID, f"{person.pk} {key}") if key else uuid.uuid4()
-    pick = functools.partial(Assistant.objects.pick, assistant)
-    return await Conversation.objects.aget_or_create(pk=pk, defaults={"owner": person, "assistant": pick})
+async def _ask_once(person, data, key):
+    """A conversation for this question, the same one for the same key of the same person; none where it is refused."""
+    pk = uuid.uuid5(uuid.NAMESPACE_OID, f"{person.pk} {key}")
+    pick = functools.partial(Assistant.objects.pick, data.assistant)
+    row, is_new = await Conversation.objects.aget_or_create(pk=pk, defaults={"owner": person, "assistant": pick})
+    try:
+        return await row.ask(data.text, assistant=data.assistant, key=key)
+    except Refused:
+        if is_new:
+            await row.adelete()
+        raise
 
 
 @sync_to_async

@@ -128,6 +128,13 @@ class Conversation(models.Model):
     def __str__(self):
         return self.title or "New chat"
 
+    @classmethod
+    @sync_to_async
+    def begin(cls, owner, text, assistant=None):
+        """A new conversation with its first message: gives the queued Run as `ask` does, or leaves nothing."""
+        with transaction.atomic():
+            return cls.objects.create(owner=owner, assistant=Assistant.objects.pick(assistant))._ask(text)
+
     @sync_to_async
     def ask(self, text, *, parent_id=None, assistant=None, key=None):
         """Keep what the person said and start an answer: gives the queued Run, its message and reply with it.
@@ -135,7 +142,9 @@ class Conversation(models.Model):
         `parent_id` is the message it answers (default: the newest). The same `key` again gives the same run; with
         another text, parent or assistant it is Refused with 409. The caller hands the run to the engine.
         """
+        return self._ask(text, parent_id, assistant, key)
 
+    def _ask(self, text, parent_id=None, assistant=None, key=None):
         def start():
             chosen = self._pick(assistant)
             parent = self._parent(parent_id)
