@@ -2,6 +2,12 @@ from servestatic.storage import CompressedManifestStaticFilesStorage
 
 
 class HashedStaticFiles(CompressedManifestStaticFilesStorage):
-    """Compressed files with a hash in their names, in the imports of ES modules too."""
+    """Compressed files with a hash in their names, in the imports of ES modules too.
+
+    Before the first `collectstatic` there are no such names: files then go by their own.
+    """
 
     support_js_module_import_aggregation = True
+
+    def stored_name(self, name):
+        return super().stored_name(name) if self.hashed_files else name

@@ -19,7 +19,7 @@ from chat.routing import websocket_urlpatterns  # noqa: E402
 pages = server.bounded_send(server.bounded_body(server.few_threads(django_application)))
 sockets = server.same_origin(server.few_threads(AuthMiddlewareStack(URLRouter(websocket_urlpatterns))))
 
-if settings.DEBUG:
+if settings.DEBUG or not (settings.STATIC_ROOT / "staticfiles.json").exists():  # not collected
     pages = ASGIStaticFilesHandler(pages)
 else:
     hashed = r"\.[0-9a-f]{12}\."  # such a name never means another content

@@ -1,0 +1,23 @@
+"""Static files: hashed names once they are collected, their own before."""
+
+import re
+
+from django.core.management import call_command
+
+from chat.static import HashedStaticFiles
+
+
+def test_collected_files_have_hashed_names_also_in_imports(settings, tmp_path):
+    settings.STATIC_ROOT = tmp_path
+    settings.STORAGES = settings.STORAGES | {"staticfiles": {"BACKEND": "chat.static.HashedStaticFiles"}}
+    call_command("collectstatic", interactive=False, verbosity=0)
+    page = HashedStaticFiles(location=tmp_path, base_url="/static/").url("chat/js/page.js")
+    assert re.fullmatch(r"/static/chat/js/page\.[0-9a-f]{12}\.js", page)
+    imports = re.findall(r'from "(\./[^"]+)"', (tmp_path / page.removeprefix("/static/")).read_text())
+    assert imports
+    assert all(re.search(r"\.[0-9a-f]{12}\.js$", name) for name in imports)
+
+
+def test_before_they_are_collected_files_have_their_own_names(tmp_path):
+    storage = HashedStaticFiles(location=tmp_path, base_url="/static/")
+    assert storage.stored_name("chat/js/page.js") == "chat/js/page.js"
