@@ -4,8 +4,9 @@ PORT ?= 8000
 HOST ?= 127.0.0.1
 PYTHON ?= python3
 BIN = .venv/bin
+MESSAGES = locale/ja/LC_MESSAGES/django.mo
 
-.PHONY: run serve test bench lock format setup develop
+.PHONY: run serve test bench lock format messages setup develop
 
 run: setup
 	@DEBUG=$${DEBUG:-true} $(BIN)/python manage.py prepare --address http://$(HOST):$(PORT)/
@@ -30,8 +31,11 @@ lock: develop
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade requirements.in -o requirements.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade requirements-dev.in -o requirements-dev.txt
 
-setup: .venv/runs static/vendor/made
-develop: .venv/develops static/vendor/made
+messages: develop
+	$(BIN)/python -m tests.messages
+
+setup: .venv/runs static/vendor/made $(MESSAGES)
+develop: .venv/develops static/vendor/made $(MESSAGES)
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or newer is needed."'
@@ -45,10 +49,13 @@ develop: .venv/develops static/vendor/made
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 
+%.mo: %.po .venv/runs
+	$(BIN)/pybabel --quiet compile --locale ja --input-file $< --output-file $@
+
 node_modules/made: package.json package-lock.json
 	npm ci --silent --no-audit --no-fund
 	@touch $@
 
-static/vendor/made: node_modules/made
+static/vendor/made: node_modules/made vendor.js
 	npm run --silent vendor
 	@touch $@
