@@ -33,7 +33,7 @@ class TextMessageStart:
     type = "TEXT_MESSAGE_START"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # there is one for each token, and a frozen one takes three times as long to make
 class TextMessageContent:
     message_id: str
     delta: str
@@ -49,6 +49,7 @@ class TextMessageEnd:
 @dataclass(frozen=True, slots=True)
 class ReasoningStart:
     message_id: str
+    timestamp: int | None = None  # milliseconds since 1970, as everywhere in AG-UI
     type = "REASONING_START"
 
 
@@ -75,6 +76,7 @@ class ReasoningMessageEnd:
 @dataclass(frozen=True, slots=True)
 class ReasoningEnd:
     message_id: str
+    timestamp: int | None = None
     type = "REASONING_END"
 
 
@@ -83,6 +85,7 @@ class ToolCallStart:
     tool_call_id: str
     tool_call_name: str
     parent_message_id: str | None = None
+    timestamp: int | None = None
     type = "TOOL_CALL_START"
 
 
@@ -105,6 +108,7 @@ class ToolCallResult:
     content: str
     message_id: str = ""
     metadata: dict | None = None  # {"error": true} when the tool failed and content is the sentence that says why
+    timestamp: int | None = None
     type = "TOOL_CALL_RESULT"
 
 
@@ -141,7 +145,8 @@ class RunError:
 
 EVENTS = {cls.type: cls for cls in list(globals().values()) if isinstance(cls, type) and hasattr(cls, "type")}
 TERMINAL = {RunFinished.type, RunError.type}
-SHOWN = {TextMessageContent.type, ReasoningMessageContent.type, ToolCallArgs.type, ToolCallStart.type}
+SHOWN = {cls.type for cls in (TextMessageContent, ReasoningMessageContent, ToolCallStart, ToolCallArgs, ToolCallResult)}
+STEPS = {name for name in EVENTS if name.startswith(("REASONING_", "TOOL_CALL_"))}  # the way to the answer
 
 
 def camel(name):
@@ -169,17 +174,49 @@ def to_json(event):
 
 
 def from_json(text):
-    wire = json.loads(text)
+    return _of_wire(json.loads(text))
+
+
+def _of_wire(wire):
     cls = EVENTS[wire.pop("type")]
     return cls(**{_own_names[name]: value for name, value in wire.items()})
 
 
+def pack(told):
+    """Consecutive events as one JSON array, in which a bare string is one more delta of the text before it."""
+    packed, before = [], None
+    for event in told:
+        packed.append(_quote(event.delta) if _goes_on(before, event) else to_json(event))
+        before = event
+    return f"[{','.join(packed)}]"
+
+
+def unpack(text):
+    """The events that `pack` made this of."""
+    told = []
+    for wire in json.loads(text):
+        told.append(_of_wire(wire) if type(wire) is dict else type(told[-1])(told[-1].message_id, wire))
+    return told
+
+
+def without_steps(event):
+    """What of this event a reader of the answer alone is told: the event, a snapshot with answers only, or None."""
+    if type(event) is MessagesSnapshot:
+        answers = [message for message in event.messages if message["role"] not in ("reasoning", "tool")]
+        return MessagesSnapshot([{k: v for k, v in message.items() if k != "toolCalls"} for message in answers])
+    return None if event.type in STEPS else event
+
+
 def joined(first, second):
     """Both as one event where they are consecutive deltas of one text, else None."""
-    if type(first) is type(second) and type(first) in (TextMessageContent, ReasoningMessageContent):
-        if first.message_id == second.message_id:
-            return type(first)(first.message_id, first.delta + second.delta)
-    return None
+    return type(first)(first.message_id, first.delta + second.delta) if _goes_on(first, second) else None
+
+
+def _goes_on(first, second):
+    kind = type(second)
+    if kind is type(first) and (kind is TextMessageContent or kind is ReasoningMessageContent):
+        return first.message_id == second.message_id
+    return False
 
 
 # From events to a message ---------------------------------------------------------------------------------------------
@@ -189,9 +226,14 @@ def fold(events):
     """The parts of the message that these events tell, in order; unfinished events give unfinished parts.
 
     `{"type": "text", "text"}`, `{"type": "reasoning", "text"}`,
-    `{"type": "tool_call", "id", "name", "arguments": JSON text, "result": text or None, "error": text or None}`
+    `{"type": "tool_call", "id", "name", "arguments": JSON text, "result": text or None, "error": text or None}`,
+    `{"type": "tool_result", "id", "result", "error"}` of a call that an earlier message made and the person allowed.
+    A person's message may also hold `{"type": "image", "id", "media_type", "width", "height"}` and
+    `{"type": "document", "name", "text"}`, which no event tells.
+    Reasoning and tool calls have `"seconds"` where their events tell the time at both ends.
     """
     parts, calls, pieces = [], {}, None
+    thoughts, begun = {}, {}  # a thought's id -> its part; what began -> when, in milliseconds
     for event in events:
         match event:
             case TextMessageStart():
@@ -199,22 +241,37 @@ def fold(events):
                 pieces = parts[-1]["text"]
             case ReasoningMessageStart():
                 parts.append({"type": "reasoning", "text": []})
-                pieces = parts[-1]["text"]
+                pieces, thoughts[event.message_id] = parts[-1]["text"], parts[-1]
+            case ReasoningStart():
+                begun[event.message_id] = event.timestamp
+            case ReasoningEnd() if event.message_id in thoughts:
+                _timed(thoughts[event.message_id], begun.get(event.message_id), event.timestamp)
             case TextMessageContent() | ReasoningMessageContent():
                 pieces.append(event.delta)
             case ToolCallStart():
                 call = {"type": "tool_call", "id": event.tool_call_id, "name": event.tool_call_name}
                 calls[event.tool_call_id] = call | {"arguments": [], "result": None, "error": None}
                 parts.append(calls[event.tool_call_id])
+                begun[event.tool_call_id] = event.timestamp
             case ToolCallArgs():
                 calls[event.tool_call_id]["arguments"].append(event.delta)
             case ToolCallResult():
+                call = calls.get(event.tool_call_id)
+                if call is None:
+                    call = {"type": "tool_result", "id": event.tool_call_id, "result": None, "error": None}
+                    parts.append(call)
                 failed = bool(event.metadata and event.metadata.get("error"))
-                calls[event.tool_call_id]["error" if failed else "result"] = event.content
+                call["error" if failed else "result"] = event.content
+                _timed(call, begun.get(event.tool_call_id), event.timestamp)
     for part in parts:
-        key = "arguments" if part["type"] == "tool_call" else "text"
-        part[key] = "".join(part[key])
+        if key := {"tool_call": "arguments", "text": "text", "reasoning": "text"}.get(part["type"]):
+            part[key] = "".join(part[key])
     return parts
+
+
+def _timed(part, begun, ended):
+    if begun is not None and ended is not None:
+        part["seconds"] = max(0, ended - begun) / 1000
 
 
 ENDS = {
@@ -231,11 +288,12 @@ def closing(events):
     for event in events:
         kind = type(event)
         if kind in ENDS:
-            end = ENDS[kind](event.tool_call_id if kind is ToolCallStart else event.message_id)
-            left_open[end] = None
+            id = event.tool_call_id if kind is ToolCallStart else event.message_id
+            left_open[ENDS[kind], id] = None
         elif kind in ENDS.values():
-            left_open.pop(event, None)
-    return list(reversed(left_open))
+            id = event.tool_call_id if kind is ToolCallEnd else event.message_id
+            left_open.pop((kind, id), None)
+    return [end(id) for end, id in reversed(left_open)]
 
 
 def messages_of(message_id, role, parts):
@@ -244,6 +302,7 @@ def messages_of(message_id, role, parts):
         return [{"id": message_id, "role": "user", "content": text_of(parts)}]
     thoughts = [part["text"] for part in parts if part["type"] == "reasoning"]
     calls = [part for part in parts if part["type"] == "tool_call"]
+    answered = [part for part in parts if part["type"] in ("tool_call", "tool_result")]
     told = [
         {"id": f"{message_id}:reasoning:{number}", "role": "reasoning", "content": text}
         for number, text in enumerate(thoughts, 1)
@@ -255,7 +314,7 @@ def messages_of(message_id, role, parts):
             for c in calls
         ]
     results = []
-    for call in calls:
+    for call in answered:
         if call["result"] is not None or call["error"] is not None:
             result = {"id": f"{message_id}:tool:{call['id']}", "role": "tool", "toolCallId": call["id"]}
             result["content"] = call["result"] if call["error"] is None else call["error"]
@@ -271,7 +330,7 @@ def text_of(parts):
 # What a provider says -------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # as TextMessageContent
 class Text:
     delta: str
 
@@ -297,6 +356,14 @@ class Finish:
     """The model said that it is done, and why: OpenAI's `stop`, `length`, `content_filter`, `tool_calls`."""
 
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """The run cannot go on before the person allows this tool call; `message` asks for it."""
+
+    tool_call_id: str
+    message: str
 
 
 class Cleaner:
@@ -328,18 +395,21 @@ class Narrator:
     """Tells a run as events: `tell(piece)` for each piece of the provider. The end is told with `closing`.
 
     Opens and closes messages around their deltas, keeps usage and finish reason, and knows whether a person has seen
-    anything yet (`shown`) and how much (`length`, characters).
+    anything yet (`shown`) and how much (`length`, characters). `clock()` gives milliseconds since 1970, for how long
+    thoughts and tools took; `answers` are the calls of earlier messages whose results this message may tell.
     """
 
-    def __init__(self, message_id):
+    def __init__(self, message_id, clock=lambda: None, answers=()):
         self.message_id = message_id
+        self.clock = clock
         self.finish_reason = None
         self.usage = []
+        self.approvals = []
         self.shown = False
         self.length = 0
         self._open = None  # the kind of message that is open: Text, Reasoning or None
         self._calls = {}  # open tool calls: id -> Cleaner of its arguments
-        self._known = set()  # tool calls that were started
+        self._known = set(answers)  # tool calls that were started
         self._answered = set()  # tool calls that have their result
         self._thoughts = 0
         self._heard = None  # the kind of the last delta
@@ -364,6 +434,9 @@ class Narrator:
         if kind is Finish:
             self.finish_reason = clean(piece.reason)[:50]
             return ()
+        if kind is Approval:
+            self.approvals.append(piece)
+            return ()
         return list(self._tool(piece))
 
     def _start(self, kind):
@@ -371,7 +444,7 @@ class Narrator:
         if kind is Text:
             return [TextMessageStart(self.message_id)]
         self._thoughts += 1
-        return [ReasoningStart(self._thought), ReasoningMessageStart(self._thought)]
+        return [ReasoningStart(self._thought, self.clock()), ReasoningMessageStart(self._thought)]
 
     @property
     def _thought(self):
@@ -388,7 +461,7 @@ class Narrator:
         kind, self._open = self._open, None
         if kind is Text:
             return [TextMessageEnd(self.message_id)]
-        return [ReasoningMessageEnd(self._thought), ReasoningEnd(self._thought)]
+        return [ReasoningMessageEnd(self._thought), ReasoningEnd(self._thought, self.clock())]
 
     def _tool(self, piece):
         call = clean(piece.tool_call_id)
@@ -400,7 +473,7 @@ class Narrator:
                 self._calls[call] = Cleaner()
                 self.shown = True
                 self.length += len(call) + len(name)
-                yield ToolCallStart(call, name, self.message_id)
+                yield ToolCallStart(call, name, self.message_id, self.clock())
             case ToolCallArgs() if call in self._calls:
                 delta = self._calls[call](piece.delta)
                 self.length += len(delta)
@@ -410,9 +483,12 @@ class Narrator:
                 del self._calls[call]
                 yield ToolCallEnd(call)
             case ToolCallResult() if call in self._known - self._answered:
+                yield from self._close_text()
                 if call in self._calls:
                     yield from self._tool(ToolCallEnd(call))
                 self._answered.add(call)
                 content = clean(piece.content)
+                self.shown = True
                 self.length += len(content)
-                yield ToolCallResult(call, content, f"{self.message_id}:tool:{call}", piece.metadata)
+                message_id = f"{self.message_id}:tool:{call}"
+                yield ToolCallResult(call, content, message_id, piece.metadata, self.clock())

@@ -6,6 +6,7 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from chat.events import RunStarted
 from chat.models import Assistant, Conversation, Message, Refused, Run, RunEvent
 
 
@@ -39,8 +40,8 @@ def test_a_child_is_never_in_another_conversation(conversation, alice):
 
 def test_no_event_number_is_written_twice(conversation):
     run = reply_to(conversation)
-    RunEvent.objects.create(run=run, seq=1, data="{}")
-    refused_by_the_database(lambda: RunEvent.objects.bulk_create([RunEvent(run=run, seq=1, data="{}")]))
+    RunEvent.write(run.pk, [RunStarted("t", "r")], after=0)
+    refused_by_the_database(lambda: RunEvent.write(run.pk, [RunStarted("t", "r"), RunStarted("t", "r")], after=0))
 
 
 def test_an_idempotency_key_starts_one_run_in_a_conversation(conversation):
