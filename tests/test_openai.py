@@ -1,6 +1,7 @@
 """`openai:` against a real server on loopback: what real streams look like, and how each of them ends."""
 
 import asyncio
+import functools
 import gzip
 import itertools
 import json
@@ -11,7 +12,7 @@ from urllib.request import urlopen
 import pytest
 
 from chat import engine, providers
-from chat.engine import runner
+from chat.engine import speech
 from chat.events import Narrator, Text, closing, fold, text_of
 from chat.models import Assistant
 from chat.providers import ProviderError, Request, openai
@@ -408,6 +409,43 @@ def test_lines_cut_into_packets_anywhere(dialect):
         assert narrator.finish_reason == "stop"
 
 
+PLAIN = [chunk(text) for text in ("Hello", '"quoted" \\ \n', "Grüße \U0001f919", "\ud83e", "null", "?")]
+UNLIKE = [
+    *(chunk(""), chunk({"content": None}), chunk({"content": ["Hel", {"text": "lo"}]})),
+    *(ROLE, chunk({"refusal": "Hello"}), chunk({"content": "Hello", "refusal": "No."}), chunk({"reasoning": "Hello"})),
+    *(chunk("Hello", id="chatcmpl-2"), chunk("Hello", usage=usage(9, 3)["usage"]), chunk("Hello", "length"), STOP),
+    *(chunk("Hello", obfuscation="aQ3"), chunk("Hello", content="Hello"), chunk(choices=[]), usage(9, 3)),
+]
+
+
+def test_a_chunk_says_the_same_whatever_was_learned_from_those_before():
+    taught, spaced = [], [json.dumps, functools.partial(json.dumps, separators=(",", ":"), ensure_ascii=False)]
+    for write, learned, other in itertools.product(spaced, PLAIN, PLAIN + UNLIKE):
+        chunks, knows_nothing = openai.Chunks(), openai.Chunks()
+        data = [write(one).encode(errors="surrogatepass") for one in (learned, learned, other, learned, other)]
+        told = [list(chunks.pieces(one)) for one in data]
+        taught.append(bool(chunks.before))
+        knows_nothing.lessons = 0
+        assert told == [list(knows_nothing.pieces(one)) for one in data]
+        assert (chunks.usage, chunks.finished) == (knows_nothing.usage, knows_nothing.finished)
+    assert all(taught)
+
+
+def test_a_number_is_no_text_whatever_was_learned():
+    chunks = openai.Chunks()
+    assert chunks.pieces(json.dumps(chunk("Hello")).encode()) == (Text("Hello"),)
+    assert chunks.before
+    with pytest.raises(ProviderError):
+        chunks.pieces(json.dumps(chunk({"content": 17})).encode())
+
+
+def test_a_server_whose_chunks_have_nothing_in_common_is_not_learned_from_for_ever():
+    chunks = openai.Chunks()
+    for number in range(10):
+        assert chunks.pieces(json.dumps(chunk("a", id=number)).encode()) == (Text("a"),)
+    assert chunks.lessons == 0
+
+
 async def a_moment():
     await asyncio.sleep(0)
 
@@ -745,7 +783,7 @@ QUIET = {
 
 
 async def test_silence_before_the_first_token_fails(talk_all, upstream, monkeypatch):
-    monkeypatch.setattr(runner, "FIRST_TOKEN", 1)
+    monkeypatch.setattr(speech, "FIRST_TOKEN", 1)
     runs = await talk_all({kind: answer() for kind, answer in QUIET.items()})
     for kind, run in runs.items():
         assert (kind, *await end(run)) == (kind, "failed", "timeout", "")
@@ -756,7 +794,7 @@ async def test_silence_before_the_first_token_fails(talk_all, upstream, monkeypa
 
 
 async def test_silence_in_mid_answer_interrupts_and_keeps_the_text(talk_all, upstream, monkeypatch):
-    monkeypatch.setattr(runner, "BETWEEN_TOKENS", 1)
+    monkeypatch.setattr(speech, "BETWEEN_TOKENS", 1)
     answers = {"silence": ("Hel", "lo", SILENCE), "comments": Answer(itertools.chain(("Hel", "lo"), comments()))}
     for kind, run in (await talk_all(answers)).items():
         assert (kind, *await end(run)) == (kind, "interrupted", "timeout", "Hello")

@@ -80,6 +80,16 @@ def event(value):
 
 STOP = chunk(finish_reason="stop")
 END = (STOP, usage(9, 3), DONE)  # of a proper answer
+CALLS = (chunk(finish_reason="tool_calls"), usage(9, 3), DONE)  # the end of a turn that calls tools
+
+
+def call(name, arguments, id="call_1", index=0):
+    """The chunks of one tool call as OpenAI streams it; arguments that are no text are written as JSON."""
+    arguments = arguments if isinstance(arguments, str) else json.dumps(arguments)
+    head = {"index": index, "id": id, "type": "function", "function": {"name": name, "arguments": ""}}
+    yield chunk({"tool_calls": [head]})
+    for piece in re.findall(r".{1,8}", arguments, re.DOTALL):
+        yield chunk({"tool_calls": [{"index": index, "function": {"arguments": piece}}]})
 
 
 def tokens(text):
@@ -189,7 +199,7 @@ class Upstream:
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines if line)}
         body = await reader.readexactly(int(headers.get("content-length", 0)))
         method, path, _ = line.split(" ")
-        return Asked(method, path, headers, json.loads(body) if body else None)
+        return Asked(method, path, headers, json.loads(body) if body[:1] == b"{" else None)
 
     async def _exchange(self, asked, reader, writer):
         """Answer, and listen meanwhile: gives the first byte of the connection's next request, b"" when it is over."""
@@ -294,6 +304,7 @@ MODELS = {
     "long": "the answer twenty times over",
     "echo": "says the question back",
     "think": "reasons before it answers",
+    "use": "calls the tool that it was offered with what the question has in brackets, then answers with the result",
     "cut": "resets the connection in the middle of the answer",
     "error": "reports an error in the middle of the answer",
     "silent": "says nothing at all",
@@ -310,6 +321,8 @@ def behave(server, pace=PACE):
         name = str((asked.body or {}).get("model"))
         if refused := re.fullmatch(r"status-(\d{3})", name):
             return refusal(int(refused[1]), {"error": {"message": "This is what you asked for.", "code": None}})
+        if name == "use":
+            return Answer(list(use(asked.body)))
         return Answer(list(steps(name, asked.question)))
 
     def told(path):
@@ -320,6 +333,17 @@ def behave(server, pace=PACE):
             for one in server.asked
             if one.method == "POST"
         ]
+
+    def use(body):
+        last, offered = body["messages"][-1], body.get("tools")
+        yield chunk({"role": "assistant", "content": ""})
+        if last["role"] == "tool" or not offered:
+            for token in tokens(f"The tool says: {last['content']}"):
+                yield from (token, pace)
+            yield from END
+            return
+        yield from call(offered[0]["function"]["name"], re.search(r"{.*}", last["content"])[0])
+        yield from CALLS
 
     def steps(name, question):
         said = tokens({"echo": question, "long": ANSWER * 20}.get(name, ANSWER))

@@ -13,23 +13,25 @@ import asyncio
 import functools
 import json
 import logging
-import os
 import re
 import weakref
-from contextlib import contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 import aiohttp
 import httpx2
 import openai
 import orjson
+from django.utils.translation import gettext
 
-from ..events import Finish, Reasoning, Text, ToolCallArgs, ToolCallEnd, ToolCallStart, Usage, clean
-from . import ProviderError
+from ..events import Finish, Reasoning, Text, ToolCallArgs, ToolCallEnd, ToolCallStart, Usage
+from . import ProviderError, errors, server
 
 CONNECT_TIMEOUT = 5  # seconds; how long an answer may take is the engine's to say
 KEPT = 60  # seconds that an idle connection waits for the next question, which so needs no new handshake
 AFTER_DONE = 0.25  # seconds that the body may take to end after [DONE]
 MAX_EVENT = 8_000_000  # bytes of one event; nothing real comes near, and a server must not fill our memory
+LESSONS = 3  # how often we learn what stands around a text before we give up, where the next chunk is never like it
+CONTENT = re.compile(rb'"content": ?("(?:[^"\\]|\\.)*")')
 BOM = b"\xef\xbb\xbf"
 BROKEN = (httpx2.HTTPError, httpx2.StreamError, aiohttp.ClientError, OSError)  # the transports' errors in mid-stream
 
@@ -37,33 +39,62 @@ log = logging.getLogger(__name__)
 _clients = weakref.WeakKeyDictionary()  # event loop -> {(base_url, api_key): client}
 
 
-async def reply(request):
+def reply(request):
+    return listen(_asked(request), Chunks())
+
+
+@asynccontextmanager
+async def _asked(request):
     params = dict(request.params)
-    events, chunks = Events(), Chunks()
     with _sentences():
-        client = _client(params.pop("base_url", None), params.pop("api_key_env", None), params.pop("api_key", None))
-        asking = client.chat.completions.with_streaming_response.create(
+        asking = _client(*_server(params)).chat.completions.with_streaming_response.create(
             model=request.model,
-            messages=_messages(request),
+            messages=[],
             stream=True,
             stream_options={"include_usage": True},
-            extra_body=params,
+            # As an argument each message would be compared with all types of messages there are.
+            extra_body={"messages": _messages(request)} | params,
         )
         async with asking as response:
-            plain = "content-encoding" not in response.headers  # nothing to decode: four generators less per token
-            packets = aiter(response.http_response.stream if plain else response.iter_bytes())
-            async for packet in packets:
-                for data in events.feed(packet):
-                    for piece in chunks.pieces(data):
-                        yield piece
-                if chunks.done:
-                    await _end(packets)
-                    break
-            for data in events.rest():
-                for piece in chunks.pieces(data, cut=True):
+            yield response
+
+
+def check(model_id, params):
+    """Raises ProviderError with what to mend where nothing could even be asked."""
+    _server(dict(params))
+
+
+async def listen(asking, chunks):
+    """What the answer to this request says, as `chunks` reads its events, to the end."""
+    events = Events()
+    async with asking as response:
+        packets = _packets(response)
+        async for packet in packets:
+            for data in events.feed(packet):
+                for piece in chunks.pieces(data):
                     yield piece
+            if chunks.done:
+                await _end(packets)
+                break
+        for data in events.rest():
+            for piece in chunks.pieces(data, cut=True):
+                yield piece
     for piece in chunks.rest():
         yield piece
+
+
+def _packets(response):
+    """What arrives of the body, as it arrives; as the transport has it, where there is nothing to decode.
+
+    The SDK and httpx2 hand each packet through seven generators, which together cost a tenth of all that a token costs.
+    """
+    if "content-encoding" in response.headers:
+        return aiter(response.iter_bytes())
+    stream = response.http_response.stream
+    try:
+        return stream._stream._aiohttp_response.content.iter_any()
+    except AttributeError:  # these names are nobody's promise
+        return aiter(stream)
 
 
 async def _end(packets):
@@ -80,44 +111,53 @@ async def close():
         await client.close()
 
 
-_trusted = functools.cache(httpx2.create_ssl_context)  # reads all root certificates, which takes 40 ms
+trusted = functools.cache(httpx2.create_ssl_context)  # reads all root certificates, which takes 40 ms
 
 
-def _client(base_url, api_key_env, api_key):
-    """The client for these params. OpenAI's key goes to no address but OpenAI's and OPENAI_BASE_URL."""
-    if not all(param is None or type(param) is str for param in (base_url, api_key_env, api_key)):
-        raise ProviderError("The params base_url, api_key_env and api_key have to be text.", "not_configured")
-    if api_key_env or not (api_key or base_url):
-        name = api_key_env or "OPENAI_API_KEY"
-        api_key = os.environ.get(name, "").strip()
-        if not api_key and (api_key_env or not os.environ.get("OPENAI_BASE_URL")):
-            raise ProviderError(f"The environment variable {name} is not set.", "not_configured")
-    if api_key and not (api_key.isascii() and api_key.isprintable()):
-        raise ProviderError("The API key holds characters that no key has.", "not_configured")
+def _server(params):
+    return server(params, "OPENAI_API_KEY", address="OPENAI_BASE_URL")
+
+
+def _client(base_url, api_key):
+    """The client for these params, whose connections are kept."""
     clients = _clients.setdefault(asyncio.get_running_loop(), {})
     if (base_url, api_key) not in clients:
-        http_client = openai.DefaultAioHttpClient(
-            verify=_trusted(),
-            timeout=httpx2.Timeout(None, connect=CONNECT_TIMEOUT),
-            limits=httpx2.Limits(max_connections=100_000, keepalive_expiry=KEPT),  # runs are bounded, not these
-        )
-        stranger = {"OpenAI-Organization": openai.Omit(), "OpenAI-Project": openai.Omit()}
-        clients[base_url, api_key] = openai.AsyncOpenAI(
-            base_url=base_url or None,
-            api_key=api_key or "none",  # a server of one's own often wants no key; the SDK does
-            default_headers=stranger if base_url else None,
-            http_client=http_client,
-            max_retries=0,  # the engine retries, for every provider alike
-        )
+        clients[base_url, api_key] = sdk(base_url, api_key, connections())
     return clients[base_url, api_key]
+
+
+def connections(**how):
+    """A client of HTTP that keeps its connections."""
+    return openai.DefaultAioHttpClient(
+        verify=trusted(),
+        timeout=httpx2.Timeout(None, connect=CONNECT_TIMEOUT),
+        limits=httpx2.Limits(max_connections=100_000, keepalive_expiry=KEPT),  # runs are bounded, not these
+        **how,
+    )
+
+
+def sdk(base_url, api_key, http_client):
+    """OpenAI's client for this server; what else the environment tells of us goes to no address of an assistant's."""
+    stranger = {"OpenAI-Organization": openai.Omit(), "OpenAI-Project": openai.Omit()}
+    return openai.AsyncOpenAI(
+        base_url=base_url,
+        api_key=api_key or "none",  # a server of one's own often wants no key; the SDK does
+        default_headers=stranger if base_url else None,
+        http_client=http_client,
+        max_retries=0,  # the engine retries, for every provider alike
+    )
 
 
 def _messages(request):
     messages = [{"role": "system", "content": request.system_prompt}] if request.system_prompt else []
     for role, parts in request.turns:
-        text = "".join(part["text"] for part in parts if part["type"] == "text")
-        if text:
-            messages.append({"role": role, "content": text})
+        content = "".join(part["text"] for part in parts if part["type"] == "text")
+        images = [f"data:{part['media_type']};base64,{part['data']}" for part in parts if part["type"] == "image"]
+        if images:
+            seen = [{"type": "image_url", "image_url": {"url": url}} for url in images]
+            content = [*seen, {"type": "text", "text": content}]
+        if content:
+            messages.append({"role": role, "content": content})
     return messages
 
 
@@ -127,84 +167,13 @@ def _sentences():
     try:
         yield
     except openai.APIStatusError as error:
-        raise _reported(error.body, error.status_code, error.response.headers) from error
+        raise errors.reported(error.body, error.status_code, error.response.headers) from error
     except openai.APIError as error:
-        log.warning("The model's server cannot be reached: %s", _plain(error.__cause__ or error))
-        raise ProviderError("The model's server cannot be reached.", "unreachable", retryable=True) from error
+        raise errors.unreachable(error.__cause__ or error) from error
     except (openai.OpenAIError, httpx2.InvalidURL, UnicodeError) as error:
-        log.warning("The provider is not set up: %s", _plain(error))
-        raise ProviderError("The model's address or API key is not set up rightly.", "not_configured") from error
+        raise errors.not_set_up(error) from error
     except BROKEN as error:
-        log.warning("The model's stream broke off: %s", _plain(error))
-        raise _broken_off() from error
-
-
-def _plain(error):
-    """For the log; some errors' repr shows the request's headers and the key in them."""
-    return f"{type(error).__name__}: {error}"
-
-
-def _broken_off():
-    return ProviderError(
-        "The connection to the model broke off before the answer was complete.",
-        "broken_off",
-        retryable=True,
-        broken_off=True,
-    )
-
-
-SENTENCES = {
-    401: ("The provider refused the API key.", "authentication"),
-    402: ("The provider's account has no quota left.", "quota"),
-    403: ("The provider does not allow this model for this key.", "permission"),
-    404: ("The provider does not know this model, or its address is wrong.", "unknown_model"),
-    413: ("The conversation is too long for this model.", "context_length"),
-    429: ("The model is asked too often right now. Try again in a minute.", "rate_limited"),
-    500: ("The model is overloaded or failing. Try again in a minute.", "overloaded"),
-}
-STATUSES = {  # what a server may say in place of an HTTP status, or to say it better
-    "context_length_exceeded": 413,
-    "insufficient_quota": 402,
-    "internal_server_error": 500,
-    "overloaded_error": 500,
-    "rate_limit_error": 429,
-    "rate_limit_exceeded": 429,
-    "server_error": 500,
-}
-
-
-def _reported(error, status=None, headers=None):
-    """The ProviderError of what a server reports: a refusal's body, or an error object in mid-stream.
-
-    Seen are {"message", "code", "type"} with words or numbers, the same inside of a list or an "error", and plain text.
-    """
-    if type(error) is list and error:
-        error = error[0]
-    if type(error) is dict:
-        error = error.get("error") or error
-    if type(error) is not dict:
-        error = {"message": error}
-    message = clean(str(error.get("message") or error.get("detail") or "no reason given"))[:300]
-    words = [str(error.get("code")), str(error.get("type"))]
-    log.warning("The model's server reported an error (%s, %s): %s", status, ", ".join(words), message)
-    status = next((STATUSES[word] for word in words if word in STATUSES), status)
-    if status is None:
-        status = next((int(word) for word in words if re.fullmatch("[45][0-9]{2}", word)), 400)
-    retryable = status in (408, 409, 429) or status >= 500
-    if status in SENTENCES or retryable:
-        sentence, code = SENTENCES.get(status, SENTENCES[500])
-    else:
-        sentence, code = f"The provider reported an error: {message}", "refused"
-    return ProviderError(sentence, code, retryable=retryable, retry_after=_seconds(headers))
-
-
-def _seconds(headers):
-    """What Retry-After says, or None; it may also be a date, which nobody sends."""
-    try:
-        seconds = float((headers or {}).get("retry-after", ""))
-    except ValueError:
-        return None
-    return seconds if seconds >= 0 else None
+        raise errors.broken_off(error) from error
 
 
 class Events:
@@ -221,13 +190,21 @@ class Events:
         self.name = b""
 
     def feed(self, packet):
+        """The events that are whole with this packet."""
+        between = self.begun and not (self.whole or self.after_cr or self.line or self.data or self.name)
+        if between and packet.startswith(b"data: {") and packet.find(b"\n") == len(packet) - 2 and b"\r" not in packet:
+            if packet.endswith(b"\n"):
+                return (packet[6:-2],)  # one event and nothing else, as nearly always
+        return self._lines(packet)
+
+    def _lines(self, packet):
         if not self.begun:
             packet = self._begin(packet)
         if self.after_cr or b"\r" in packet:
             packet = self._with_newlines(packet)
         if self.whole or b"\n" not in packet:
             self.line.append(packet)
-            self._hold(packet)
+            self._hold(len(packet))
             return
         if self.line:
             self.held -= sum(map(len, self.line))  # it is counted below
@@ -237,16 +214,14 @@ class Events:
         for line in lines:
             if line.startswith(b"data:"):
                 self.data.append(line[6:] if line[5:6] == b" " else line[5:])
+                self.held += len(line)
             elif not line:
                 if self.data:
                     yield self._event()
                 self.name = b""
             elif line.startswith(b"event:"):
                 self.name = line[6:].strip()
-        if self.data:
-            self._hold(packet)
-        else:
-            self.held = len(rest)
+        self._hold(len(rest))
 
     def rest(self):
         """What the server left unfinished at the end of the stream; the end may have cut it anywhere."""
@@ -265,7 +240,8 @@ class Events:
         packet = packet.removeprefix(BOM)
         first = packet.lstrip()[:1]
         if first == b"<":
-            raise ProviderError("The model's address answered with a web page.", "not_a_stream", broken_off=True)
+            sentence = gettext("The model's address answered with a web page.")
+            raise ProviderError(sentence, "not_a_stream", broken_off=True)
         self.begun, self.whole = bool(first), first in (b"{", b"[")
         return packet
 
@@ -278,13 +254,13 @@ class Events:
             packet = packet.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         return packet
 
-    def _hold(self, packet):
-        self.held += len(packet)
+    def _hold(self, size):
+        self.held += size
         if self.held > MAX_EVENT:
-            raise ProviderError("The model's server sent something without end.", "malformed")
+            raise ProviderError(gettext("The model's server sent something without end."), "malformed")
 
     def _event(self):
-        data, self.data = b"\n".join(self.data), []
+        data, self.data, self.held = b"\n".join(self.data), [], 0
         if self.name == b"error":
             try:
                 told = orjson.loads(data)
@@ -298,16 +274,44 @@ class Events:
 
 
 class Chunks:
-    """The data of the stream's events -> pieces. Knows the chunk format and its many dialects."""
+    """The data of the stream's events -> pieces. Knows the chunk format and its many dialects.
+
+    Most servers repeat in each chunk all but the text. What stands around it is learned, and the next chunk with the
+    same around its text is not parsed.
+    """
 
     def __init__(self):
         self.done = False
         self.finished = False
         self.usage = None
-        self.calls = {}  # index -> id of the tool calls that are open
+        self.calls = Calls()
+        self.before = self.after = None  # what stands around the text
+        self.lessons = LESSONS
 
     def pieces(self, data, cut=False):
         """What this event says; `cut`: the stream's end may have cut it, and then it says nothing."""
+        if self.before and data.startswith(self.before) and data.endswith(self.after) and not self.done:
+            try:
+                told = orjson.loads(data[len(self.before) : -len(self.after)])
+            except orjson.JSONDecodeError:
+                told = None
+            if told and type(told) is str:
+                self.lessons = LESSONS
+                return (Text(told),)
+        pieces = self._parsed(data, cut)
+        if self.lessons and len(pieces) == 1 and type(pieces[0]) is Text:
+            self.lessons -= 1
+            self._learn(data)
+        return pieces
+
+    def _learn(self, data):
+        """Find what stands around the text, and make sure that another text in its place is all that would be said."""
+        if found := CONTENT.search(data):
+            before, after = data[: found.start(1)], data[found.end(1) :]
+            if list(self._parsed(before + b'"?"' + after, cut=True)) == [Text("?")]:
+                self.before, self.after = before, after
+
+    def _parsed(self, data, cut):
         if not data.startswith(b"{"):
             data = data.strip()
             self.done = self.done or data.startswith(b"[DONE]")
@@ -316,47 +320,53 @@ class Chunks:
         try:
             chunk = _parse(data)
             if error := chunk.get("error"):
-                raise _reported(error)
+                raise errors.reported(error)
             if usage := chunk.get("usage"):
                 self.usage = self._usage(usage)
-            pieces = []
-            for choice in chunk.get("choices") or ():
-                if not choice.get("index"):  # we ask for one; of a server that sends more we read the first
-                    pieces += self._choice(choice)
-            return pieces
+            return self.read([choice for choice in chunk.get("choices") or () if not choice.get("index")], chunk)
         except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
             if cut:
                 return ()
             log.warning("The model's server sent a malformed chunk: %r", data[:200])
-            raise ProviderError("The model's server sent something that cannot be read.", "malformed") from error
+            raise errors.malformed() from error
+
+    def read(self, choices, chunk):
+        """What the chunk says in these choices; we ask for one, and of a server that sends more we read the first."""
+        if len(choices) == 1 and not choices[0].get("finish_reason"):
+            delta = choices[0].get("delta") or {}
+            content = delta.get("content")
+            if content and type(content) is str and len(delta) == 1:  # as nearly always
+                return (Text(content),)
+        return [piece for choice in choices for piece in self._choice(choice)]
 
     def rest(self):
         """What is to be said at the end of the stream; raises ProviderError if the model had not finished."""
         if self.usage:
             yield self.usage
         if not self.finished:
-            raise _broken_off()
+            raise errors.broken_off()
 
     def _choice(self, choice):
         # A message beside a delta is the text so far once more.
         delta = choice.get("delta", choice.get("message")) or {}
         if thought := delta.get("reasoning_content") or delta.get("reasoning"):
-            yield Reasoning(_text(thought))
+            yield Reasoning(text(thought))
         if content := delta.get("content"):
             if type(content) is str:
                 yield Text(content)
             else:
                 yield from self._parts(content)
         if refusal := delta.get("refusal"):
-            yield Text(_text(refusal))
+            yield Text(text(refusal))
         for call in delta.get("tool_calls") or ():
-            yield from self._call(call)
+            function = call.get("function") or {}
+            yield from self.calls.pieces(
+                call.get("index"), call.get("id"), function.get("name"), function.get("arguments")
+            )
         if reason := choice.get("finish_reason"):
             if reason == "error":
-                raise _reported(choice.get("error"))
-            for call in self.calls.values():
-                yield ToolCallEnd(call)
-            self.calls.clear()
+                raise errors.reported(choice.get("error"))
+            yield from self.calls.end()
             self.finished = True
             yield Finish(str(reason))
 
@@ -364,24 +374,9 @@ class Chunks:
         """Content that is a list of parts; some models think in it."""
         for part in content if type(content) is list else [content]:
             if type(part) is dict and (thought := part.get("thinking")):
-                yield Reasoning(_text(thought))
+                yield Reasoning(text(thought))
             else:
-                yield Text(_text([part]))
-
-    def _call(self, call):
-        """A tool call's deltas belong together by index; only the first one's id and name count.
-
-        Where all calls have the same index or none, a new one is known by its own id and name.
-        """
-        index, function = call.get("index") or 0, call.get("function") or {}
-        known, id, name = self.calls.get(index), call.get("id"), function.get("name")
-        if known is None or (id and name and str(id) != known):
-            if known is not None:
-                yield ToolCallEnd(known)
-            known = self.calls[index] = str(id or f"call_{index}")
-            yield ToolCallStart(known, str(name or "unknown"))
-        if arguments := function.get("arguments"):
-            yield ToolCallArgs(known, arguments if type(arguments) is str else json.dumps(arguments))
+                yield Text(text([part]))
 
     def _usage(self, usage):
         def count(value):
@@ -398,6 +393,34 @@ class Chunks:
         )
 
 
+class Calls:
+    """Deltas of tool calls -> pieces. Those of one call belong together by index; its first id and name count.
+
+    Where all calls have the same index or none, a new one is known by its own id and name.
+    """
+
+    def __init__(self):
+        self.made = 0
+        self.open = {}  # index -> id
+
+    def pieces(self, index, id, name, arguments):
+        index = index or 0
+        known = self.open.get(index)
+        if known is None or (id and name and str(id) != known):
+            if known is not None:
+                yield ToolCallEnd(known)
+            known = self.open[index] = str(id or f"call_{index}")
+            self.made += 1
+            yield ToolCallStart(known, str(name or "unknown"))
+        if arguments:
+            yield ToolCallArgs(known, arguments if type(arguments) is str else json.dumps(arguments))
+
+    def end(self):
+        for id in self.open.values():
+            yield ToolCallEnd(id)
+        self.open.clear()
+
+
 def _parse(data):
     try:
         return orjson.loads(data)
@@ -406,8 +429,8 @@ def _parse(data):
         return json.loads(data.decode("utf-8", "replace"))
 
 
-def _text(content):
+def text(content):
     """Text from what should be a string but may be a list of parts, each a string or {"text": …}."""
     if type(content) is list:
-        return "".join(part if type(part) is str else _text(part.get("text")) for part in content)
+        return "".join(part if type(part) is str else text(part.get("text")) for part in content)
     return content if type(content) is str else ""

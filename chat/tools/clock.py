@@ -1,13 +1,18 @@
 from datetime import datetime
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
-from . import ToolError
+from django.utils.translation import gettext
+
+from . import NO_ZONE, NOBODY, Context, ToolError
 
 
-def clock(time_zone: str = "UTC") -> str:
-    """The current date and time in an IANA time zone such as Asia/Tokyo, as ISO 8601 to the second."""
+def clock(time_zone: str = "", context: Context = NOBODY) -> str:
+    """The current date and time as ISO 8601 to the second.
+
+    It is the person's own time, or that of an IANA time zone such as Asia/Tokyo.
+    """
     try:
-        zone = ZoneInfo(time_zone)
-    except (ZoneInfoNotFoundError, ValueError, TypeError, OSError):
-        raise ToolError(f"“{str(time_zone)[:100]}” is not a time zone.") from None
+        zone = context.zone if time_zone == "" else ZoneInfo(time_zone)
+    except NO_ZONE:
+        raise ToolError(gettext("“%(name)s” is not a time zone.") % {"name": str(time_zone)[:100]}) from None
     return datetime.now(zone).isoformat(timespec="seconds")

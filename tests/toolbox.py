@@ -1,0 +1,89 @@
+"""Tools for tests, which remember how they were used.
+
+offer(monkeypatch)                        # their names are in the registry until the test is over
+gates["door"] = asyncio.Event()           # `pass_gate` and `pass_gate_in_thread` wait for it
+"""
+
+import asyncio
+import threading
+
+from chat import tools
+from chat.tools import ToolError, asks_first
+
+used = []  # (name, argument), in the order in which they were begun
+ended = []  # the arguments of those that came to an end, also where they were cancelled
+gates = {}  # name -> asyncio.Event or threading.Event
+
+
+def offer(monkeypatch):
+    for made in (used, ended, gates):
+        made.clear()
+    for tool in (echo, fail, break_down, flood, pass_gate, pass_gate_in_thread, transfer, traced):
+        monkeypatch.setitem(tools.REGISTRY, tool.__name__, f"{__name__}.{tool.__name__}")
+
+
+async def echo(text: str) -> str:
+    """Says it back."""
+    used.append(("echo", text))
+    return f"{text}!"
+
+
+def fail(text: str) -> str:
+    """Cannot do it."""
+    used.append(("fail", text))
+    raise ToolError("There is no more paper.")
+
+
+def break_down(text: str) -> str:
+    """Has a mistake in it."""
+    used.append(("break_down", text))
+    raise ZeroDivisionError("the inner workings")
+
+
+def flood(size: int) -> str:
+    """Says more than anybody wants to hear."""
+    return "x" * size
+
+
+async def pass_gate(gate: str) -> str:
+    """Waits until it is opened."""
+    used.append(("pass_gate", gate))
+    try:
+        await gates[gate].wait()
+    finally:
+        ended.append(gate)
+    return f"{gate} is open"
+
+
+def pass_gate_in_thread(gate: str) -> str:
+    """Waits until it is opened, and hears of nothing else."""
+    used.append(("pass_gate_in_thread", gate))
+    gates[gate].wait(20)
+    ended.append(gate)
+    return f"{gate} is open"
+
+
+@asks_first
+def transfer(amount: int) -> str:
+    """Moves money."""
+    used.append(("transfer", amount))
+    if amount > 1000:
+        raise ToolError("That is too much.")
+    return f"{amount} moved"
+
+
+async def traced() -> str:
+    """Whether somebody is told what happens here."""
+    from langsmith.utils import tracing_is_enabled
+
+    return str(tracing_is_enabled())
+
+
+def thread_gate(name):
+    gates[name] = threading.Event()
+    return gates[name]
+
+
+def gate(name):
+    gates[name] = asyncio.Event()
+    return gates[name]
