@@ -6,7 +6,7 @@ from chat import engine
 from chat.events import Finish, Text, fold, text_of
 from chat.models import RunEvent
 
-from .conftest import over
+from .conftest import journaled, over, until
 
 
 async def types(run, after=0):
@@ -16,6 +16,23 @@ async def types(run, after=0):
 async def test_it_goes_on_after_the_last_seen_event(finished_run):
     run = await finished_run("one two three")
     assert await types(run, after=5) == ["TEXT_MESSAGE_END", "RUN_FINISHED"]
+
+
+async def test_it_goes_on_behind_any_stored_event(script, ask):
+    gate = asyncio.Event()
+    run = await ask(await script("slow", *map(Text, "abc"), gate.wait, *map(Text, "de"), Finish("stop")))
+    await until(journaled)  # the first rows; what follows has rows of its own
+    gate.set()
+    await over(run)
+    log = await journaled()
+    assert await RunEvent.objects.acount() > 1
+    for after in range(run.last_seq):
+        rest = [(seq, event) async for seq, event in engine.follow(run, after) if event]
+        assert [event.type for _, event in rest if not hasattr(event, "delta")] == [
+            event.type for _, event in log[after:] if not hasattr(event, "delta")
+        ]
+        assert "".join(getattr(event, "delta", "") for _, event in rest) == "abcde"[max(0, after - 2) :]
+        assert {seq for seq, _ in rest} <= set(range(after + 1, run.last_seq + 1))
 
 
 async def test_it_joins_deltas_that_wait_for_the_reader(finished_run):

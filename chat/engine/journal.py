@@ -5,28 +5,29 @@ same transaction. What a tick could not write stays in memory and is tried again
 """
 
 import asyncio
-import json
 import logging
 from datetime import timedelta
 
+from django.conf import settings
 from django.db import OperationalError, connection, transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 
 from .. import events
-from ..models import Run, RunEvent, Worker
+from ..models import Attachment, Conversation, Run, RunEvent, Worker
+from .speech import INTERRUPTED
 
 TICK = 0.1  # seconds; what a kill can cost
 PATIENCE = 1  # seconds until a commit that failed is tried again
 ADOPT_AFTER = 2  # seconds that a queued run belongs to the process that accepted it
+FORGET = timedelta(hours=1)  # how long a temporary conversation rests before it is gone, if its page did not say so
 KEEP = timedelta(days=1)  # how long the events of an ended run stay; later readers get a snapshot instead
 MAX_ATTEMPTS = 3  # a run that takes its process down with it is not begun for ever
 # Readers may have seen more than the journal of a dead process holds. The lost events keep their numbers, so that
 # nobody takes what recovery writes for what was lost: it goes on this far behind, where no reader can have been.
 LOST = 1_000_000
-INTERRUPTED = ("interrupted", "The server stopped while this answer was being written.")
-
-UNWRITABLE = ("internal", "Something went wrong on our side. The answer so far is kept.")
+UNWRITABLE = ("internal", gettext_lazy("Something went wrong on our side. The answer so far is kept."))
 
 logger = logging.getLogger(__name__)
 
@@ -117,11 +118,7 @@ class Journal:
         return won, unwritable
 
     def _write_together(self, batch, ending):
-        rows = [
-            (run_id.hex, seq, events.to_json(event))
-            for log, run_id, news in batch
-            for seq, event in enumerate(news, log.journaled + 1)
-        ]
+        rows = [(run_id.hex, log.journaled + 1, events.pack(news)) for log, run_id, news in batch]
         mine = {"status": Run.IN_PROGRESS, "worker_id": self.worker_id}
         with transaction.atomic():
             self._insert(rows)
@@ -143,12 +140,13 @@ class Journal:
             source = "json_each(%s)"
             run_id, seq, data = (f"json_extract(value, '$[{place}]')" for place in range(3))
             me = self.worker_id.hex
+        rows = [f'["{run_id}",{seq},{data}]' for run_id, seq, data in rows]
         with connection.cursor() as cursor:
             cursor.execute(
                 f"INSERT INTO chat_runevent (run_id, seq, data) SELECT run.id, {seq}, {data} "
                 f"FROM {source} JOIN chat_run run ON run.id = {run_id} "
                 f"WHERE run.worker_id = %s AND run.status = 'in_progress' {lock}",
-                [json.dumps(rows), me],
+                [f"[{','.join(rows)}]", me],
             )
 
 
@@ -164,6 +162,7 @@ class Pulse:
 
     def __init__(self, worker_id):
         self.worker_id = worker_id
+        self.adopts = {}  # what the queued runs that it takes on have to be like
         self.seen = {}  # another process's id -> (its count, how many of our beats it stood still)
 
     def beat(self, room):
@@ -177,7 +176,7 @@ class Pulse:
             counts = dict(Worker.objects.exclude(pk=self.worker_id).values_list("id", "beat"))
             live = list(Run.objects.filter(status=Run.IN_PROGRESS).values_list("id", "worker_id", "cancel_requested"))
             left = Run.objects.filter(status=Run.QUEUED, created_at__lt=timezone.now() - timedelta(seconds=ADOPT_AFTER))
-            left = list(left.select_related("conversation").order_by("created_at")[:room])
+            left = list(left.filter(**self.adopts).select_related("conversation").order_by("created_at")[:room])
         for worker_id in {worker_id for _, worker_id, _ in live} - {self.worker_id}:
             counts.setdefault(worker_id, None)
         self.seen = {
@@ -205,9 +204,9 @@ def recover(gone):
 
 def interrupt(run, error):
     """End a run by its journal: `interrupted` with what it had said, or back in line if it had said nothing."""
-    told = [(seq, events.from_json(data)) for seq, data in run.events.order_by("seq").values_list("seq", "data")]
+    told = run.events.told()
     shown = any(event.type in events.SHOWN for _, event in told)
-    if run.attempts < MAX_ATTEMPTS and not run.cancel_requested and not shown:
+    if run.attempts < MAX_ATTEMPTS and not run.cancel_requested and not shown and run.is_repeatable:
         return run.hand_back(run.worker_id)
     was = {"status": Run.IN_PROGRESS, "worker_id": run.worker_id}
     known = told[-1][0] if told else 0
@@ -215,18 +214,29 @@ def interrupt(run, error):
     rest = [] if log else [events.RunStarted(str(run.conversation_id), str(run.pk))]
     rest += events.closing(log)
     last_seq = known + (LOST if log else 0) + len(rest) + 1
-    if run.cancel_requested:
-        run.end(Run.CANCELLED, last_seq=last_seq)
-    else:
-        run.end(Run.INTERRUPTED, error=error, last_seq=last_seq)
-    rest.append(run.terminal_event())
+    with run.in_its_language():
+        if run.cancel_requested:
+            run.end(Run.CANCELLED, last_seq=last_seq)
+        else:
+            run.end(Run.INTERRUPTED, error=error, last_seq=last_seq)
+        rest.append(run.terminal_event())
     if run.settle(events.fold(log), was):
         RunEvent.write(run.pk, rest, after=last_seq - len(rest))
 
 
 def prune():
-    """Let go of the events of some runs that ended long ago; tells of how many. Sync."""
+    """Let go of some that is over: events of runs that ended long ago, conversations that were deleted or temporary,
+    images that were never sent.
+
+    Tells how many. Sync.
+    """
     old = RunEvent.objects.filter(run__finished_at__lt=timezone.now() - KEEP)
     runs = list(old.order_by().values_list("run_id", flat=True).distinct()[:500])
     RunEvent.objects.filter(run_id__in=runs).delete()
-    return len(runs)
+    gone = Q(deleted_at__lt=timezone.now() - timedelta(seconds=settings.UNDO_SECONDS))
+    gone |= Q(is_temporary=True, updated_at__lt=timezone.now() - FORGET)
+    rows = list(Conversation.objects.filter(gone).exclude(runs__status__in=Run.OPEN)[:50])
+    for row in rows:
+        row.delete()
+    unsent, _ = Attachment.objects.filter(message=None, created_at__lt=timezone.now() - KEEP).delete()
+    return len(runs) + len(rows) + unsent

@@ -7,12 +7,13 @@ consecutive deltas that wait for it leave as one event whose number is the last 
 import asyncio
 
 from asgiref.sync import sync_to_async
+from django.db.models import Subquery
 
 from .. import events
 from ..models import Run, RunEvent
 
 POLL = 0.25  # seconds between looks into the database, for a run that another process writes
-CHUNK = 1000  # events read from the database at a time
+CHUNK = 200  # rows read from the database at a time
 LARGEST = 64_000  # characters of one joined delta
 BREATH = 200  # events after which a replay lets others have the loop
 
@@ -20,9 +21,10 @@ BREATH = 200  # events after which a replay lets others have the loop
 class Log:
     """The events of one live run, from seq 1. `ended` without a terminal event means that it is no longer ours."""
 
-    __slots__ = ("_seen", "_waiting", "ended", "events", "journaled")
+    __slots__ = ("_loop", "_seen", "_waiting", "ended", "events", "journaled")
 
     def __init__(self):
+        self._loop = asyncio.get_running_loop()  # kept: to ask for it costs a system call
         self.events, self._waiting = [], []
         self.journaled = 0  # how many of the events are in the database
         self._seen = 0  # how many there were at the last look around
@@ -33,7 +35,8 @@ class Log:
 
     def append(self, event):
         self.events.append(event)
-        self.wake()
+        if self._waiting:
+            self.wake()
 
     def end(self):
         self.ended = True
@@ -41,11 +44,10 @@ class Log:
 
     def wake(self):
         """Let every reader look, whether there is news or not."""
-        if self._waiting:
-            waiting, self._waiting = self._waiting, []
-            for reader in waiting:
-                if not reader.done():
-                    reader.set_result(None)
+        waiting, self._waiting = self._waiting, []
+        for reader in waiting:
+            if not reader.done():
+                reader.set_result(None)
 
     def wake_if_quiet(self):
         """Let the readers look if nothing was said since this was called last."""
@@ -53,10 +55,11 @@ class Log:
             self.wake()
         self._seen = len(self.events)
 
-    async def next_wake(self):
-        reader = asyncio.get_running_loop().create_future()
+    def next_wake(self):
+        """To be awaited; one for each reader."""
+        reader = self._loop.create_future()
         self._waiting.append(reader)
-        await reader
+        return reader
 
 
 async def follow(engine, run, after=0):
@@ -83,14 +86,29 @@ async def follow(engine, run, after=0):
             for event in await snapshot(run):
                 yield cursor, event
         if live:
-            async for cursor, event in _from_memory(engine, live.log, cursor):
-                yield cursor, event
-                if event and event.type in events.TERMINAL:
-                    return
+            log, told = live.log, live.log.events
+            while not engine.leaving:
+                news = len(told) - cursor
+                if news <= 0:
+                    if log.ended:
+                        break
+                    await log.next_wake()
+                    if cursor == len(told) and not log.ended:
+                        yield cursor, None
+                    continue
+                # Nearly always it is one event, and each call here is made for each token.
+                for cursor, event in [(cursor + 1, told[cursor])] if news == 1 else _joined(_numbered(told, cursor)):
+                    yield cursor, event
+                    if event.type in events.TERMINAL:
+                        return
+                    if cursor % BREATH == 0:
+                        await asyncio.sleep(0)
             continue
-        if not run.is_open and cursor == after and not lost:
-            lost = cursor and not await RunEvent.objects.filter(run_id=run.pk, seq=cursor).aexists()
-        stored = [] if lost else await _stored(run.pk, cursor, attempt)
+        stored = []
+        if not lost:
+            stored, reached = await _stored(run.pk, cursor, attempt)
+            if not (reached or run.is_open) and cursor == after:
+                stored, lost = [], True
         for cursor, event in _joined(stored):
             yield cursor, event
             if event.type in events.TERMINAL:
@@ -106,28 +124,8 @@ async def follow(engine, run, after=0):
             await asyncio.sleep(POLL)
 
 
-async def _from_memory(engine, log, cursor):
-    told = log.events
-    while not engine.leaving:
-        news = len(told) - cursor
-        if news == 1:  # nearly always
-            cursor += 1
-            yield cursor, told[cursor - 1]
-        elif news > 0:
-            for number, (cursor, event) in enumerate(_joined(_numbered(log, cursor)), 1):
-                yield cursor, event
-                if number % BREATH == 0:
-                    await asyncio.sleep(0)
-        elif log.ended:
-            return
-        else:
-            await log.next_wake()
-            if cursor == len(told) and not log.ended:
-                yield cursor, None
-
-
-def _numbered(log, cursor):
-    return enumerate(log.events[cursor:], cursor + 1)
+def _numbered(told, cursor):
+    return enumerate(told[cursor:], cursor + 1)
 
 
 def _joined(numbered):
@@ -147,10 +145,16 @@ def _joined(numbered):
         yield held
 
 
-async def _stored(run_id, after, attempt):
-    """The next stored events, and none once the run was begun again: its numbers then mean other events."""
-    rows = RunEvent.objects.filter(run_id=run_id, run__attempts=attempt, seq__gt=after).order_by("seq")
-    return [(seq, events.from_json(data)) async for seq, data in rows.values_list("seq", "data")[:CHUNK]]
+@sync_to_async
+def _stored(run_id, after, attempt):
+    """The next stored events, and whether the log reaches position `after`.
+
+    There are none once the run was begun again: its numbers then mean other events.
+    """
+    rows = RunEvent.objects.filter(run_id=run_id, run__attempts=attempt)
+    holds = rows.filter(seq__lte=max(after, 1)).order_by("-seq").values("seq")[:1]  # the row of that event
+    told = rows.filter(seq__gte=Subquery(holds))[:CHUNK].told()
+    return [(seq, event) for seq, event in told if seq > after], not after or any(seq == after for seq, _ in told)
 
 
 @sync_to_async

@@ -1,30 +1,22 @@
-"""One asyncio task per run: history -> provider -> log -> settled rows; and the line in which runs wait for a slot."""
+"""One asyncio task per run: history -> speech -> settled rows; and the line in which runs wait for a slot."""
 
 import asyncio
+import base64
 import contextvars
 import functools
 import logging
 import uuid
 from collections import Counter
-from contextlib import aclosing
 
 from channels.layers import get_channel_layer
 from django.conf import settings
 from django.db import close_old_connections, connection, transaction
-from django.utils import timezone
 
-from .. import events, providers
-from ..models import Run
+from .. import events, news, providers
+from ..models import Assistant, Run
 from ..threads import database_thread
-from . import journal
-from .log import Log
+from . import journal, speech, titles
 
-FIRST_TOKEN = 60  # seconds; reasoning models think before they speak
-BETWEEN_TOKENS = 30
-AFTER_FINISH = 5  # for the usage; some servers then neither say more nor close
-RUN_LIMIT = 600
-RETRIES = 2  # before the first delta only
-LONGEST_WAIT = 10  # seconds that a provider's Retry-After is obeyed; longer ones fail at once
 PRUNE_EVERY = 600  # seconds
 LOOK_AROUND = 2.5  # seconds between wakes of all readers, so that none is silent for 15 s
 
@@ -61,6 +53,7 @@ class Engine:
     async def start(self, run):
         """Take on a queued run and let its conversation's other readers know."""
         self._queue(run)
+        await news.spread(run.conversation.owner_id, run.conversation_id)
         await get_channel_layer().group_send(
             f"conversation.{run.conversation_id}", {"type": "run.created", "run_id": str(run.pk)}
         )
@@ -128,13 +121,21 @@ class Engine:
         finally:
             self.busy -= Counter([live.person])
             self.forget(live)
-            if live.is_ours:  # what others wait for may be there now
+            if live.is_ours:
+                self._spawn(self._after(live))
+                # what others wait for may be there now
                 held, self.held = self.held, []
                 for run in held:
                     self._queue(run)
             elif live.waits:
                 self.held.append(live.run)
             self._advance()
+
+    async def _after(self, live):
+        """Tell the person's pages of the end, and give a conversation that is new a title."""
+        await news.spread(live.person, live.run.conversation_id)
+        if await titles.give(self.desk, live):
+            await news.spread(live.person, live.run.conversation_id)
 
     def _spawn(self, work):
         """A task that belongs to nobody's request: its own context, a strong reference, its failure in the log."""
@@ -183,19 +184,15 @@ class Engine:
                 live.log.wake_if_quiet()
 
 
-class LiveRun:
+class LiveRun(speech.Speech):
     """A run that this process writes."""
 
     def __init__(self, engine, run):
+        super().__init__(run.pk, str(run.message_id), run.answers)
         self.engine, self.run = engine, run
         self.person = run.conversation.owner_id
         self.is_ours = False  # once claimed
         self.waits = False  # it could not be claimed yet
-        self.log = Log()
-        self.narrator = events.Narrator(str(run.message_id))
-        self.first_token_at = None
-        self.ending = None  # why it is to stop: Run.CANCELLED, Run.INTERRUPTED (we leave) or "lost" (not ours any more)
-        self.speaking = False
 
     async def go(self):
         request = await self.engine.desk(0, self._claim)
@@ -204,126 +201,35 @@ class LiveRun:
         self.task, self.is_ours = asyncio.current_task(), True
         self.engine.journal.wanted.set()
         self.log.append(events.RunStarted(str(self.run.conversation_id), str(self.run.pk)))
-        status, error = await self._speak(request)
-        await self._settle(status, error)
-
-    def stop(self, ending):
-        """Stop it at the next chance: at once while the provider speaks, else before or after."""
-        if self.ending is None:
-            self.ending = ending
-            if self.speaking:
-                self.task.cancel()
+        with self.run.in_its_language():
+            status, error = await self.give(self.run.model, request)
+            await self._settle(status, error)
 
     def _claim(self):
         """What to ask the provider, if the run is now ours; sync, in the desk's thread."""
-        run = Run.objects.select_related("conversation", "message__parent", "assistant").filter(pk=self.run.pk).first()
+        runs = Run.objects.select_related("conversation__owner__preferences", "message__parent", "assistant")
+        run = runs.filter(pk=self.run.pk).first()
         if run is None:
             return None
         if not run.claim(self.engine.worker_id):
             self.waits = Run.objects.filter(pk=run.pk, status=Run.QUEUED).exists()
             return None
         self.run = run
-        assistant = run.assistant
-        turns = [(message.role, message.parts) for message in run.message.branch()[:-1]]
-        if assistant and assistant.memory_turns:
-            asked = [place for place, (role, _) in enumerate(turns) if role == "user"]
-            turns = turns[asked[-assistant.memory_turns :][0] :]
-        return providers.Request(
-            model=run.model.partition(":")[2],
-            turns=turns,
-            system_prompt=assistant.system_prompt if assistant else "",
-            params=assistant.params if assistant else {},
-            tools=assistant.tools if assistant else [],
+        turns = [(message.role, _with_images(message)) for message in run.message.branch()[:-1]]
+        wishes = getattr(getattr(run.conversation.owner, "preferences", None), "instructions", "")
+        context = providers.Context(run.conversation.owner_id, run.time_zone or "UTC", str(run.conversation_id))
+        return speech.request(
+            run.assistant or Assistant(), run.model, turns, wishes, context=context, answers=run.answers
         )
-
-    async def _speak(self, request):
-        """Let the provider speak into the log; how it ended as (status, (code, sentence) or None)."""
-        try:
-            async with asyncio.timeout(RUN_LIMIT) as limit:
-                await self._ask(request)
-        except asyncio.CancelledError:
-            if self.ending is None:
-                raise
-            asyncio.current_task().uncancel()
-        except providers.ProviderError as error:
-            if not self.narrator.finish_reason:
-                return Run.INTERRUPTED if error.broken_off else Run.FAILED, (error.code, str(error))
-        except TimeoutError:
-            if not self.narrator.finish_reason:
-                status = Run.INTERRUPTED if self.narrator.shown else Run.FAILED
-                return status, ("timeout", self._late(limit.expired()))
-        except Exception:
-            logger.exception("Run %s failed", self.run.pk)
-            return Run.FAILED, ("internal", "Something went wrong on our side. The answer so far is kept.")
-        if self.narrator.finish_reason:
-            return Run.COMPLETED, None
-        if self.ending == Run.CANCELLED:
-            return Run.CANCELLED, None
-        return Run.INTERRUPTED, journal.INTERRUPTED
-
-    def _late(self, whole_run):
-        if whole_run:
-            return f"The answer took longer than {RUN_LIMIT // 60} minutes."
-        if self.narrator.shown:
-            return f"The model said nothing more for {BETWEEN_TOKENS} seconds."
-        return f"The model did not begin to answer within {FIRST_TOKEN} seconds."
-
-    async def _ask(self, request):
-        """Ask the provider; again, at most twice, where that may help and nothing was shown yet."""
-        self.speaking = True
-        try:
-            if self.ending:
-                raise asyncio.CancelledError
-            reply, _ = providers.find(self.run.model)
-            for attempt in range(RETRIES + 1):
-                try:
-                    return await self._hear(reply, request)
-                except providers.ProviderError as error:
-                    wait = error.retry_after if error.retry_after is not None else 0.5 * 2**attempt
-                    spoke = self.narrator.shown or self.narrator.finish_reason
-                    if spoke or not error.retryable or attempt == RETRIES or wait > LONGEST_WAIT:
-                        raise
-                    logger.info("Run %s: %s Asking again in %s s", self.run.pk, error, wait)
-                await asyncio.sleep(wait)
-        finally:
-            self.speaking = False
-
-    async def _hear(self, reply, request):
-        narrator, log, now = self.narrator, self.log, asyncio.get_running_loop().time
-        async with asyncio.timeout(FIRST_TOKEN) as clock, aclosing(reply(request)) as pieces:
-            async for piece in pieces:
-                for event in narrator.tell(piece):
-                    log.append(event)
-                due = now() + (AFTER_FINISH if narrator.finish_reason else BETWEEN_TOKENS)
-                if abs(due - clock.when()) > BETWEEN_TOKENS / 30:  # each time would be a tenth of a token's cost
-                    clock.reschedule(due)
-                if self.first_token_at is None and narrator.shown:
-                    self.first_token_at = timezone.now()
-                if narrator.length > events.MAX_REPLY:
-                    narrator.finish_reason = "length"
-                    return
-        if not narrator.finish_reason:
-            raise providers.ProviderError(
-                "The model stopped before its answer was complete.", "broken_off", broken_off=True, retryable=True
-            )
 
     async def _settle(self, status, error):
-        run, narrator = self.run, self.narrator
+        run = self.run
         if self.ending == "lost":
             return
-        if self.ending == Run.INTERRUPTED and not narrator.shown and await self.engine.desk(0, self._hand_back):
+        silent = not self.narrator.shown and run.is_repeatable
+        if self.ending == Run.INTERRUPTED and silent and await self.engine.desk(0, self._hand_back):
             return
-        for event in events.closing(self.log.events):
-            self.log.append(event)
-        run.end(
-            status,
-            error=error,
-            finish_reason=narrator.finish_reason,
-            usage=[self._counted(usage) for usage in narrator.usage],
-            last_seq=len(self.log) + 1,
-            first_token_at=self.first_token_at,
-        )
-        terminal = run.terminal_event()
+        terminal = self.conclude(run, status, error)
         if await self.engine.journal.settle(self, events.fold(self.log.events), terminal):
             self.log.append(terminal)
 
@@ -331,7 +237,14 @@ class LiveRun:
         with transaction.atomic():
             return self.run.hand_back(self.engine.worker_id)
 
-    def _counted(self, usage):
-        provider, _, model = self.run.model.partition(":")
-        counts = {name: getattr(usage, name) for name in events.Usage.__slots__}
-        return {"provider": provider, "model": model} | {name: n for name, n in counts.items() if n is not None}
+
+def _with_images(message):
+    """The message's parts as a model is shown them: images with their data. Sync."""
+    if not any(part["type"] == "image" for part in message.parts):
+        return message.parts
+    data = {str(row.pk): base64.b64encode(row.data).decode() for row in message.attachments.all()}
+    return [
+        part | {"data": data[part["id"]]} if part["type"] == "image" else part
+        for part in message.parts
+        if part["type"] != "image" or part["id"] in data
+    ]
