@@ -1,32 +1,44 @@
-"""Staff edit assistants here, and read conversations and runs, which are nobody's to change."""
+"""Staff edit assistants and tool servers here, and read conversations and runs, which are nobody's to change."""
 
 import json
+import re
 from dataclasses import dataclass
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 from uuid import UUID
 
+from asgiref.sync import async_to_sync, sync_to_async
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.widgets import AdminTextareaWidget, AdminTextInputWidget
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import DataError, models
 from django.db.models import Count, Exists, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce
 from django.forms.fields import InvalidJSONInput
-from django.urls import reverse
+from django.http import HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
 from django.utils.formats import number_format
 from django.utils.html import format_html, format_html_join
 from django.utils.text import Truncator, smart_split, unescape_string_literal
 from django.utils.timezone import localtime
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_POST
 
 from . import providers, tools
-from .models import Assistant, Conversation, Message, Run
+from .models import Assistant, Conversation, Message, Run, ToolServer
 
 NOTHING = "-"  # as Django shows it
-COUNTED = ["input", "cached_input", "output", "reasoning", "total"]
+COUNTED = {
+    "input": _("input"),
+    "cached_input": _("cached input"),
+    "output": _("output"),
+    "reasoning": _("reasoning"),
+    "total": _("total"),
+}
 DEEPEST = 4  # steps to the right in a transcript; branches of branches beyond them stay below each other
 
 admin.site.site_header = admin.site.site_title = _("Chat administration")
@@ -73,20 +85,43 @@ class AssistantForm(forms.ModelForm):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         if "tools" in self.fields:
-            self.fields["tools"].help_text += f" There are: {', '.join(sorted(tools.REGISTRY))}."
+            servers = (f"mcp:{server.slug}" for server in ToolServer.objects.filter(is_enabled=True))
+            known = {"names": ", ".join([*sorted(tools.REGISTRY), *servers])}
+            self.fields["tools"].help_text += " " + gettext("There are: %(names)s.") % known
+        if "ask_first" in self.fields:
+            theirs = gettext("A server's tools are called SERVER_TOOL; mcp:SERVER is all of them.")
+            self.fields["ask_first"].help_text += f" {theirs}"
 
-    def clean_model(self):
-        try:
-            providers.find(self.cleaned_data["model"])
-        except providers.ProviderError as error:
-            raise ValidationError(str(error)) from None
-        return self.cleaned_data["model"]
+    def clean(self):
+        """Who could not answer is told what is missing: a provider, its package, its key, a param that is right."""
+        fields = [self.cleaned_data.get(name) for name in ("model", "params", "tools")]
+        if [type(value) for value in fields] == [str, dict, list]:  # about others there is a sentence already
+            try:
+                providers.check(*fields)
+            except providers.ProviderError as error:
+                self.add_error("model", str(error))
 
     def clean_tools(self):
-        names = self.cleaned_data["tools"]
+        return self._known("tools")
+
+    def clean_ask_first(self):
+        """These may be single tools of a server, too; which it has is asked of it when it is used."""
+        return self._known("ask_first", servers_tools=True)
+
+    def _known(self, field, servers_tools=False):
+        names = self.cleaned_data[field]
+        enabled = dict(ToolServer.objects.values_list("slug", "is_enabled"))
         for name in names if isinstance(names, list) else ():
-            if isinstance(name, str) and name not in tools.REGISTRY:
-                raise ValidationError(f"There is no tool called “{name}”.")
+            if not isinstance(name, str):
+                continue  # the model has a sentence for it
+            slug = name.removeprefix("mcp:")
+            if slug != name and slug not in enabled:
+                raise ValidationError(gettext("There is no tool server called “%(server)s”.") % {"server": slug})
+            if slug != name and not enabled[slug]:
+                raise ValidationError(gettext("The tool server “%(server)s” is not enabled.") % {"server": slug})
+            theirs = servers_tools and name.removeprefix("_").startswith(tuple(f"{slug}_" for slug in enabled))
+            if slug == name and name not in tools.REGISTRY and not theirs:
+                raise ValidationError(gettext("There is no tool called “%(tool)s”.") % {"tool": name})
         return [] if names is None else names
 
     def clean_params(self):
@@ -100,6 +135,7 @@ class AssistantForm(forms.ModelForm):
 @admin.register(Assistant)
 class AssistantAdmin(Careful):
     form = AssistantForm
+    change_form_template = "admin/chat/assistant.html"
     formfield_overrides = {
         models.CharField: {"widget": AdminTextInputWidget(attrs={"class": "vLargeTextField"})},
         models.JSONField: {"form_class": StrictJSON, "widget": AdminTextareaWidget(attrs={"rows": 4})},
@@ -110,8 +146,130 @@ class AssistantAdmin(Careful):
     fieldsets = [
         (None, {"fields": ["name", "slug", "description", "is_enabled", "is_default"]}),
         (_("Model"), {"fields": ["model", "system_prompt", "params"]}),
-        (_("Tools and limits"), {"fields": ["tools", "memory_turns", "max_model_calls"]}),
+        (_("Tools and limits"), {"fields": ["tools", "ask_first", "memory_turns", "max_model_calls"]}),
     ]
+
+    def get_urls(self):
+        return [path("<int:pk>/try/", require_POST(self.try_it), name="chat_assistant_try"), *super().get_urls()]
+
+    async def try_it(self, request, pk):
+        """Ask the model, as it is saved, one short question. Async: a thread that waited would hold up others."""
+        assistant = await sync_to_async(self._changeable)(request, pk)
+        try:
+            words = await providers.first_words(assistant.model, assistant.params, assistant.system_prompt)
+            said = {"model": assistant.model, "words": words}
+            messages.success(request, gettext("%(model)s answers: “%(words)s”") % said)
+        except providers.ProviderError as error:
+            messages.error(request, str(error))
+        return HttpResponseRedirect(reverse("admin:chat_assistant_change", args=[pk]))
+
+    def _changeable(self, request, pk):
+        if not (self.admin_site.has_permission(request) and self.has_change_permission(request)):
+            raise PermissionDenied
+        return get_object_or_404(Assistant, pk=pk)
+
+
+# Tool servers ---------------------------------------------------------------------------------------------------------
+
+
+class ToolServerForm(forms.ModelForm):
+    url = forms.CharField(  # Django's own rule for addresses knows no short names such as http://tools:8000/mcp
+        required=False,
+        max_length=200,
+        widget=AdminTextInputWidget(attrs={"class": "vLargeTextField"}),
+        help_text=_("For HTTP: such as http://127.0.0.1:8931/mcp."),
+    )
+
+    def clean_command(self):
+        command = self.cleaned_data["command"]
+        if command is not None and not (isinstance(command, list) and all(isinstance(word, str) for word in command)):
+            raise ValidationError(gettext("A command is a JSON list of texts: the program and its arguments."))
+        return command or []
+
+    def clean_env(self):
+        sentence = gettext("Variables are a JSON object of names and texts.")
+        return self._texts("env", r"[A-Za-z_]\w*", r".*", sentence)
+
+    def clean_headers(self):
+        sentence = gettext("Headers are a JSON object of names and texts.")
+        return self._texts("headers", r"[\w!#$%&'*+.^`|~-]+", r"[ -~]*", sentence)
+
+    def _texts(self, field, name, value, sentence):
+        given = self.cleaned_data[field]
+        fits = isinstance(given, dict | None) and all(
+            re.fullmatch(name, key, re.ASCII) and isinstance(text, str) and re.fullmatch(value, text, re.DOTALL)
+            for key, text in (given or {}).items()
+        )
+        if not fits:
+            raise ValidationError(sentence)
+        return given or {}
+
+    def clean_url(self):
+        url = self.cleaned_data["url"]
+        try:
+            parts = urlsplit(url)
+            fits = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        except ValueError:
+            fits = False
+        if url and not (fits and re.fullmatch("[!-~]+", url)):
+            raise ValidationError(gettext("An address begins with http:// or https:// and has no spaces."))
+        return url
+
+    def clean(self):
+        transport = self.cleaned_data.get("transport")
+        if transport == ToolServer.STDIO and self.cleaned_data.get("command") in ([], [""]):
+            self.add_error("command", gettext("A stdio server needs a command."))
+        if transport == ToolServer.HTTP and self.cleaned_data.get("url") == "":
+            self.add_error("url", gettext("A server over HTTP needs an address."))
+
+    def _get_validation_exclusions(self):
+        return super()._get_validation_exclusions() | {"url"}
+
+
+@admin.register(ToolServer)
+class ToolServerAdmin(Careful):
+    """A command runs on this machine, so only superusers set one. Others see which servers there are, not how."""
+
+    form = ToolServerForm
+    formfield_overrides = AssistantAdmin.formfield_overrides
+    change_form_template = "admin/chat/toolserver.html"
+    list_display = ["slug", "transport", "is_enabled"]
+    search_fields = ["slug"]
+
+    def has_add_permission(self, request):
+        return request.user.is_superuser
+
+    def has_change_permission(self, request, obj=None):
+        return request.user.is_superuser
+
+    def has_delete_permission(self, request, obj=None):
+        return request.user.is_superuser
+
+    def get_fieldsets(self, request, obj=None):
+        how = [
+            (_("A process here"), {"fields": ["command", "env"]}),
+            (_("A server elsewhere"), {"fields": ["url", "headers"]}),
+        ]
+        fields = ["slug", "transport", "is_enabled"]
+        return [(None, {"fields": fields}), *(how if request.user.is_superuser else [])]
+
+    def get_urls(self):
+        ask = self.admin_site.admin_view(require_POST(self.ask))
+        return [path("<int:pk>/tools/", ask, name="chat_toolserver_tools"), *super().get_urls()]
+
+    def ask(self, request, pk):
+        """Which tools it offers now. A command runs for it, so it is a POST."""
+        server = get_object_or_404(ToolServer, pk=pk)
+        if not self.has_view_permission(request, server):
+            raise PermissionDenied
+        offered, problem = [], None
+        try:
+            offered = async_to_sync(tools.offered)(server)
+        except tools.ToolError as error:
+            problem = str(error)
+        context = self.admin_site.each_context(request)
+        context |= {"opts": self.opts, "title": server.slug, "original": server, "offered": offered, "problem": problem}
+        return TemplateResponse(request, "admin/chat/toolserver_tools.html", context)
 
 
 # What is only read ----------------------------------------------------------------------------------------------------
@@ -177,20 +335,37 @@ class RunStatus(admin.SimpleListFilter):
     parameter_name = "status"
 
     def lookups(self, request, model_admin):
-        return [(status, words(status)) for status in Run.STATUSES]
+        return [*Run.STATUSES.items()]
 
     def queryset(self, request, queryset):
         if self.value():
             return queryset.filter(pk__in=Run.objects.filter(status=self.value()).values("conversation"))
 
 
+class Rating(admin.SimpleListFilter):
+    """What its owner thinks of an answer in it."""
+
+    title = _("rating")
+    parameter_name = "rating"
+
+    def lookups(self, request, model_admin):
+        return [("up", _("a good answer")), ("down", _("a bad answer"))]
+
+    def queryset(self, request, queryset):
+        if self.value() in ("up", "down"):
+            rated = Message.objects.filter(conversation=OuterRef("pk"), feedback__rating=self.value())
+            return queryset.filter(Exists(rated))
+
+
 @admin.register(Conversation)
 class ConversationAdmin(ReadOnly):
+    """Without what its owner deleted, and temporary ones, which are nobody's to read afterwards."""
+
     change_form_template = "admin/chat/transcript.html"
     fields = []  # the transcript shows them
     date_hierarchy = "updated_at"
     list_display = ["titled", "owner", "assistant", "messages_kept", "last_status", "updated"]
-    list_filter = [RunStatus, ConversationOwner, "assistant", "updated_at"]
+    list_filter = [RunStatus, Rating, ConversationOwner, "assistant", "updated_at"]
     search_fields = ["title", "owner__username", "messages__text", "id"]
     search_help_text = _("Words in the title, the owner's name or a message; or the id of a conversation.")
 
@@ -205,6 +380,7 @@ class ConversationAdmin(ReadOnly):
         return (
             super()
             .get_queryset(request)
+            .filter(deleted_at=None, is_temporary=False)
             .select_related("owner", "assistant")
             .annotate(
                 message_count=Coalesce(Subquery(inside.values(count=Count("pk"))), 0),
@@ -325,9 +501,10 @@ class RunAdmin(ReadOnly):
     search_help_text = _("Words in the owner's name or the error; or the id of a run, its reply or its conversation.")
     fieldsets = [
         (None, {"fields": ["state", "error_message", "error_code", "finish_reason", "notice"]}),
-        (_("Who and what"), {"fields": ["owner", "talk", "with_assistant", "model", "id"]}),
+        (_("Who and what"), {"fields": ["owner", "talk", "with_assistant", "model", "language", "time_zone", "id"]}),
         (_("Times"), {"fields": ["created", "started", "first_token", "finished", "durations"]}),
         (_("Usage"), {"fields": ["usage_of_calls"]}),
+        (_("Permission"), {"fields": ["interrupts", "resumes", "answers"]}),
         (_("Inside"), {"fields": ["attempts", "last_seq", "worker_id", "cancel_requested", "idempotency_key"]}),
     ]
 
@@ -341,7 +518,8 @@ class RunAdmin(ReadOnly):
         return found | Q(pk=row) | Q(message=row) | Q(conversation=row) if row else found
 
     def get_queryset(self, request):
-        return super().get_queryset(request).select_related("assistant", "conversation__owner")
+        rows = super().get_queryset(request).select_related("assistant", "conversation__owner")
+        return rows.filter(conversation__deleted_at=None, conversation__is_temporary=False)
 
     def render_change_form(self, request, context, add=False, change=False, form_url="", obj=None):
         obj.may_be_read = may_see(request, Conversation)
@@ -428,12 +606,8 @@ def uuid_of(word):
         return None
 
 
-def words(status):
-    return status.replace("_", " ")
-
-
 def badge(status):
-    return format_html('<span class="status status--{}">{}</span>', status, words(status)) if status else None
+    return format_html('<span class="status status--{}">{}</span>', status, Run.STATUSES[status]) if status else None
 
 
 def moment(time):
@@ -445,7 +619,10 @@ def span(start, end):
     if not (start and end):
         return None
     seconds = max(0, (end - start).total_seconds())  # two processes, two clocks
-    return f"{seconds:.2f} s" if seconds < 60 else f"{int(seconds // 60)} min {int(seconds % 60)} s"
+    if seconds < 60:
+        return gettext("%(seconds)s s") % {"seconds": f"{seconds:.2f}"}
+    minutes, seconds = divmod(int(seconds), 60)
+    return gettext("%(minutes)s min %(seconds)s s") % {"minutes": minutes, "seconds": seconds}
 
 
 def timings(run):
@@ -461,8 +638,12 @@ def timings(run):
 def counts(usage):
     """Token counts in words, such as `12 input, 34 output, 46 total`; a database may have mixed their order."""
     told = {name.removesuffix("_tokens"): count for name, count in (usage or {}).items() if name.endswith("_tokens")}
-    names = [name for name in COUNTED if name in told] + sorted(told.keys() - set(COUNTED))
-    return ", ".join(f"{number_format(told[name], force_grouping=True)} {words(name)}" for name in names)
+    names = [name for name in COUNTED if name in told] + sorted(told.keys() - COUNTED.keys())
+    one = gettext("%(count)s %(tokens)s")  # such as: 12 input
+    return gettext(", ").join(
+        one % {"count": number_format(told[name], force_grouping=True), "tokens": COUNTED.get(name, name)}
+        for name in names
+    )
 
 
 def pretty(text):

@@ -5,24 +5,30 @@ import base64
 import binascii
 import contextlib
 import functools
+import re
 import uuid
 from contextlib import aclosing
 from datetime import UTC, datetime
+from typing import Literal
+from urllib.parse import quote
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
-from django.http import HttpResponse, JsonResponse
+from django.http import HttpResponse, JsonResponse, StreamingHttpResponse
 from django.shortcuts import aget_object_or_404, get_object_or_404
+from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
-from ninja import Header, NinjaAPI, Query, Schema, Status
+from ninja import File, Header, NinjaAPI, Query, Schema, Status, UploadedFile
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 from ninja.utils import check_csrf
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, Field, StrictBool, field_validator, model_validator
 
-from . import access, engine, sse
-from .models import Assistant, Conversation, Message, Refused, Run
+from . import access, carry, engine, language, news, pictures, search, sse
+from .models import Assistant, Attachment, Conversation, Message, Preferences, Refused, Run, Share
 
 PAGE = 30  # conversations
 MAX_KEY = 200  # characters of an Idempotency-Key
@@ -41,7 +47,9 @@ class SessionCookie:
             return None
         if check_csrf(request):
             raise Refused(
-                "The CSRF token is missing or wrong: send the csrftoken cookie's value as X-CSRFToken.", "csrf", 403
+                gettext("The CSRF token is missing or wrong: send the csrftoken cookie's value as X-CSRFToken."),
+                "csrf",
+                403,
             )
         return user
 
@@ -60,19 +68,47 @@ def refused(request, error):
 
 @api.exception_handler(AuthenticationError)
 def not_logged_in(request, error):
-    return problem("Log in first.", "not_authenticated", 401)
+    return problem(gettext("Log in first."), "not_authenticated", 401)
 
 
 @api.exception_handler(HttpError)
 def not_readable(request, error):
-    return problem(str(error), "invalid", error.status_code)
+    return problem(gettext("The request cannot be read."), "invalid", error.status_code)
 
 
 @api.exception_handler(ValidationError)
 def not_valid(request, error):
     first = error.errors[0]
     field = ".".join(str(step) for step in first["loc"][2:] or first["loc"][-1:])
-    return problem(f"{field}: {first['msg'].removeprefix('Value error, ')}", "invalid", 400)
+    return problem(f"{field}: {complaint(first)}", "invalid", 400)
+
+
+COMPLAINTS = {  # pydantic's kinds of errors that a client can cause here -> what is wrong
+    "bool_parsing": _("Send true or false."),
+    "bool_type": _("Send true or false."),
+    "int_parsing": _("Send a whole number."),
+    "less_than_equal": _("Send a number of at most %(le)s."),
+    "greater_than_equal": _("Send a number of at least %(ge)s."),
+    "list_type": _("Send a list."),
+    "literal_error": _("Send one of %(expected)s."),
+    "missing": _("This is missing."),
+    "model_attributes_type": _("Send a JSON object."),
+    "model_type": _("Send a JSON object."),
+    "string_too_long": _("This is too long: at most %(max_length)s characters can be sent."),
+    "string_too_short": _("This is too short: at least %(min_length)s characters have to be sent."),
+    "string_type": _("Send a text."),
+    "too_long": _("These are too many: at most %(max_length)s can be sent."),
+    "too_short": _("These are too few: at least %(min_length)s have to be sent."),
+    "uuid_parsing": _("This is no id."),
+    "uuid_type": _("This is no id."),
+}
+
+
+def complaint(error):
+    """What pydantic found wrong, as a sentence; those of our own validators are sentences already."""
+    if error["type"] in COMPLAINTS:
+        return COMPLAINTS[error["type"]] % error.get("ctx", {})
+    return error["msg"].removeprefix("Value error, ")
 
 
 # What goes in ---------------------------------------------------------------------------------------------------------
@@ -81,11 +117,11 @@ def not_valid(request, error):
 def plain(text):
     """The text, if every database and encoder can keep it."""
     if "\0" in text:
-        raise Refused("NUL is no character of a text.")
+        raise Refused(gettext("NUL is no character of a text."))
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise Refused("Half a surrogate pair is no character of a text.") from None
+        raise Refused(gettext("Half a surrogate pair is no character of a text.")) from None
     return text
 
 
@@ -98,16 +134,41 @@ class Body(BaseModel):
         return plain(value) if type(value) is str else value
 
 
+class Document(Body):
+    name: str = Field(min_length=1, max_length=200)
+    text: str = Field(min_length=1, max_length=settings.MAX_TEXT_LENGTH)
+
+
 class NewText(Body):
     text: str = Field(min_length=1, max_length=settings.MAX_TEXT_LENGTH)
     assistant: str | None = None
+    time_zone: str = Field("", max_length=64)  # the person's, an IANA name: what their clock shows
+    attachments: list[uuid.UUID] = Field([], max_length=10)  # images, from POST /api/attachments
+    documents: list[Document] = Field([], max_length=10)  # long texts that are read with the message
 
     @field_validator("text")
     @classmethod
     def says_something(cls, text):
         if not text.strip():
-            raise ValueError("Write something first.")
+            raise ValueError(gettext("Write something first."))
         return text
+
+    @field_validator("time_zone")
+    @classmethod
+    def is_somewhere(cls, time_zone):
+        if not re.fullmatch(r"[A-Za-z0-9_+\-/]*", time_zone):
+            raise ValueError(gettext("This is no time zone. Send an IANA name such as Asia/Tokyo."))
+        return time_zone  # one that only the browser knows, its data being newer, counts as UTC
+
+    def said(self):
+        """What `Conversation.ask` is told besides the text and the place."""
+        documents = [{"type": "document", **document.model_dump()} for document in self.documents]
+        return {
+            "assistant": self.assistant,
+            "attachments": list(dict.fromkeys(self.attachments)),
+            "documents": documents,
+            "time_zone": self.time_zone,
+        }
 
 
 class NewMessage(NewText):
@@ -121,6 +182,7 @@ class NewChat(NewText):
 class NewConversation(Body):
     title: str = Field("", max_length=200)
     assistant: str | None = None
+    is_temporary: bool = False
 
     @field_validator("title", check_fields=False)
     @classmethod
@@ -130,10 +192,68 @@ class NewConversation(Body):
 
 class ConversationChange(NewConversation):
     title: str | None = Field(None, max_length=200)
+    is_temporary: None = None  # what it is, it stays
+    is_pinned: bool | None = None
+    is_archived: bool | None = None
+    leaf_id: uuid.UUID | None = None  # the message where the branch that is shown ends
 
 
 class Regeneration(Body):
     assistant: str | None = None
+
+
+class Feedback(Body):
+    rating: Literal["up", "down"] | None
+    reason: str = Field("", max_length=100)
+    comment: str = Field("", max_length=5000)
+
+
+class Likes(Body):
+    """What a person likes; what is left out stays as it is."""
+
+    instructions: str | None = Field(None, max_length=5000)
+    language: str | None = None
+    theme: Literal[tuple(Preferences.THEMES)] | None = None
+    send_key: Literal[tuple(Preferences.SEND_KEYS)] | None = None
+    transport: Literal[tuple(Preferences.TRANSPORTS)] | None = None
+    shows_steps: StrictBool | None = None
+
+    @field_validator("language")
+    @classmethod
+    def is_spoken_here(cls, language):
+        if language and language not in dict(settings.LANGUAGES):
+            known = ", ".join(dict(settings.LANGUAGES))
+            raise ValueError(gettext("The site speaks %(languages)s.") % {"languages": known})
+        return language
+
+
+class Permission(BaseModel):
+    approved: StrictBool
+
+
+class Resolved(Body):
+    """AG-UI's resume entry: what the person says to one interrupt."""
+
+    interrupt_id: str = Field(alias="interruptId", max_length=100)
+    status: Literal["resolved", "cancelled"]
+    payload: Permission | None = None
+
+    @model_validator(mode="after")
+    def says_yes_or_no(self):
+        if self.status == "resolved" and self.payload is None:
+            raise ValueError(gettext('What is resolved has a payload, such as {"approved": true}.'))
+        return self
+
+
+class Resumption(Body):
+    resume: list[Resolved] = Field(min_length=1, max_length=100)
+
+    def answers(self):
+        """Interrupt -> yes or no; Refused where one is answered twice."""
+        told = {entry.interrupt_id: entry.status == "resolved" and entry.payload.approved for entry in self.resume}
+        if len(told) < len(self.resume):
+            raise Refused(gettext("Answer each interrupt once."), "answered_twice")
+        return told
 
 
 # What comes out -------------------------------------------------------------------------------------------------------
@@ -144,6 +264,13 @@ class AssistantOut(Schema):
     name: str
     description: str
     is_default: bool
+    sees_images: bool
+    starters: list[str]
+
+    @staticmethod
+    def resolve_description(row):
+        """In the person's language where it is one of ours."""
+        return row.description and gettext(row.description)
 
 
 class ConversationOut(Schema):
@@ -152,6 +279,23 @@ class ConversationOut(Schema):
     assistant: str | None
     created_at: datetime
     updated_at: datetime
+    is_pinned: bool
+    is_archived: bool
+    is_temporary: bool
+    leaf_id: uuid.UUID | None
+
+
+class Snippet(Schema):
+    """Where the words were found: the text around them, and the message, or none for a title."""
+
+    before: str
+    match: str
+    after: str
+    message_id: uuid.UUID | None
+
+
+class FoundOut(ConversationOut):
+    snippet: Snippet | None
 
 
 class Problem(Schema):
@@ -178,6 +322,7 @@ class RunOut(Schema):
     assistant: str | None
     model: str
     usage: Tokens | None
+    interrupts: list[dict]
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
@@ -197,7 +342,46 @@ class MessageOut(Schema):
     assistant: str | None
     model: str | None
     usage: Tokens | None
+    interrupts: list[dict]
+    feedback: dict | None
+    started_at: datetime | None
+    finished_at: datetime | None
     created_at: datetime
+
+
+class AttachmentOut(Schema):
+    id: uuid.UUID
+    url: str
+    media_type: str
+    width: int
+    height: int
+
+
+class ShareOut(Schema):
+    token: str
+    url: str
+    created_at: datetime
+
+
+class ShareList(Schema):
+    items: list[ShareOut]
+
+
+class Imported(Schema):
+    conversations: int
+    messages: int
+    known: int
+
+
+class MeOut(Schema):
+    username: str
+    is_staff: bool
+    instructions: str
+    language: str
+    theme: str
+    send_key: str
+    transport: str
+    shows_steps: bool
 
 
 class Created(Schema):
@@ -212,7 +396,7 @@ class AssistantList(Schema):
 
 
 class ConversationList(Schema):
-    items: list[ConversationOut]
+    items: list[FoundOut]
     next_cursor: str | None
 
 
@@ -229,6 +413,10 @@ class ChatOut(Schema):
     usage: Tokens | None
 
 
+class WaitingOut(ChatOut):
+    interrupts: list[dict]  # what the run waits for: answer at /api/runs/{run_id}/resume
+
+
 def conversation_out(row):
     return {
         "id": row.pk,
@@ -236,6 +424,10 @@ def conversation_out(row):
         "assistant": row.assistant and row.assistant.slug,
         "created_at": row.created_at,
         "updated_at": row.updated_at,
+        "is_pinned": row.pinned_at is not None,
+        "is_archived": row.archived_at is not None,
+        "is_temporary": row.is_temporary,
+        "leaf_id": row.leaf_id,
     }
 
 
@@ -249,6 +441,7 @@ def _ending(run):
         "assistant": run.assistant and run.assistant.slug,
         "model": run.model,
         "usage": run.total_usage,
+        "interrupts": run.interrupts,
     }
 
 
@@ -259,12 +452,11 @@ def run_out(run):
 
 def message_out(row):
     run = getattr(row, "run", None)
-    said = dict.fromkeys(("error", "finish_reason", "notice", "assistant", "model", "usage")) | {
-        "status": Run.COMPLETED
-    }
+    names = ("error", "finish_reason", "notice", "assistant", "model", "usage", "started_at", "finished_at")
+    said = dict.fromkeys(names) | {"status": Run.COMPLETED, "interrupts": []}
     return {
-        **(_ending(run) if run else said),
-        **{name: getattr(row, name) for name in ("id", "parent_id", "role", "text", "parts", "created_at")},
+        **(_ending(run) | {"started_at": run.started_at, "finished_at": run.finished_at} if run else said),
+        **{name: getattr(row, name) for name in ("id", "parent_id", "role", "text", "parts", "feedback", "created_at")},
         "run_id": run and run.pk,
     }
 
@@ -287,29 +479,68 @@ async def list_assistants(request):
 
 
 @api.post("/conversations", response={201: ConversationOut})
-async def create_conversation(request, data: NewConversation):
+async def create_conversation(
+    request, data: NewConversation, idempotency_key: str | None = Header(None, max_length=MAX_KEY)
+):
+    """The same `Idempotency-Key` again gives the same conversation."""
     assistant = await sync_to_async(Assistant.objects.pick)(data.assistant)
-    row = await Conversation.objects.acreate(owner=request.auth, assistant=assistant, title=data.title)
+    key = _key(idempotency_key)
+    row, is_new = await Conversation.objects.select_related("assistant").aget_or_create(
+        pk=_pk_of(request.auth, f"conversation {key}") if key else uuid.uuid4(),
+        defaults={
+            "owner": request.auth,
+            "assistant": assistant,
+            "title": data.title,
+            "title_by": "person" if data.title else "",
+            "is_temporary": data.is_temporary,
+        },
+    )
+    if row.deleted_at:
+        raise Refused(gettext("This conversation does not exist any more."), "not_found", 404)
+    if is_new:
+        await news.spread(request.auth.pk, row.pk)
     return Status(201, conversation_out(row))
+
+
+def _pk_of(person, key):
+    """The id of what this person makes with this key."""
+    return uuid.uuid5(uuid.NAMESPACE_OID, f"{person.pk} {key}")
 
 
 @api.get("/conversations", response=ConversationList)
 async def list_conversations(
-    request, cursor: str = "", limit: int = Query(PAGE, ge=1, le=100), q: str = Query("", max_length=200)
+    request,
+    cursor: str = "",
+    limit: int = Query(PAGE, ge=1, le=100),
+    q: str = Query("", max_length=200),
+    pinned: bool | None = None,
+    archived: bool = False,
 ):
-    """Newest activity first; `cursor` is the `next_cursor` of the page before, `q` words of a title or a message."""
-    rows = Conversation.objects.visible_to(request.auth).select_related("assistant")
-    if q.strip():
-        rows = rows.containing(plain(q.strip()))
+    """Newest activity first; `cursor` is the `next_cursor` of the page before, `q` words of a title or a message.
+
+    `pinned` tells whether to list the pinned ones or the others, `archived` asks for the archive; a search finds all.
+    """
+    rows = Conversation.objects.visible_to(request.auth).filter(is_temporary=False).select_related("assistant")
+    words = plain(q.strip())
+    if not words:
+        rows = rows.filter(archived_at__isnull=not archived)
+    if pinned is not None:
+        rows = rows.filter(pinned_at__isnull=not pinned)
     if cursor:
         updated_at, pk = _read_cursor(cursor)
         rows = rows.filter(Q(updated_at__lt=updated_at) | Q(updated_at=updated_at, pk__lt=pk))
-    found = [row async for row in rows.order_by("-updated_at", "-id")[: limit + 1]]
-    more = len(found) > limit
+    found, snippets = await sync_to_async(_page)(rows, words, limit + 1)
     return {
-        "items": [conversation_out(row) for row in found[:limit]],
-        "next_cursor": _write_cursor(found[limit - 1]) if more else None,
+        "items": [conversation_out(row) | {"snippet": snippets.get(row.pk)} for row in found[:limit]],
+        "next_cursor": _write_cursor(found[limit - 1]) if len(found) > limit else None,
     }
+
+
+def _page(rows, words, limit):
+    if not words:
+        return list(rows.order_by(*search.NEWEST)[:limit]), {}
+    found = search.find(rows, words, limit)
+    return found, search.snippets(found, words)
 
 
 def _write_cursor(row):
@@ -324,7 +555,7 @@ def _read_cursor(cursor):
             raise ValueError(cursor)
         return updated_at.astimezone(UTC), uuid.UUID(pk)
     except (ValueError, OverflowError, binascii.Error, UnicodeError):
-        raise Refused("The cursor is not one that this list gave.", "bad_cursor") from None
+        raise Refused(gettext("The cursor is not one that this list gave."), "bad_cursor") from None
 
 
 async def mine(request, conversation_id):
@@ -341,10 +572,20 @@ async def get_conversation(request, conversation_id: uuid.UUID):
 async def change_conversation(request, conversation_id: uuid.UUID, data: ConversationChange):
     row = await mine(request, conversation_id)
     if data.title is not None:
-        row.title = data.title
+        row.title, row.title_by = data.title, "person"
     if data.assistant is not None:
         row.assistant = await sync_to_async(Assistant.objects.pick)(data.assistant)
-    await Conversation.objects.filter(pk=row.pk).aupdate(title=row.title, assistant=row.assistant)
+    if data.is_pinned is not None:
+        row.pinned_at = timezone.now() if data.is_pinned else None
+    if data.is_archived is not None:
+        row.archived_at = timezone.now() if data.is_archived else None
+    if data.leaf_id is not None:
+        if not await row.messages.filter(pk=data.leaf_id).aexists():
+            raise Refused(gettext("The message to show is not in this conversation."), "unknown_message")
+        row.leaf_id = data.leaf_id
+    names = ("title", "title_by", "assistant_id", "pinned_at", "archived_at", "leaf_id")
+    await Conversation.objects.filter(pk=row.pk).aupdate(**{name: getattr(row, name) for name in names})
+    await news.spread(request.auth.pk, row.pk)
     return conversation_out(row)
 
 
@@ -359,23 +600,54 @@ async def delete_conversation(request, conversation_id: uuid.UUID):
             for run in live:
                 await _end(run)
     await _delete(row)
+    await news.spread(request.auth.pk, row.pk, "deleted")
     return Status(204, None)
 
 
 @sync_to_async
 def _delete(row):
-    """All of it or nothing: whoever writes into it, or asks, has done so by then or comes too late."""
+    """Hide it for a while, and then let it go; what is temporary goes now.
+
+    All of it or nothing: whoever writes into it, or asks, has done so by then or comes too late.
+    """
     with transaction.atomic():
         list(row.runs.select_for_update().order_by("id").values_list("id"))
         list(Conversation.objects.select_for_update().filter(pk=row.pk).values_list("id"))
-        row.delete()
+        if row.is_temporary or not settings.UNDO_SECONDS:
+            row.delete()
+        else:
+            Conversation.objects.filter(pk=row.pk).update(deleted_at=timezone.now())
+
+
+@api.post("/conversations/{uuid:conversation_id}/restore", response=ConversationOut)
+async def restore_conversation(request, conversation_id: uuid.UUID):
+    """Have back what was deleted a moment ago."""
+    mine = Conversation.objects.filter(owner=request.auth).select_related("assistant")
+    row = await aget_object_or_404(mine, pk=conversation_id)
+    await Conversation.objects.filter(pk=row.pk).aupdate(deleted_at=None)
+    await news.spread(request.auth.pk, row.pk)
+    return conversation_out(row)
 
 
 @api.get("/conversations/{uuid:conversation_id}/messages", response=MessageList)
-async def list_messages(request, conversation_id: uuid.UUID):
+async def list_messages(
+    request,
+    conversation_id: uuid.UUID,
+    after: uuid.UUID | None = None,
+    before: uuid.UUID | None = None,
+    limit: int | None = Query(None, ge=1),
+):
+    """Oldest first; those that came after or before one of them; of these the newest, as many as `limit` tells."""
     row = await mine(request, conversation_id)
-    rows = row.messages.select_related("run__assistant").order_by("created_at", "id")
-    return {"items": [message_out(message) async for message in rows]}
+    rows = row.messages.select_related("run__assistant").order_by("-created_at", "-id")
+    if after:
+        one = await aget_object_or_404(row.messages, pk=after)
+        rows = rows.filter(Q(created_at__gt=one.created_at) | Q(created_at=one.created_at, pk__gt=one.pk))
+    if before:
+        one = await aget_object_or_404(row.messages, pk=before)
+        rows = rows.filter(Q(created_at__lt=one.created_at) | Q(created_at=one.created_at, pk__lt=one.pk))
+    newest = [message_out(message) async for message in (rows[:limit] if limit else rows)]
+    return {"items": newest[::-1]}
 
 
 @api.post("/conversations/{uuid:conversation_id}/messages", response={202: Created})
@@ -386,7 +658,10 @@ async def send_message(
     idempotency_key: str | None = Header(None, max_length=MAX_KEY),
 ):
     row = await mine(request, conversation_id)
-    run = await row.ask(data.text, parent_id=data.parent_id, assistant=data.assistant, key=_key(idempotency_key))
+    return await _started(await row.ask(data.text, parent_id=data.parent_id, key=_key(idempotency_key), **data.said()))
+
+
+async def _started(run):
     if run.is_new:
         await engine.start(run)
     return Status(202, created_out(run))
@@ -403,11 +678,160 @@ async def regenerate(
     data: Regeneration = None,
     idempotency_key: str | None = Header(None, max_length=MAX_KEY),
 ):
-    message = await aget_object_or_404(Message.objects.visible_to(request.auth), pk=message_id)
-    run = await message.regenerate(assistant=data and data.assistant, key=_key(idempotency_key))
-    if run.is_new:
-        await engine.start(run)
-    return Status(202, created_out(run))
+    message = await my_message(request, message_id)
+    return await _started(await message.regenerate(assistant=data and data.assistant, key=_key(idempotency_key)))
+
+
+async def my_message(request, message_id):
+    return await aget_object_or_404(Message.objects.visible_to(request.auth), pk=message_id)
+
+
+@api.post("/messages/{uuid:message_id}/edit", response={202: Created})
+async def edit_message(
+    request, message_id: uuid.UUID, data: NewText, idempotency_key: str | None = Header(None, max_length=MAX_KEY)
+):
+    """Say it otherwise: the new text stands beside the old one and gets an answer of its own."""
+    messages = Message.objects.visible_to(request.auth).select_related("parent", "conversation__assistant")
+    message = await aget_object_or_404(messages, pk=message_id)
+    if message.role != Message.USER:
+        raise Refused(gettext("Only what a person wrote can be edited."), "not_yours")
+    return await _started(
+        await message.conversation.ask(data.text, instead=message, key=_key(idempotency_key), **data.said())
+    )
+
+
+@api.post("/messages/{uuid:message_id}/continue", response={202: Created})
+async def continue_message(
+    request, message_id: uuid.UUID, idempotency_key: str | None = Header(None, max_length=MAX_KEY)
+):
+    """Let an answer that was interrupted, stopped or too long go on, in a reply behind it."""
+    return await _started(await (await my_message(request, message_id)).go_on(_key(idempotency_key)))
+
+
+@api.delete("/messages/{uuid:message_id}", response={204: None})
+async def take_back_message(request, message_id: uuid.UUID):
+    """Take back what nobody has begun to answer."""
+    message = await my_message(request, message_id)
+    run = await message.take_back()
+    await engine.cancel(run)
+    await news.spread(request.auth.pk, message.conversation_id)
+    return Status(204, None)
+
+
+@api.put("/messages/{uuid:message_id}/feedback", response={204: None})
+async def rate_message(request, message_id: uuid.UUID, data: Feedback):
+    """What the person thinks of an answer; a rating of null takes it back. Reviewers read it in the admin."""
+    message = await my_message(request, message_id)
+    if message.role != Message.ASSISTANT:
+        raise Refused(gettext("Only answers are rated."), "not_an_answer")
+    feedback = data.model_dump() if data.rating else None
+    await Message.objects.filter(pk=message.pk).aupdate(feedback=feedback)
+    await news.spread(request.auth.pk, message.conversation_id)
+    return Status(204, None)
+
+
+@api.post("/attachments", response={201: AttachmentOut})
+async def add_attachment(request, file: File[UploadedFile]):
+    """Keep an image for a message that is still being written; sent with it, it is seen by who may see the message."""
+    row = await sync_to_async(pictures.keep)(request.auth, await sync_to_async(file.read)())
+    names = ("media_type", "width", "height")
+    return Status(201, {"id": row.pk, "url": f"/api/attachments/{row.pk}", **{n: getattr(row, n) for n in names}})
+
+
+@api.get("/attachments/{uuid:attachment_id}", response={200: None})
+async def get_attachment(request, attachment_id: uuid.UUID):
+    rows = Attachment.objects.visible_to(request.auth)
+    if request.auth.is_staff and await request.auth.ahas_perm("chat.view_conversation"):  # who reads the transcript
+        rows = Attachment.objects.filter(message__conversation__deleted_at=None, message__isnull=False)
+    row = await aget_object_or_404(rows, pk=attachment_id)
+    headers = {"Cache-Control": "private, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
+    return HttpResponse(bytes(row.data), content_type=row.media_type, headers=headers)
+
+
+# Carry and share ------------------------------------------------------------------------------------------------------
+
+
+@api.get("/conversations/{uuid:conversation_id}/export", response={200: None})
+async def export_conversation(
+    request, conversation_id: uuid.UUID, form: Literal["markdown", "json"] = Query("json", alias="format")
+):
+    """A conversation as a file: the branch that is shown as Markdown, or all of it as JSON."""
+    rows = Conversation.objects.visible_to(request.auth).select_related("assistant", "leaf__parent")
+    row = await aget_object_or_404(rows, pk=conversation_id)
+    write, ending, kind = {
+        "markdown": (carry.markdown, "md", "text/markdown"),
+        "json": (carry.one, "json", "application/json"),
+    }[form]
+    return _file(await sync_to_async(write)(row), row.title or "chat", ending, kind)
+
+
+def _file(content, name, ending, kind):
+    name = quote("".join(c for c in name if c.isprintable() and c not in '\\/:*?"<>|')[:80].strip() or "chat")
+    headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{name}.{ending}", "Cache-Control": "no-store"}
+    streams = StreamingHttpResponse if hasattr(content, "__aiter__") else HttpResponse
+    return streams(content, content_type=f"{kind}; charset=utf-8", headers=headers)
+
+
+@api.get("/export", response={200: None})
+async def export_everything(request):
+    """All of one's data as one JSON file."""
+    pieces = carry.everything(request.auth)
+
+    async def read():
+        while (piece := await sync_to_async(next)(pieces, None)) is not None:
+            yield piece
+
+    return _file(read(), f"chat {timezone.now():%Y-%m-%d}", "json", "application/json")
+
+
+@api.post("/import", response={201: Imported})
+async def take_in(request, file: File[UploadedFile]):
+    """Read an export of this site or ChatGPT's conversations.json (also in its zip file): all of it, or nothing."""
+    count = await sync_to_async(carry.take_in)(request.auth, await sync_to_async(file.read)())
+    return Status(201, count)
+
+
+@api.get("/conversations/{uuid:conversation_id}/shares", response=ShareList)
+async def list_shares(request, conversation_id: uuid.UUID):
+    row = await mine(request, conversation_id)
+    return {"items": [share_out(share) async for share in row.shares.all()]}
+
+
+@api.post("/conversations/{uuid:conversation_id}/shares", response={201: ShareOut})
+async def share_conversation(request, conversation_id: uuid.UUID):
+    """A link to a copy of the branch that is shown, as it is now; it changes no more, and can be revoked."""
+    return Status(201, share_out(await (await mine(request, conversation_id)).share()))
+
+
+@api.delete("/shares/{token}", response={204: None})
+async def revoke_share(request, token: str):
+    mine = Share.objects.filter(conversation__owner=request.auth)
+    await (await aget_object_or_404(mine, pk=plain(token))).adelete()
+    return Status(204, None)
+
+
+def share_out(share):
+    return {"token": share.pk, "url": f"/s/{share.pk}/", "created_at": share.created_at}
+
+
+@api.get("/me", response=MeOut)
+async def get_me(request):
+    return me_out(request.auth, await Preferences.objects.filter(person=request.auth).afirst())
+
+
+def me_out(person, likes):
+    likes = likes or Preferences()
+    names = ("instructions", "language", "theme", "send_key", "transport", "shows_steps")
+    told = {name: getattr(likes, name) for name in names}
+    return {"username": person.get_username(), "is_staff": person.is_staff, **told}
+
+
+@api.patch("/me", response=MeOut)
+async def change_me(request, data: Likes):
+    changes = data.model_dump(exclude_none=True)
+    row = (await Preferences.objects.aupdate_or_create(person=request.auth, defaults=changes))[0]
+    language.choose(request, row.language)
+    return me_out(request.auth, row)
 
 
 async def my_run(request, run_id):
@@ -428,9 +852,18 @@ async def cancel_run(request, run_id: uuid.UUID):
     return Status(202, run_out(run))
 
 
+@api.post("/runs/{uuid:run_id}/resume", response={202: Created})
+async def resume_run(request, run_id: uuid.UUID, data: Resumption):
+    """Answer what a run waits for, all of it at once: starts the run that goes on, in a new message behind it."""
+    return await _started(await (await my_run(request, run_id)).resume(data.answers()))
+
+
 @api.get("/runs/{uuid:run_id}/events", response={200: None, 204: None})
-async def run_events(request, run_id: uuid.UUID, after: str | None = None):
-    """The SSE stream of a run's events behind `Last-Event-ID` or `after`; 204 once the reader has them all."""
+async def run_events(request, run_id: uuid.UUID, after: str | None = None, steps: bool = True):
+    """The SSE stream of a run's events behind `Last-Event-ID` or `after`; 204 once the reader has them all.
+
+    With `steps=0` it is the answer alone, without reasoning and tool calls.
+    """
     run = await my_run(request, run_id)
     try:
         position = sse.position(request.headers.get("Last-Event-ID"), after)
@@ -438,12 +871,12 @@ async def run_events(request, run_id: uuid.UUID, after: str | None = None):
         raise Refused(str(error), "bad_position") from None
     if position and position == run.last_seq:
         return HttpResponse(status=204)
-    return stream(request, run, position)
+    return stream(request, run, position, steps)
 
 
-def stream(request, run, position=0, headers=None):
+def stream(request, run, position=0, steps=True, headers=None):
     admission = access.admitted(request.session.session_key, request.auth.pk)
-    return sse.response(sse.frames(engine.follow(run, position), admission), headers)
+    return sse.response(sse.frames(engine.follow(run, position, steps), admission), headers)
 
 
 async def _end(run):
@@ -453,32 +886,35 @@ async def _end(run):
             pass
 
 
-@api.post("/chat", response={200: ChatOut, 502: dict, 503: dict})
-async def chat(request, data: NewChat, idempotency_key: str | None = Header(None, max_length=MAX_KEY)):
+@api.post("/chat", response={200: ChatOut, 202: WaitingOut, 502: dict, 503: dict})
+async def chat(
+    request, data: NewChat, idempotency_key: str | None = Header(None, max_length=MAX_KEY), steps: bool = True
+):
     """Ask and be answered in one call: as an SSE stream with `Accept: text/event-stream`, else when it is all there."""
     key = _key(idempotency_key)
     if data.conversation_id:
         row = await mine(request, data.conversation_id)
-        run = await row.ask(data.text, assistant=data.assistant, key=key)
+        run = await row.ask(data.text, key=key, **data.said())
     elif key:
         run = await _ask_once(request.auth, data, key)
     else:
-        run = await Conversation.begin(request.auth, data.text, data.assistant)
+        run = await Conversation.begin(request.auth, data.text, **data.said())
     if run.is_new:
         await engine.start(run)
     if "text/event-stream" in request.headers.get("Accept", ""):
-        return stream(request, run, headers={"X-Conversation-Id": str(run.conversation_id), "X-Run-Id": str(run.pk)})
+        names = {"X-Conversation-Id": str(run.conversation_id), "X-Run-Id": str(run.pk)}
+        return stream(request, run, steps=steps, headers=names)
     await _end(run)
     return await chat_out(run.pk, data.text)
 
 
 async def _ask_once(person, data, key):
     """A conversation for this question, the same one for the same key of the same person; none where it is refused."""
-    pk = uuid.uuid5(uuid.NAMESPACE_OID, f"{person.pk} {key}")
+    pk = _pk_of(person, key)
     pick = functools.partial(Assistant.objects.pick, data.assistant)
     row, is_new = await Conversation.objects.aget_or_create(pk=pk, defaults={"owner": person, "assistant": pick})
     try:
-        return await row.ask(data.text, assistant=data.assistant, key=key)
+        return await row.ask(data.text, key=key, **data.said())
     except Refused:
         if is_new:
             await row.adelete()
@@ -490,8 +926,10 @@ def chat_out(run_id, text):
     run = get_object_or_404(Run.objects.select_related("message"), pk=run_id)
     names = {"conversation_id": run.conversation_id, "run_id": run.pk}
     if run.is_open:
-        return problem("The server restarts; the answer goes on. Ask for its run in a moment.", "leaving", 503, **names)
+        sentence = gettext("The server restarts; the answer goes on. Ask for its run in a moment.")
+        return problem(sentence, "leaving", 503, **names)
     if run.error:
         return problem(run.error["message"], run.error["code"], 502, output=run.message.text, **names)
     history = [{"role": message.role, "content": message.text} for message in run.message.branch()[:-2]]
-    return {"input": text, "chat_history": history, "output": run.message.text, "usage": run.total_usage, **names}
+    told = {"input": text, "chat_history": history, "output": run.message.text, "usage": run.total_usage, **names}
+    return Status(202, told | {"interrupts": run.interrupts}) if run.interrupts else told

@@ -7,10 +7,12 @@ import logging
 import uuid
 
 from channels.generic.websocket import AsyncWebsocketConsumer
+from django.utils.translation import gettext
+from ninja.responses import NinjaJSONEncoder
 from pydantic import ValidationError
 
-from . import access, engine, events
-from .api import MAX_KEY, NewMessage, created_out, plain
+from . import access, engine, events, language, news
+from .api import MAX_KEY, NewMessage, Resumption, complaint, conversation_out, created_out, plain
 from .models import Conversation, Refused, Run
 
 ANONYMOUS, NOT_FOUND, GOODBYE = 4401, 4404, 1012
@@ -20,11 +22,51 @@ MAX_FOLLOWED = 50  # runs that one socket follows at a time
 logger = logging.getLogger(__name__)
 
 
+class NewsConsumer(AsyncWebsocketConsumer):
+    """Tells one of a person's pages what became of his conversations elsewhere: changed, or deleted."""
+
+    keeper = None
+
+    async def connect(self):
+        await self.accept()
+        self.person = self.scope["user"]
+        if not self.person.is_authenticated:
+            return await self.close(ANONYMOUS)
+        await self.channel_layer.group_add(news.pages_of(self.person.pk), self.channel_name)
+        self.keeper = asyncio.create_task(_keep(self))
+
+    async def disconnect(self, code):
+        if self.keeper:
+            self.keeper.cancel()
+            await self.channel_layer.group_discard(news.pages_of(self.person.pk), self.channel_name)
+
+    async def conversation_changed(self, message):
+        rows = Conversation.objects.visible_to(self.person).select_related("assistant")
+        if row := await rows.filter(pk=message["conversation_id"], is_temporary=False).afirst():
+            told = {"type": "conversation.changed", "conversation": conversation_out(row)}
+            await self.send(json.dumps(told, cls=NinjaJSONEncoder))
+
+    async def conversation_deleted(self, message):
+        await self.send(json.dumps({"type": "conversation.deleted", "id": message["conversation_id"]}))
+
+
+async def _keep(consumer):
+    """Close the socket when the person may not be here any longer, or when the server leaves."""
+    with access.admitted(consumer.scope["session"].session_key, consumer.person.pk) as still_welcome:
+        while True:
+            await asyncio.sleep(LOOK)
+            if not still_welcome():
+                return await consumer.close(ANONYMOUS)
+            if engine.here().leaving:
+                return await consumer.close(GOODBYE)
+
+
 class ConversationConsumer(AsyncWebsocketConsumer):
     """One browser tab in one conversation. `receive` only takes orders; each followed run is a task of its own."""
 
     async def connect(self):
         await self.accept()  # a socket that is refused before it is accepted cannot say why
+        language.listen(self.scope)
         self.following = {}  # run id -> task
         self.person, self.announced = self.scope["user"], set()
         self.conversation_id = self.scope["url_route"]["kwargs"]["conversation_id"]
@@ -35,7 +77,7 @@ class ConversationConsumer(AsyncWebsocketConsumer):
             return await self.close(NOT_FOUND)
         self.group = f"conversation.{self.conversation_id}"
         await self.channel_layer.group_add(self.group, self.channel_name)
-        self.keeper, self.is_open = asyncio.create_task(self._keep()), True
+        self.keeper, self.is_open = asyncio.create_task(_keep(self)), True
 
     async def close(self, code=None, reason=None):
         """Hear and say nothing more, also while the other side has not yet noticed."""
@@ -54,15 +96,21 @@ class ConversationConsumer(AsyncWebsocketConsumer):
     async def receive(self, text_data=None, bytes_data=None):
         if not self.is_open:
             return
-        orders = {"message.create": self._create, "run.follow": self._follow, "run.cancel": self._cancel}
+        orders = {
+            "message.create": self._create,
+            "run.follow": self._follow,
+            "run.cancel": self._cancel,
+            "run.resume": self._resume,
+        }
         try:
             order = json.loads(text_data or "")
             if type(order) is not dict or type(order.get("type")) is not str or order["type"] not in orders:
-                raise Refused(f"Send a JSON object whose type is one of {', '.join(orders)}.")
+                known = ", ".join(orders)
+                raise Refused(gettext("Send a JSON object whose type is one of %(types)s.") % {"types": known})
             await orders[order["type"]](order)
         except (ValueError, RecursionError) as error:  # JSON that is none, and what does not fit NewMessage
-            sentence = error.errors()[0]["msg"] if isinstance(error, ValidationError) else "This is not JSON."
-            await self._refuse(Refused(sentence.removeprefix("Value error, ")))
+            is_json = isinstance(error, ValidationError)
+            await self._refuse(Refused(complaint(error.errors()[0]) if is_json else gettext("This is not JSON.")))
         except Refused as error:
             await self._refuse(error)
 
@@ -74,11 +122,17 @@ class ConversationConsumer(AsyncWebsocketConsumer):
         data = NewMessage.model_validate(order)
         key = order.get("idempotency_key")
         if key is not None and not (type(key) is str and 0 < len(plain(key)) <= MAX_KEY):
-            raise Refused(f"An idempotency_key is a text of at most {MAX_KEY} characters.")
+            raise Refused(gettext("An idempotency_key is a text of at most %(most)s characters.") % {"most": MAX_KEY})
         conversation = await self._conversations().select_related("assistant").afirst()
         if conversation is None:
             return await self.close(NOT_FOUND)
-        run = await conversation.ask(data.text, parent_id=data.parent_id, assistant=data.assistant, key=key)
+        await self._start(await conversation.ask(data.text, parent_id=data.parent_id, key=key, **data.said()))
+
+    async def _resume(self, order):
+        run, data = await self._run(order), Resumption.model_validate(order)
+        await self._start(await run.resume(data.answers()))
+
+    async def _start(self, run):
         self.announced.add(run.pk)
         await self._tell({"type": "run.created", **created_out(run)})
         if run.is_new:
@@ -88,11 +142,13 @@ class ConversationConsumer(AsyncWebsocketConsumer):
         run = await self._run(order)
         after = order.get("after", 0)
         if type(after) is not int or after < 0:
-            raise Refused("The position must be a whole number, the seq of the last event seen.", "bad_position")
+            raise Refused(
+                gettext("The position must be a whole number, the seq of the last event seen."), "bad_position"
+            )
         if earlier := self.following.pop(run.pk, None):
             earlier.cancel()
         if len(self.following) >= MAX_FOLLOWED:
-            raise Refused("This socket follows too many runs already.", "too_many_runs")
+            raise Refused(gettext("This socket follows too many runs already."), "too_many_runs")
         self.following[run.pk] = asyncio.create_task(self._send_events(run, after))
 
     async def _cancel(self, order):
@@ -112,7 +168,9 @@ class ConversationConsumer(AsyncWebsocketConsumer):
                     await self.close(NOT_FOUND)
         except Exception:
             logger.exception("A socket could not go on with run %s", run.pk)
-            await self._refuse(Refused("Something went wrong on our side. Load the page again.", "server_error", 500))
+            await self._refuse(
+                Refused(gettext("Something went wrong on our side. Load the page again."), "server_error", 500)
+            )
         finally:
             if self.following.get(run.pk) is asyncio.current_task():
                 del self.following[run.pk]
@@ -124,23 +182,13 @@ class ConversationConsumer(AsyncWebsocketConsumer):
                 self.announced.add(run_id)
                 await self._tell({"type": "run.created", **created_out(run)})
 
-    async def _keep(self):
-        """Close the socket when the person may not be here any longer, or when the server leaves."""
-        with access.admitted(self.scope["session"].session_key, self.person.pk) as still_welcome:
-            while True:
-                await asyncio.sleep(LOOK)
-                if not still_welcome():
-                    return await self.close(ANONYMOUS)
-                if engine.here().leaving:
-                    return await self.close(GOODBYE)
-
     async def _run(self, order):
         with contextlib.suppress(ValueError, TypeError, AttributeError):
             run_id = uuid.UUID(order.get("run_id"))
             runs = Run.objects.visible_to(self.person).filter(conversation_id=self.conversation_id)
             if run := await runs.filter(pk=run_id).afirst():
                 return run
-        raise Refused("There is no such run in this conversation.", "not_found", 404)
+        raise Refused(gettext("There is no such run in this conversation."), "not_found", 404)
 
     def _conversations(self):
         return Conversation.objects.visible_to(self.person).filter(pk=self.conversation_id)

@@ -5,18 +5,22 @@ rest of a short one costs. These hooks compute for microseconds and touch no dat
 event loop), so they run where the request is. Only a session that has to be saved goes to the database's thread.
 """
 
-from http import HTTPStatus
+import functools
 
 from asgiref.sync import sync_to_async
 from csp.middleware import CSPMiddleware
-from django.contrib.auth.middleware import AuthenticationMiddleware
+from django.contrib.auth.middleware import AuthenticationMiddleware, get_user
 from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
 from django.http import JsonResponse
 from django.middleware.clickjacking import XFrameOptionsMiddleware
 from django.middleware.common import CommonMiddleware
 from django.middleware.csrf import CsrfViewMiddleware
+from django.middleware.locale import LocaleMiddleware
 from django.middleware.security import SecurityMiddleware
+from django.utils.translation import gettext_lazy as _
+
+from . import language
 
 
 class InLoop:
@@ -43,6 +47,12 @@ class Session(SessionMiddleware):
         return self.process_response(request, response)
 
 
+class Locale(InLoop, LocaleMiddleware):
+    def process_response(self, request, response):
+        language.remember(request, response)
+        return super().process_response(request, response)
+
+
 class Common(InLoop, CommonMiddleware):
     pass
 
@@ -53,7 +63,14 @@ class Csrf(InLoop, CsrfViewMiddleware):
 
 
 class Authentication(InLoop, AuthenticationMiddleware):
-    pass
+    def process_request(self, request):
+        super().process_request(request)
+        request.auser = functools.partial(_person, request)
+
+
+async def _person(request):
+    """Session and person with one hop to the database's thread; Django takes one for each."""
+    return getattr(request, "_cached_user", None) or await sync_to_async(get_user)(request)
 
 
 class Messages(InLoop, MessageMiddleware):
@@ -65,9 +82,9 @@ class NoFrames(InLoop, XFrameOptionsMiddleware):
 
 
 SENTENCES = {
-    404: ("not_found", "There is no such thing here, or it is not yours."),
-    405: ("method_not_allowed", "This method does nothing here."),
-    500: ("server_error", "Something went wrong on our side."),
+    404: ("not_found", _("There is no such thing here, or it is not yours.")),
+    405: ("method_not_allowed", _("This method does nothing here.")),
+    500: ("server_error", _("Something went wrong on our side.")),
 }
 
 
@@ -77,7 +94,7 @@ def json_errors(get_response):
         status = response.status_code
         if status < 400 or not request.path.startswith("/api/") or response.get("Content-Type") == "application/json":
             return response
-        code, message = SENTENCES.get(status, ("refused", f"{HTTPStatus(status).phrase}."))
+        code, message = SENTENCES.get(status, ("refused", _("The server refused this request.")))
         answer = JsonResponse({"error": {"code": code, "message": message}}, status=status)
         if "Allow" in response:
             answer["Allow"] = response["Allow"]

@@ -13,16 +13,26 @@ from urllib.parse import urlsplit
 
 from asgiref.sync import ThreadSensitiveContext
 from django.conf import settings
+from django.core.handlers.asgi import ASGIHandler
 from django.http import JsonResponse
 from django.http.request import split_domain_port, validate_host
 from django.utils.http import is_same_domain
+from django.utils.translation import gettext_lazy
 
-from . import engine
+from . import engine, language
 from .threads import database_thread
 
 DATABASE_THREADS = 8
 BODY_TIMEOUT = 30  # seconds for a request's whole body
 SEND_TIMEOUT = 120  # seconds that a client may refuse to take the next bytes
+TOO_LARGE = gettext_lazy("The request is too large.")
+
+
+class Django(ASGIHandler):
+    @classmethod
+    def chunk_bytes(cls, data):
+        """What is small enough is sent as it is, without a generator for each frame of a stream."""
+        return [(data, True)] if len(data) <= cls.chunk_size else super().chunk_bytes(data)
 
 
 def few_threads(application):
@@ -44,8 +54,9 @@ def bounded_body(application):
 
     async def wrapped(scope, receive, send):
         length = dict(scope["headers"]).get(b"content-length", b"0")
-        if not length.isdigit() or len(length) > 20 or int(length) > settings.MAX_BODY_BYTES:
-            return await _answer(send, 413, "too_large", "The request is too large.")
+        most = settings.LARGER_BODIES.get(scope["path"], settings.MAX_BODY_BYTES)
+        if not length.isdigit() or len(length) > 20 or int(length) > most:
+            return await _answer(scope, send, 413, "too_large", TOO_LARGE)
         body, more = [], True
         try:
             async with asyncio.timeout(BODY_TIMEOUT):
@@ -55,10 +66,10 @@ def bounded_body(application):
                         return
                     body.append(message.get("body", b""))
                     more = message.get("more_body", False)
-                    if sum(map(len, body)) > settings.MAX_BODY_BYTES:
-                        return await _answer(send, 413, "too_large", "The request is too large.")
+                    if sum(map(len, body)) > most:
+                        return await _answer(scope, send, 413, "too_large", TOO_LARGE)
         except TimeoutError:
-            return await _answer(send, 408, "timeout", "The request did not arrive in time.")
+            return await _answer(scope, send, 408, "timeout", gettext_lazy("The request did not arrive in time."))
         whole = iter([{"type": "http.request", "body": b"".join(body), "more_body": False}])
 
         async def receive_whole():
@@ -79,7 +90,8 @@ def _defused(scope):
     return scope | {"root_path": "", "headers": headers}
 
 
-async def _answer(send, status, code, message):
+async def _answer(scope, send, status, code, message):
+    language.listen(scope)
     body = JsonResponse({"error": {"code": code, "message": message}}).content
     headers = [
         (b"content-type", b"application/json"),
@@ -98,11 +110,11 @@ def bounded_send(application):
 
     async def wrapped(scope, receive, send):
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
-        since, sender, cut = None, None, None  # `sender`: Django sends in a task of its own, which ends the response
+        now, since, sender, cut = loop.time, None, None, None
 
         def look():
             nonlocal timer, cut
-            if since is not None and loop.time() - since > SEND_TIMEOUT:
+            if since is not None and now() - since > SEND_TIMEOUT:
                 cut = sender
                 cut.cancel()
             else:
@@ -110,7 +122,9 @@ def bounded_send(application):
 
         async def timed_send(message):
             nonlocal since, sender
-            since, sender = loop.time(), asyncio.current_task()
+            if sender is None:  # Django sends a whole response in one task of its own, which ends the response
+                sender = asyncio.current_task()
+            since = now()
             await send(message)
             since = None
 

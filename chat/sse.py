@@ -5,6 +5,7 @@ import logging
 from contextlib import aclosing
 
 from django.http import StreamingHttpResponse
+from django.utils.translation import gettext
 
 from .events import to_json
 
@@ -72,5 +73,5 @@ def position(header, query):
     if told is None or told == "":
         return 0
     if not (told.isascii() and told.isdigit() and len(told) <= 10):
-        raise ValueError("The position must be a whole number, the id of the last event seen.")
+        raise ValueError(gettext("The position must be a whole number, the id of the last event seen."))
     return int(told)

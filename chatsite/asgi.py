@@ -2,10 +2,10 @@
 
 import os
 
-from django.core.asgi import get_asgi_application
+import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatsite.settings")
-django_application = get_asgi_application()  # first: it sets Django up for the imports below
+django.setup(set_prefix=False)  # before the imports below
 
 from channels.auth import AuthMiddlewareStack  # noqa: E402
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
@@ -16,7 +16,7 @@ from servestatic import ServeStaticASGI  # noqa: E402
 from chat import server  # noqa: E402
 from chat.routing import websocket_urlpatterns  # noqa: E402
 
-pages = server.bounded_send(server.bounded_body(server.few_threads(django_application)))
+pages = server.bounded_send(server.bounded_body(server.few_threads(server.Django())))
 sockets = server.same_origin(server.few_threads(AuthMiddlewareStack(URLRouter(websocket_urlpatterns))))
 
 if settings.DEBUG or not (settings.STATIC_ROOT / "staticfiles.json").exists():  # not collected

@@ -91,7 +91,17 @@ MAX_RUNS_PER_USER = whole_number("MAX_RUNS_PER_USER", 20)
 MAX_WAITING_PER_USER = whole_number("MAX_WAITING_PER_USER", 200)
 MAX_TEXT_LENGTH = whole_number("MAX_TEXT_LENGTH", 100_000)  # characters of one message
 MAX_BODY_BYTES = DATA_UPLOAD_MAX_MEMORY_SIZE = whole_number("MAX_BODY_BYTES", 2_500_000)
+MAX_IMAGE_BYTES = whole_number("MAX_IMAGE_BYTES", 10_000_000)
+MAX_IMPORT_BYTES = whole_number("MAX_IMPORT_BYTES", 100_000_000)
+LARGER_BODIES = {"/api/attachments": MAX_IMAGE_BYTES, "/api/import": MAX_IMPORT_BYTES}
+PUBLIC_SHARES = yes_or_no("PUBLIC_SHARES", False)  # whether who has the link of a shared chat needs no login
+AUTO_TITLES = yes_or_no("AUTO_TITLES", True)  # the model that answers first is asked for a title, too
+UNDO_SECONDS = whole_number("UNDO_SECONDS", 600, least=0)  # how long what was deleted can be had back
+APPROVAL_SECONDS = whole_number("APPROVAL_SECONDS", 604_800)  # how long a tool waits for the person's yes: a week
 SHUTDOWN_GRACE = whole_number("SHUTDOWN_GRACE", 5, least=0)  # seconds that live runs get to end after SIGTERM
+
+# Functions that staff may give an assistant as its model: dotted paths, of these or of the modules that define them.
+PYTHON_PROVIDERS = [path.strip() for path in env.list("PYTHON_PROVIDERS", default=[])]
 
 INSTALLED_APPS = [
     "daphne",  # before staticfiles: it brings an ASGI runserver
@@ -112,6 +122,7 @@ MIDDLEWARE = [  # Django's own, made for ASGI: see there
     "chat.middleware.Security",
     "chat.middleware.ContentPolicy",
     "chat.middleware.Session",
+    "chat.middleware.Locale",
     "chat.middleware.Common",
     "chat.middleware.Csrf",
     "chat.middleware.Authentication",
@@ -148,7 +159,12 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 
 LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("ja", "日本語")]
+LANGUAGE_COOKIE_AGE = 400 * 24 * 3600  # seconds; browsers keep none for longer
+LANGUAGE_COOKIE_SAMESITE = "Lax"
+LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE = "UTC"
+TERMINAL_TIME_ZONE = env.str("TZ", default="")  # of whoever sits there; Django makes TIME_ZONE of the variable
 USE_TZ = True
 
 STATIC_URL = "/static/"
@@ -164,7 +180,9 @@ STORAGES = {
 }
 
 # Behind TLS, which a trusted https origin tells, cookies travel over TLS only.
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = any(o.startswith("https://") for o in CSRF_TRUSTED_ORIGINS)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = any(
+    o.startswith("https://") for o in CSRF_TRUSTED_ORIGINS
+)
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 X_FRAME_OPTIONS = "DENY"

@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 import json
+import os
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -12,10 +13,17 @@ from django.test import AsyncClient
 
 from chat import engine
 from chat.events import Finish, Text
-from chat.models import Assistant, Conversation, Run
+from chat.models import Assistant, Conversation, Run, RunEvent
 
 from . import scripted
+from .aimock import aimock, aimock_port  # noqa: F401  fixtures
+from .everything import VENDORS
 from .upstream import upstream  # noqa: F401  a fixture
+
+# What a developer has set up offers no assistants here, and no key of theirs is sent anywhere.
+for name in [name for name in os.environ if name.startswith(VENDORS)]:
+    del os.environ[name]
+os.environ["OLLAMA_HOST"] = "127.0.0.1:9"  # where none answers
 
 
 def person(name, **kwargs):
@@ -102,12 +110,23 @@ def finished_run(script, ask):
     return finish
 
 
+def untimed(parts):
+    """Parts without how long they took, which no test can know."""
+    return [{key: value for key, value in part.items() if key != "seconds"} for part in parts]
+
+
 async def over(run):
     """Wait for the run's end; gives its events as (seq, event)."""
     async with asyncio.timeout(20):
         seen = [(seq, event) async for seq, event in engine.follow(run) if event]
     await run.arefresh_from_db(from_queryset=Run.objects.select_related("conversation", "message"))
     return seen
+
+
+@sync_to_async
+def journaled(**which):
+    """(number, event) of what the database holds of the one run that there is, or that is asked for."""
+    return RunEvent.objects.filter(**which).told()
 
 
 async def until(true):

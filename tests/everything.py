@@ -19,6 +19,7 @@ import psycopg
 ROOT = Path(__file__).resolve().parent.parent
 LOCAL_POSTGRESQL = "postgres://postgres@127.0.0.1:5432/postgres"
 PRIVATE_PORT = 54329
+VENDORS = ("OPENAI_", "AZURE_", "ANTHROPIC_", "GOOGLE_", "GEMINI_", "OLLAMA_", "LANGSMITH_", "LANGCHAIN_")  # variables
 
 
 def main():
@@ -59,7 +60,7 @@ def run(name, command, extra):
     print(f"\n--- {name}", flush=True)
     began = time.monotonic()
     # The suite brings its own surroundings: what a developer has set must not leak into it.
-    ours = ("DATABASE_URL", "DEBUG", "SECRET_KEY", "ALLOWED_HOSTS", "CSRF_", "OPENAI_", "MAX_", "SHUTDOWN_")
+    ours = ("DATABASE_URL", "DEBUG", "SECRET_KEY", "ALLOWED_HOSTS", "CSRF_", "MAX_", "SHUTDOWN_", *VENDORS)
     environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     done = subprocess.run(command, cwd=ROOT, env=environment | extra)
     return done.returncode == 0, time.monotonic() - began

@@ -52,7 +52,12 @@ class Site:
         self.environment = {
             name: value for name, value in os.environ.items() if not name.startswith(("OPENAI_", "DJANGO_"))
         }
-        self.environment |= {"DATABASE_URL": f"sqlite:///{folder}/site.sqlite3", "DEBUG": "true", **environment}
+        self.environment |= {
+            "DATABASE_URL": f"sqlite:///{folder}/site.sqlite3",
+            "DEBUG": "true",
+            "AUTO_TITLES": "false",
+            **environment,
+        }
         self.manage("migrate", "--verbosity", "0")
         self.shell(PEOPLE)
 

@@ -16,12 +16,13 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from chat import engine
+from chat import engine, pictures
 from chat.events import Finish, Reasoning, Text, ToolCallArgs, ToolCallEnd, ToolCallResult, ToolCallStart, Usage
-from chat.models import Assistant, Conversation, Message, Run
+from chat.models import Assistant, Attachment, Conversation, Message, Run
 from chat.providers import ProviderError
 
 from .conftest import over, person
+from .test_pictures import PICTURE
 
 ASSISTANTS, CONVERSATIONS, RUNS = (f"/admin/chat/{model}/" for model in ("assistant", "conversation", "run"))
 DEMO = {"name": "Demo", "slug": "demo-two", "model": "demo:", "max_model_calls": "3", "is_enabled": "on"}
@@ -500,6 +501,40 @@ async def test_reasoning_and_tool_calls_are_folded(client_of, bob, script, ask):
     assert '{\n  "time_zone": "Asia/Tokyo",\n  "言葉": "東京"\n}' in unescape(folded)
     assert "It is noon." not in folded
     assert "It is noon." in content
+
+
+async def test_what_a_person_gave_and_thinks_is_shown(client_of, alice, bob, charlie, finished_run):
+    run = await finished_run("An answer")
+    image = await sync_to_async(pictures.keep)(alice, PICTURE)
+    question = await Message.objects.aget(pk=run.message.parent_id)
+    document = {"type": "document", "name": "<b>.txt", "text": "<i>long</i>"}
+    question.parts = [image.as_part(), document, *question.parts]
+    await question.asave()
+    await Attachment.objects.aupdate(message=question)
+    feedback = {"rating": "down", "reason": "wrong", "comment": "<script>It is two."}
+    result = {"type": "tool_result", "id": "c", "result": None, "error": "No."}
+    await Message.objects.filter(pk=run.message_id).aupdate(feedback=feedback, parts=[result, *run.message.parts])
+    html = await page(client_of(bob), f"{CONVERSATIONS}{run.conversation_id}/change/")
+    for text in ("&lt;b&gt;.txt", "&lt;i&gt;long", "Bad answer", "wrong", "&lt;script&gt;It is two.", "No."):
+        assert text in html
+    path = f"/api/attachments/{image.pk}"
+    assert f'src="{path}"' in html
+    assert (await client_of(bob).get(path)).status_code == 200
+    charlie.is_staff = True  # without the permission to read conversations
+    await charlie.asave()
+    assert (await client_of(charlie).get(path)).status_code == 404
+    assert await found(client_of(bob), "rating=down") == ["Hi"]
+    assert await found(client_of(bob), "rating=up") == []
+
+
+async def test_what_was_deleted_or_temporary_is_nobodys_to_read(client_of, bob, finished_run):
+    for fields in ({"deleted_at": timezone.now()}, {"is_temporary": True}):
+        run = await finished_run("An answer")
+        await Conversation.objects.filter(pk=run.conversation_id).aupdate(**fields)
+        client = client_of(bob)
+        assert await found(client) == []
+        assert (await client.get(f"{CONVERSATIONS}{run.conversation_id}/change/")).status_code == 302
+        assert (await client.get(f"/admin/chat/run/{run.pk}/change/")).status_code == 302
 
 
 async def test_a_part_of_another_kind_is_shown_as_it_is(client_of, alice, bob):

@@ -17,7 +17,7 @@ from chat.events import Finish, Text, ToolCallResult, ToolCallStart, Usage
 from chat.models import Assistant, Conversation, Message, Run, RunEvent
 
 from . import scripted
-from .conftest import over
+from .conftest import over, untimed
 from .test_bad_input import rows
 
 
@@ -89,20 +89,25 @@ def messages_url(conversation):
 
 async def test_assistants_are_offered_with_the_default_first(client_of, alice):
     await Assistant.objects.all().adelete()
-    await Assistant.objects.acreate(slug="zen", name="Zen", model="demo:", is_default=True, system_prompt="Be calm.")
+    calm = {"is_default": True, "system_prompt": "Be calm.", "starters": ["Breathe"]}
+    await Assistant.objects.acreate(slug="zen", name="Zen", model="demo:", **calm)
+    more = {"sees_images": False, "starters": []}
     await Assistant.objects.acreate(slug="abc", name="Abc", model="demo:", description="Letters.")
     await Assistant.objects.acreate(slug="off", name="Off", model="demo:", is_enabled=False)
     answer = await client_of(alice).get("/api/assistants")
     assert answer.status_code == 200
     assert answer.json() == {
         "items": [
-            {"slug": "zen", "name": "Zen", "description": "", "is_default": True},
-            {"slug": "abc", "name": "Abc", "description": "Letters.", "is_default": False},
+            {"slug": "zen", "name": "Zen", "description": "", "is_default": True, **more, "starters": ["Breathe"]},
+            {"slug": "abc", "name": "Abc", "description": "Letters.", "is_default": False, **more},
         ]
     }
 
 
 # Conversations --------------------------------------------------------------------------------------------------------
+
+
+PLAIN = {"is_pinned": False, "is_archived": False, "is_temporary": False, "leaf_id": None}
 
 
 async def test_a_conversation_is_created_with_the_default_assistant(client_of, alice):
@@ -113,7 +118,7 @@ async def test_a_conversation_is_created_with_the_default_assistant(client_of, a
     told = answer.json()
     assert parse_datetime(told.pop("created_at")) == in_milliseconds(row.created_at)
     assert parse_datetime(told.pop("updated_at")) == in_milliseconds(row.updated_at)
-    assert told == {"id": str(row.pk), "title": "", "assistant": "usual"}
+    assert told == {"id": str(row.pk), "title": "", "assistant": "usual", **PLAIN}
     assert row.owner_id == alice.pk
     assert not await Message.objects.aexists()
 
@@ -124,6 +129,22 @@ async def test_a_conversation_is_created_with_a_title_and_an_assistant(client_of
     assert (answer.json()["title"], answer.json()["assistant"]) == ("旅行", "words")
     row = await Conversation.objects.aget()
     assert (row.title, row.assistant_id) == ("旅行", words.pk)
+
+
+async def test_the_same_key_makes_one_conversation(client_of, alice, charlie, words):
+    first, again, other = [
+        await client_of(person).send("POST", "/api/conversations", {}, **{"Idempotency-Key": key})
+        for person, key in ((alice, "k"), (alice, "k"), (alice, "l"))
+    ]
+    assert [answer.status_code for answer in (first, again, other)] == [201, 201, 201]
+    assert first.json() == again.json()
+    assert first.json()["id"] != other.json()["id"]
+    hers = await client_of(charlie).send("POST", "/api/conversations", {}, **{"Idempotency-Key": "k"})
+    assert hers.json()["id"] != first.json()["id"]
+    await client_of(alice).send("DELETE", f"/api/conversations/{first.json()['id']}")
+    gone = await client_of(alice).send("POST", "/api/conversations", {}, **{"Idempotency-Key": "k"})
+    assert gone.status_code == 404
+    assert await Conversation.objects.acount() == 3
 
 
 async def test_a_conversation_without_any_assistant_is_refused(client_of, alice):
@@ -143,7 +164,8 @@ async def test_conversations_are_listed_by_newest_activity(client_of, alice, cha
     answer = await client_of(alice).get("/api/conversations")
     assert answer.status_code == 200
     assert [item["title"] for item in answer.json()["items"]] == ["newest", "middle", "oldest"]
-    assert answer.json()["items"][0].keys() == {"id", "title", "assistant", "created_at", "updated_at"}
+    names = {"id", "title", "assistant", "created_at", "updated_at", "snippet", *dict(PLAIN)}
+    assert answer.json()["items"][0].keys() == names
     assert answer.json()["next_cursor"] is None
 
 
@@ -253,7 +275,8 @@ async def test_a_change_of_nothing_changes_nothing(client_of, alice, conversatio
     assert await rows() == before
 
 
-async def test_a_deleted_conversation_is_gone_with_all_that_was_said(client_of, alice, finished_run):
+async def test_a_deleted_conversation_is_gone_with_all_that_was_said(client_of, alice, finished_run, settings):
+    settings.UNDO_SECONDS = 0
     run = await finished_run("one two")
     kept = await Conversation.objects.acreate(owner=alice)
     client = client_of(alice)
@@ -268,7 +291,8 @@ async def test_a_deleted_conversation_is_gone_with_all_that_was_said(client_of, 
         assert not await model.objects.aexists()
 
 
-async def test_deleting_ends_the_answer_that_is_being_written(client_of, alice, slow, ask, caplog):
+async def test_deleting_ends_the_answer_that_is_being_written(client_of, alice, slow, ask, caplog, settings):
+    settings.UNDO_SECONDS = 0
     async with slow(), slow("other"):
         run = await ask(await Assistant.objects.aget(slug="slow"))
         other = await ask(await Assistant.objects.aget(slug="other"))
@@ -293,7 +317,7 @@ async def over_or_gone(run):
 
 
 async def test_deleting_takes_the_answers_that_wait_in_line(client_of, alice, slow, words, ask, settings):
-    settings.MAX_RUNS_PER_USER = 1
+    settings.MAX_RUNS_PER_USER, settings.UNDO_SECONDS = 1, 0
     async with slow():
         first = await ask(await Assistant.objects.aget(slug="slow"))
         await first_words(first)
@@ -328,6 +352,7 @@ async def test_messages_tell_all_that_the_page_shows(client_of, alice, script, a
     times = [parse_datetime(message.pop("created_at")) for message in (question, reply)]
     assert times == sorted(times)
     nothing = dict.fromkeys(("error", "finish_reason", "notice", "assistant", "model", "usage", "run_id"))
+    nothing |= {"interrupts": [], "feedback": None, "started_at": None, "finished_at": None}
     assert question == nothing | {
         "id": str(run.message.parent_id),
         "parent_id": None,
@@ -338,6 +363,8 @@ async def test_messages_tell_all_that_the_page_shows(client_of, alice, script, a
     }
     call = {"type": "tool_call", "id": "c1", "name": "clock", "arguments": "", "result": "noon", "error": None}
     counts = {"input_tokens": 5, "output_tokens": 7, "total_tokens": 12}
+    reply["parts"] = untimed(reply["parts"])
+    assert parse_datetime(reply.pop("started_at")) <= parse_datetime(reply.pop("finished_at"))
     assert reply == {
         "id": str(run.message_id),
         "parent_id": str(run.message.parent_id),
@@ -345,6 +372,8 @@ async def test_messages_tell_all_that_the_page_shows(client_of, alice, script, a
         "text": "It is noon.",
         "parts": [call, {"type": "text", "text": "It is noon."}],
         "status": "completed",
+        "interrupts": [],
+        "feedback": None,
         "run_id": str(run.pk),
         "error": None,
         "finish_reason": "length",
@@ -353,6 +382,39 @@ async def test_messages_tell_all_that_the_page_shows(client_of, alice, script, a
         "model": "scripted:tools",
         "usage": counts | {"reasoning_tokens": None, "cached_input_tokens": None},
     }
+
+
+async def test_some_of_the_messages_are_told(client_of, alice, conversation, subtests):
+    run = await conversation.ask("One")
+    one = run.message.parent
+    two, three = [
+        await conversation.messages.acreate(parent=one, role="user", text=text, created_at=one.created_at)
+        for text in ("Two", "Three")
+    ]
+    path = f"/api/conversations/{conversation.pk}/messages"
+
+    async def told(**query):
+        return [item["id"] for item in (await client_of(alice).get(path, query)).json()["items"]]
+
+    at_one_moment = sorted(str(message.pk) for message in (one, two, three))
+    everything = [*at_one_moment, str(run.message_id)]
+    assert await told() == everything
+    for query, expected in (
+        ({"after": everything[1]}, everything[2:]),
+        ({"after": everything[3]}, []),
+        ({"before": everything[2]}, everything[:2]),
+        ({"before": everything[0]}, []),
+        ({"limit": 2}, everything[2:]),
+        ({"limit": 9}, everything),
+        ({"before": everything[3], "limit": 1}, everything[2:3]),
+    ):
+        with subtests.test(repr(query)):
+            assert await told(**query) == expected
+    other = await Conversation.objects.acreate(owner=alice)
+    for name in ("after", "before"):
+        elsewhere = await client_of(alice).get(f"/api/conversations/{other.pk}/messages", {name: everything[0]})
+        assert elsewhere.status_code == 404
+    assert (await client_of(alice).get(path, {"limit": 0})).status_code == 400
 
 
 async def test_messages_tell_which_answer_is_still_being_written(client_of, alice, slow, ask):
@@ -586,6 +648,7 @@ async def test_a_run_tells_its_state(client_of, alice, script, ask):
         "error": None,
         "finish_reason": "stop",
         "notice": None,
+        "interrupts": [],
         "assistant": "counted",
         "model": "scripted:counted",
         "usage": counts | {"reasoning_tokens": None, "cached_input_tokens": None},

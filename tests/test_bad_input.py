@@ -297,12 +297,11 @@ def calls():
 
 async def test_another_method_is_not_allowed(client_of, alice, finished_run, subtests):
     run = await finished_run("one")
-    ids = {"conversation_id": run.conversation_id, "message_id": run.message_id, "run_id": run.pk}
     client, before = client_of(alice), await rows()
     for path, methods in calls().items():
         with subtests.test(path):
             for method in {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY"} - methods:
-                answer = await client.send(method, path.format(**ids), {"text": "Hi"})
+                answer = await client.send(method, path.format(**ids(run)), {"text": "Hi"})
                 if method == "HEAD":
                     assert answer.status_code == 405
                 else:
@@ -319,23 +318,39 @@ async def test_what_is_only_read_takes_nothing(client_of, alice):
 # Who asks, and from where ---------------------------------------------------------------------------------------------
 
 
+def ids(run):
+    """What stands for a parameter in the path of a call."""
+    names = {"conversation_id": run.conversation_id, "message_id": run.message_id, "run_id": run.pk}
+    return names | {"attachment_id": uuid.uuid4(), "token": "token"}
+
+
 def changes(run):
-    """What changes something, as (method, path, body)."""
-    conversation = f"/api/conversations/{run.conversation_id}"
-    yield "POST", "/api/conversations", {}
-    yield "POST", f"{conversation}/messages", {"text": "Hi"}
-    yield "POST", f"/api/messages/{run.message_id}/regenerate", None
-    yield "POST", f"/api/runs/{run.pk}/cancel", None
-    yield "POST", "/api/chat", {"text": "Hi", "assistant": "words"}
-    yield "PATCH", conversation, {"title": "Mine"}
-    yield "DELETE", conversation, None
+    """What changes something, as (method, path, body, code): the code with which this answer's state refuses it."""
+    conversation, message = f"/api/conversations/{run.conversation_id}", f"/api/messages/{run.message_id}"
+    yield "POST", "/api/conversations", {}, None
+    yield "POST", f"{message}/edit", {"text": "Hi"}, "not_yours"
+    yield "POST", f"{message}/continue", None, "not_broken_off"
+    yield "PUT", f"{message}/feedback", {"rating": "up"}, None
+    yield "DELETE", message, None, "begun"
+    yield "POST", f"{message}/regenerate", None, None
+    yield "POST", f"{conversation}/messages", {"text": "Hi"}, None
+    yield "POST", f"/api/runs/{run.pk}/cancel", None, None
+    yield "POST", f"/api/runs/{run.pk}/resume", {"resume": [{"interruptId": "1", "status": "cancelled"}]}, "not_waiting"
+    yield "POST", "/api/chat", {"text": "Hi", "assistant": "words"}, None
+    yield "POST", "/api/attachments", None, "invalid"
+    yield "POST", "/api/import", None, "invalid"
+    yield "PATCH", "/api/me", {"theme": "dark"}, None
+    yield "POST", f"{conversation}/shares", None, None
+    yield "DELETE", "/api/shares/token", None, "not_found"
+    yield "PATCH", conversation, {"title": "Mine"}, None
+    yield "DELETE", conversation, None, None
+    yield "POST", f"{conversation}/restore", None, None
 
 
 async def test_these_are_all_calls_that_change_something(finished_run):
     run = await finished_run("one")
-    ids = {"conversation_id": run.conversation_id, "message_id": run.message_id, "run_id": run.pk}
-    known = {(method, path) for method, path, _ in changes(run)}
-    assert known == {(m, path.format(**ids)) for path, methods in calls().items() for m in methods - {"GET"}}
+    known = {(method, path) for method, path, *_ in changes(run)}
+    assert known == {(m, path.format(**ids(run))) for path, methods in calls().items() for m in methods - {"GET"}}
 
 
 async def test_without_the_csrf_token_nothing_is_changed(client_of, alice, finished_run):
@@ -355,7 +370,7 @@ async def test_without_the_csrf_token_nothing_is_changed(client_of, alice, finis
         client.cookies.pop("csrftoken", None)
         if token:
             client.cookies["csrftoken"] = token
-        for method, path, body in changes(run):
+        for method, path, body, _ in changes(run):
             assert refusal(await client.send(method, path, body, **headers), 403) == "csrf"
     assert await rows() == before
 
@@ -364,15 +379,18 @@ async def test_with_the_csrf_token_it_is(client_of, alice, finished_run):
     run = await finished_run("one")
     client = client_of(alice, enforce_csrf_checks=True)
     client.cookies["csrftoken"] = "a" * 32
-    for method, path, body in changes(run):
+    for method, path, body, code in changes(run):
         answer = await client.send(method, path, body, **{"X-CSRFToken": "a" * 32, "Origin": "http://testserver"})
-        assert answer.status_code < 300, path
+        if code:  # which only who gets so far is told
+            assert refusal(answer, answer.status_code) == code, path
+        else:
+            assert answer.status_code < 300, path
 
 
 async def test_without_a_login_nothing_is_changed(client_of, finished_run):
     run = await finished_run("one")
     before = await rows()
-    for method, path, body in changes(run):
+    for method, path, body, _ in changes(run):
         assert refusal(await client_of().send(method, path, body), 401) == "not_authenticated"
     assert await rows() == before
 

@@ -8,11 +8,11 @@ import pytest
 
 from chat import engine
 from chat.events import Finish, Text, Usage, fold, from_json, text_of
-from chat.models import Assistant, Conversation, Message, Run, RunEvent
+from chat.models import Assistant, Conversation, Message, Run
 from chat.providers import ProviderError
 
 from . import scripted
-from .conftest import over
+from .conftest import journaled, over
 from .test_api import at_once, slow  # noqa: F401
 from .test_bad_input import rows
 
@@ -170,7 +170,7 @@ async def test_the_same_key_for_another_text_is_refused(client_of, alice, words)
 async def begun(events):
     """The run, once so many of its events are in the database."""
     async with asyncio.timeout(5):
-        while await RunEvent.objects.acount() < events:
+        while len(await journaled()) < events:
             await asyncio.sleep(0.01)  # between looks
     return await Run.objects.aget()
 

@@ -8,27 +8,32 @@ import pytest
 
 CHAT = Path(__file__).resolve().parent.parent / "chat"
 
-DOORS = {"engine", "models", "sse", "events", "access"}
+DOORS = {"engine", "models", "sse", "events", "access", "news", "search", "pictures", "carry", "language"}
 MAY_IMPORT = {
     "events": set(),
     "models": {"events"},
-    "tools": set(),
-    "providers": {"events", "tools"},
+    "tools": {"models", "threads"},  # some work with what the person wrote
+    "providers": {"events", "tools", "threads"},
     "threads": set(),
-    "engine": {"providers", "models", "events", "threads"},
+    "engine": {"providers", "models", "events", "threads", "news"},
+    "news": set(),
+    "search": {"models"},
+    "pictures": {"models"},
+    "carry": {"events", "models", "pictures"},
     "sse": {"events"},
     "access": set(),
     "static": set(),
-    "middleware": set(),
+    "language": {"models"},
+    "middleware": {"language"},
     "api": DOORS,
     "views": DOORS,
     "consumers": DOORS | {"api"},  # a message is checked alike on both doors
-    "server": {"engine", "threads"},
+    "server": {"engine", "language", "threads"},
     "routing": {"consumers"},
     "urls": {"views", "api"},
     "admin": {"models", "providers", "tools"},  # which of them exist is checked when an assistant is saved
-    "apps": {"models"},
-    "management": {"models", "engine"},
+    "apps": {"models", "language"},
+    "management": {"models", "engine", "events", "tools", "apps"},
 }
 VENDORS = {"openai": {"providers"}, "httpx2": {"providers"}, "aiohttp": {"providers"}, "langchain": {"providers"}}
 

@@ -9,15 +9,36 @@ CALLS = {
     "/api/conversations": {"get", "post"},
     "/api/conversations/{conversation_id}": {"get", "patch", "delete"},
     "/api/conversations/{conversation_id}/messages": {"get", "post"},
+    "/api/conversations/{conversation_id}/restore": {"post"},
+    "/api/messages/{message_id}": {"delete"},
+    "/api/messages/{message_id}/continue": {"post"},
+    "/api/messages/{message_id}/edit": {"post"},
+    "/api/messages/{message_id}/feedback": {"put"},
     "/api/messages/{message_id}/regenerate": {"post"},
+    "/api/attachments": {"post"},
+    "/api/attachments/{attachment_id}": {"get"},
+    "/api/me": {"get", "patch"},
+    "/api/conversations/{conversation_id}/export": {"get"},
+    "/api/conversations/{conversation_id}/shares": {"get", "post"},
+    "/api/shares/{token}": {"delete"},
+    "/api/export": {"get"},
+    "/api/import": {"post"},
     "/api/runs/{run_id}": {"get"},
     "/api/runs/{run_id}/cancel": {"post"},
     "/api/runs/{run_id}/events": {"get"},
+    "/api/runs/{run_id}/resume": {"post"},
     "/api/chat": {"post"},
 }
 STATUS = {
     "post /api/conversations": "201",
+    "post /api/attachments": "201",
+    "post /api/import": "201",
+    "post /api/conversations/{conversation_id}/shares": "201",
+    "delete /api/shares/{token}": "204",
     "post /api/chat": "200",
+    "delete /api/messages/{message_id}": "204",
+    "put /api/messages/{message_id}/feedback": "204",
+    "post /api/conversations/{conversation_id}/restore": "200",
     "delete /api/conversations/{conversation_id}": "204",
 }
 
@@ -75,7 +96,14 @@ async def test_it_tells_what_goes_in_and_comes_out(client_of):
 
     send = calls["/api/conversations/{conversation_id}/messages"]["post"]
     body = named(send["requestBody"]["content"])
-    assert body["properties"].keys() == {"text", "assistant", "parent_id"}
+    assert body["properties"].keys() == {
+        "text",
+        "assistant",
+        "parent_id",
+        "time_zone",
+        "attachments",
+        "documents",
+    }
     assert body["required"] == ["text"]
     assert body["properties"]["text"]["maxLength"] == 100_000
     created = named(send["responses"]["202"]["content"])

@@ -18,6 +18,21 @@ def test_collected_files_have_hashed_names_also_in_imports(settings, tmp_path):
     assert all(re.search(r"\.[0-9a-f]{12}\.js$", name) for name in imports)
 
 
+def test_all_that_scripts_and_styles_load_later_has_a_hashed_name_too(settings, tmp_path):
+    settings.STATIC_ROOT = tmp_path
+    settings.STORAGES = settings.STORAGES | {"staticfiles": {"BACKEND": "chat.static.HashedStaticFiles"}}
+    call_command("collectstatic", interactive=False, verbosity=0)
+    later = set()
+    for path in (tmp_path / "chat/js").glob(f"*.{12 * '[0-9a-f]'}.js"):
+        for name in re.findall(r'(?:from|import|import\() ?"(\.[^"]+)"', path.read_text()):
+            assert re.search(r"\.[0-9a-f]{12}\.js$", name), f"{path.name} imports {name}"
+            later.add((path.parent / name).resolve())
+    for path in (tmp_path / "vendor/katex").glob(f"*.{12 * '[0-9a-f]'}.css"):
+        later |= {(path.parent / name).resolve() for name in re.findall(r'url\("([^"]+)"\)', path.read_text())}
+    assert {"highlight", "katex", "KaTeX_Main-Regular"} <= {path.name.partition(".")[0] for path in later}
+    assert all(path.exists() for path in later)
+
+
 def test_before_they_are_collected_files_have_their_own_names(tmp_path):
     storage = HashedStaticFiles(location=tmp_path, base_url="/static/")
     assert storage.stored_name("chat/js/page.js") == "chat/js/page.js"

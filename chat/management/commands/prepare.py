@@ -3,6 +3,8 @@ import secrets
 from django.contrib.auth import get_user_model
 from django.core.management import BaseCommand, call_command
 
+from chat.apps import offer_models_of_ollama
+
 
 class Command(BaseCommand):
     help = "Bring the database up to date and make the first login, once; then say where the site will be."
@@ -13,6 +15,7 @@ class Command(BaseCommand):
 
     def handle(self, *, address, collect_static, **options):
         call_command("migrate", interactive=False, verbosity=0)
+        offer_models_of_ollama()
         if collect_static:
             call_command("collectstatic", interactive=False, verbosity=0)
         people = get_user_model().objects
