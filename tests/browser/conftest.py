@@ -7,6 +7,11 @@ from tests.site import Site, Upstream
 
 from .provider import ASSISTANTS
 
+MORE = {  # of some assistants' fields
+    "seer": {"sees_images": True},
+    "echo": {"starters": ["Say hello", "Say **goodbye**"]},
+}
+AGENTS = {"mathematician": "calculator", "secretary": "send_mail"}  # with the tools of tests.browser.tools
 QUIET = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
 
 
@@ -18,17 +23,35 @@ def model_server():
     upstream.close()
 
 
-@pytest.fixture(scope="session")
-def site(tmp_path_factory, model_server):
-    """The address of a real server process with alice, bob and charlie, and the assistants of `.provider`."""
+def prepared(folder, model_server, **environment):
     openai = {"OPENAI_BASE_URL": model_server.base_url, "OPENAI_API_KEY": "sk-test", "OPENAI_MODEL": "scripted"}
-    server = Site(tmp_path_factory.mktemp("site"), "tests.browser.asgi:application", **openai)
-    rows = [{"slug": slug, "name": slug.title(), "description": says} for slug, says in ASSISTANTS.items()]
+    server = Site(folder, "tests.browser.asgi:application", **openai, **environment)
+    rows = [
+        {"slug": slug, "name": slug.title(), "description": says, "model": f"browser:{slug}"} | MORE.get(slug, {})
+        for slug, says in ASSISTANTS.items()
+    ]
+    for slug, tool in AGENTS.items():
+        rows.append({"slug": slug, "name": slug.title(), "model": "openai:use", "tools": [tool]})
     server.shell(
         "from chat.models import Assistant\n"
         "demo = Assistant.objects.get(slug='demo'); demo.is_default = True; demo.save()\n"
-        f"for row in {rows!r}: Assistant.objects.create(model='browser:' + row['slug'], **row)"
+        f"for row in {rows!r}: Assistant.objects.create(**row)"
     )
+    return server
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory, model_server):
+    """The address of a real server process with alice, bob and charlie, and the assistants of `.provider`."""
+    server = prepared(tmp_path_factory.mktemp("site"), model_server)
+    yield server.start().url
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def hasty_site(tmp_path_factory, model_server):
+    """The same where a tool waits for the person's yes for four seconds."""
+    server = prepared(tmp_path_factory.mktemp("hasty"), model_server, APPROVAL_SECONDS="4")
     yield server.start().url
     server.close()
 

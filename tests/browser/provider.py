@@ -5,9 +5,14 @@ with the slug and the model `browser:<slug>` for each of ASSISTANTS.
 """
 
 import asyncio
+import json
+import secrets
 
-from chat.events import Finish, Reasoning, Text, ToolCallArgs, ToolCallEnd, ToolCallResult, ToolCallStart
+from chat.engine.speech import GO_ON
+from chat.events import Approval, Finish, Reasoning, Text, ToolCallArgs, ToolCallEnd, ToolCallResult, ToolCallStart
 from chat.providers import ProviderError
+
+from .gates import gates
 
 ASSISTANTS = {
     "echo": "Says what you say.",
@@ -15,15 +20,38 @@ ASSISTANTS = {
     "flaky": "Breaks off in the middle, and answers when it is asked again.",
     "tools": "Thinks, and uses two tools, of which one fails.",
     "long": "Stops at its length limit.",
+    "halves": "Stops in mid-sentence, and goes on when it is asked to.",
+    "seer": "Tells how large the images are that it is shown.",
+    "reader": "Tells how long the texts are that it is given.",
+    "waits": "Uses a tool that takes until the test opens its gate.",
+    "many": "Uses more tools than one wants to see.",
+    "bursts": "Says what you say, a lot of it at a time.",
+    "mirror": "Thinks, finds and says what you say.",
+    "asks": "Uses a tool that needs a yes.",
+    "asks-twice": "Uses two tools at once that need a yes each.",
 }
 
 broke_off = set()  # the questions that `flaky` has failed on
 
 
 async def reply(request):
-    question = "".join(part["text"] for part in request.turns[-1][1] if part["type"] == "text")
-    async for piece in globals()[request.model](question):
+    if request.model in ("seer", "reader"):
+        async for piece in told_about(request):
+            yield piece
+        return
+    asked = [parts for role, parts in request.turns if role == "user"][-1]
+    question = "".join(part["text"] for part in asked if part["type"] == "text")
+    if request.answers:
+        async for piece in answered(request.answers, question):
+            yield piece
+        return
+    async for piece in globals()[request.model.replace("-", "_")](question):
         yield piece
+
+
+def gate(question):
+    """Waits for the gate that the question's last word names."""
+    return gates[question.split()[-1]].wait()
 
 
 async def echo(question):
@@ -66,3 +94,100 @@ async def tools(question):
 async def long(question):
     yield Text("As much as there was room for")
     yield Finish("length")
+
+
+async def halves(question):
+    if question == GO_ON:
+        yield Reasoning("Where was I?")
+        yield Text(" ends here.")
+        yield Finish("stop")
+    else:
+        yield Text("This sentence")
+        yield Finish("length")
+
+
+async def told_about(request):
+    for part in request.turns[-1][1]:
+        if part["type"] == "image":
+            yield Text(f"An image, {part['width']} by {part['height']}. ")
+        else:
+            yield Text(f"A text of {len(part['text'])}. ")
+    yield Finish("stop")
+
+
+def call(name, **arguments):
+    """The pieces of a call that is under way, and its id."""
+    id = f"call_{secrets.token_hex(4)}"
+    return id, [ToolCallStart(id, name), ToolCallArgs(id, json.dumps(arguments)), ToolCallEnd(id)]
+
+
+async def bursts(question):
+    for start in range(0, len(question), 200):
+        yield Text(question[start : start + 200])
+        await asyncio.sleep(0.4)
+    yield Finish("stop")
+
+
+async def mirror(question):
+    yield Reasoning(question)
+    id, pieces = call("look_up", words=question)
+    for piece in pieces:
+        yield piece
+    yield ToolCallResult(id, question)
+    yield Text(question)
+    yield Finish("stop")
+
+
+async def waits(question):
+    yield Reasoning("The person wants a number.\n\nI had better use the calculator.")
+    id, pieces = call("calculator", expression="sqrt(71)")
+    for piece in pieces:
+        yield piece
+    await gate(question)
+    yield ToolCallResult(id, "8.426149773176359")
+    async for piece in slow(question):
+        yield piece
+
+
+async def many(question):
+    for number in range(1, 7):
+        id, pieces = call("search_conversations", words=f"word {number}")
+        for piece in pieces:
+            yield piece
+        yield ToolCallResult(id, json.dumps({"found": number}), metadata={"error": True} if number == 4 else None)
+    if "gate:" in question:
+        await gate(question)
+    yield Text("Nothing of use was found.")
+    yield Finish("stop")
+
+
+async def asks(question):
+    yield Text("I can send it for you.")
+    id, pieces = call("send_mail", to="bob@example.com", subject=question, text="Dear Bob,\n\nare you free?\n\nAlice")
+    for piece in pieces:
+        yield piece
+    yield Approval(id, "May this mail be sent?")
+    yield Finish("tool_calls")
+
+
+async def asks_twice(question):
+    for place in ("Rome", "Oslo"):
+        id, pieces = call("book_table", place=place, people=2)
+        for piece in pieces:
+            yield piece
+        yield Approval(id, f"May a table in {place} be booked?")
+    yield Finish("tool_calls")
+
+
+async def answered(answers, question):
+    if question.startswith("Slowly"):
+        await gate(question)
+    for id, is_allowed in answers.items():
+        if is_allowed:
+            yield ToolCallResult(id, "Done.")
+        else:
+            yield ToolCallResult(id, "You did not allow this.", metadata={"error": True})
+    for word in ("It", " is", " sent." if all(answers.values()) else " not sent."):
+        yield Text(word)
+        await asyncio.sleep(0.05)
+    yield Finish("stop")

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict"
 import { test } from "node:test"
 
-import { apply, branch, isOpen, merge, newReply, reduce, textOf } from "../../static/chat/js/state.js"
+import {
+  answerOf, apply, branch, inLine, isOpen, isUnfinished, liveIn, merge, newReply, reduce, sectionsOf, textOf, turns,
+} from "../../static/chat/js/state.js"
 
 const reply = (changes = {}) => ({ ...newReply({ id: "r", run_id: "run" }), ...changes })
 const played = (...events) => events.reduce((state, event, index) => apply(state, event, index + 1), reply())
@@ -18,6 +20,7 @@ const callArgs = (id, delta) => ({ type: "TOOL_CALL_ARGS", toolCallId: id, delta
 const callEnd = (id) => ({ type: "TOOL_CALL_END", toolCallId: id })
 const callResult = (id, content, metadata) =>
   ({ type: "TOOL_CALL_RESULT", messageId: `r:tool:${id}`, toolCallId: id, content, ...(metadata && { metadata }) })
+const at = (event, timestamp) => ({ ...event, timestamp })
 const finished = (outcome = "success", result = { finishReason: "stop", notice: null }) =>
   ({ type: "RUN_FINISHED", threadId: "c", runId: "run", outcome: { type: outcome }, result, usage: [{ inputTokens: 1 }] })
 
@@ -56,6 +59,49 @@ test("a tool that failed has an error and no result", () => {
   const [part] = played(started, callStart("a", "clock"), callEnd("a"), callResult("a", "No such zone.", { error: true })).parts
   assert.equal(part.error, "No such zone.")
   assert.equal(part.result, null)
+})
+
+test("thoughts and tools tell how long they took, where both ends are timed", () => {
+  const state = played(at(thoughtStart[0], 1000), thoughtStart[1], thought("Hm."), thoughtEnd[0], at(thoughtEnd[1], 4500),
+    at(callStart("a", "clock"), 5000), callEnd("a"), at(callStart("b", "clock"), 5100), callEnd("b"), callStart("c", "clock"),
+    at(callResult("b", "No.", { error: true }), 5350), at(callResult("a", "noon"), 5001), at(callResult("c", "noon"), 6000))
+  assert.deepEqual(state.parts.map(({ seconds }) => seconds), [3.5, 0.001, 0.25, undefined])
+  assert.deepEqual(state.parts.map((part) => "seconds" in part), [true, true, true, false])
+})
+
+test("a clock that was put back makes no negative time", () => {
+  const [part] = played(at(callStart("a", "clock"), 5000), callEnd("a"), at(callResult("a", "noon"), 4000)).parts
+  assert.equal(part.seconds, 0)
+})
+
+test("each thought has its own time", () => {
+  const named = (events, id) => events.map((event) => ({ ...event, messageId: id }))
+  const one = [...named(thoughtStart, "t1"), thought("One"), ...named(thoughtEnd, "t1")]
+  const two = [...named(thoughtStart, "t2"), thought("Two"), ...named(thoughtEnd, "t2")]
+  const times = [1000, , , , 2000, 3000, , , , 3100]
+  const events = [...one, ...two].map((event, index) => (times[index] ? at(event, times[index]) : event))
+  assert.deepEqual(played(...events).parts, [
+    { type: "reasoning", text: "One", seconds: 1 }, { type: "reasoning", text: "Two", seconds: 0.1 },
+  ])
+})
+
+test("the result of a call that an earlier reply made is a part of its own", () => {
+  const state = played(started, at(callResult("before", "sent"), 7000), callResult("other", "No.", { error: true }),
+    textStart, text("Done."), textEnd, finished())
+  assert.deepEqual(state.parts, [
+    { type: "tool_result", id: "before", result: "sent", error: null },
+    { type: "tool_result", id: "other", result: null, error: "No." },
+    { type: "text", text: "Done." },
+  ])
+})
+
+test("a reply that waits for the person is complete and keeps what it asks", () => {
+  const interrupts = [{ id: "run:1", reason: "tool_call", message: "Send it?", toolCallId: "a", expiresAt: "2030-01-01T00:00:00+00:00" }]
+  const end = { ...finished("interrupt", { finishReason: "tool_calls", notice: null }), outcome: { type: "interrupt", interrupts } }
+  const state = played(started, callStart("a", "send_mail"), callEnd("a"), end)
+  assert.equal(state.status, "completed")
+  assert.deepEqual(state.interrupts, interrupts)
+  assert.deepEqual(played(started, finished()).interrupts, [])
 })
 
 test("the end tells reason, notice and usage", () => {
@@ -126,14 +172,28 @@ test("a snapshot without the reply empties it", () => {
 test("a snapshot brings thoughts, tool calls and their results", () => {
   const messages = [
     { id: "u", role: "user", content: "when?" },
-    { id: "t", role: "reasoning", content: "Look at the clock." },
+    { id: "r:reasoning:1", role: "reasoning", content: "Look at the clock." },
     { id: "r", role: "assistant", content: "Noon.", toolCalls: [{ id: "a", type: "function", function: { name: "clock", arguments: "{}" } }] },
-    { id: "x", role: "tool", toolCallId: "a", content: "12:00" },
+    { id: "r:tool:a", role: "tool", toolCallId: "a", content: "12:00" },
   ]
   assert.deepEqual(apply(reply(), { type: "MESSAGES_SNAPSHOT", messages }, 2).parts, [
     { type: "reasoning", text: "Look at the clock." },
     { type: "text", text: "Noon." },
     { type: "tool_call", id: "a", name: "clock", arguments: "{}", result: "12:00", error: null },
+  ])
+})
+
+test("a snapshot gives a reply its own pieces only, not those of the reply that it goes on with", () => {
+  const messages = [
+    { id: "u", role: "user", content: "send it" },
+    { id: "q:reasoning:1", role: "reasoning", content: "A mail, then." },
+    { id: "q", role: "assistant", content: "I will.", toolCalls: [{ id: "a", type: "function", function: { name: "send_mail", arguments: "{}" } }] },
+    { id: "r", role: "assistant", content: "It is sent." },
+    { id: "r:tool:a", role: "tool", toolCallId: "a", content: "Failed.", error: "Failed." },
+  ]
+  assert.deepEqual(apply(reply(), { type: "MESSAGES_SNAPSHOT", messages }, 2).parts, [
+    { type: "text", text: "It is sent." },
+    { type: "tool_result", id: "a", result: null, error: "Failed." },
   ])
 })
 
@@ -151,6 +211,23 @@ test("the branch ends in the newest message and follows the parents", () => {
   ]
   assert.deepEqual(branch(tree).map(({ id }) => id), ["1", "2", "3", "4b"])
   assert.deepEqual(branch([]), [])
+})
+
+test("the branch ends in the message that was chosen, while it is there", () => {
+  const tree = [{ id: "1", parent_id: null }, { id: "2", parent_id: "1" }, { id: "2b", parent_id: "1" }]
+  assert.deepEqual(branch(tree, "2").map(({ id }) => id), ["1", "2"])
+  assert.deepEqual(branch(tree, "gone").map(({ id }) => id), ["1", "2b"])
+})
+
+test("the first open reply is the one that is written, and those behind it wait with their questions", () => {
+  const says = (id, parent_id, status) => ({ id, parent_id, status, role: "assistant" })
+  const asks = (id, parent_id) => ({ id, parent_id, status: "completed", role: "user" })
+  const messages = [asks("q"), says("a", "q", "in_progress"), asks("r", "a"), says("b", "r", "queued"), asks("s", "b"), says("c", "s", "queued")]
+  assert.equal(liveIn(messages).id, "a")
+  const { begun, waiting } = inLine(messages)
+  assert.deepEqual(begun.map(({ id }) => id), ["q", "a", "r", "s"])
+  assert.deepEqual([...waiting], ["r", "s"])
+  assert.equal(liveIn([asks("q"), says("a", "q", "completed")]), undefined)
 })
 
 test("parents that form a circle end", () => {
@@ -175,4 +252,144 @@ test("an open reply that nobody reads here yet starts from nothing", () => {
 test("a reader that saw the end is not opened again by an older row", () => {
   const over = played(started, textStart, text("all"), textEnd, finished())
   assert.equal(merge([over], [{ id: "r", run_id: "run", role: "assistant", status: "in_progress", parts: [] }])[0], over)
+})
+
+// What a page shows of a branch
+
+const NOON = Date.parse("2030-01-01T12:00:00Z")
+const waitsFor = (...ids) => ids.map((id, index) => ({
+  id: `run:${index + 1}`, reason: "tool_call", message: "May I?", toolCallId: id, expiresAt: "2030-01-01T12:00:00+00:00",
+}))
+const asked = (...ids) => ({
+  ...newReply({ id: "r", run_id: "run", parent_id: "u", assistant: "helper" }), status: "completed", interrupts: waitsFor(...ids),
+  parts: ids.map((id) => ({ type: "tool_call", id, name: "send_mail", arguments: "{}", result: null, error: null })),
+})
+const goesOn = (changes) => ({ ...newReply({ id: "r2", run_id: "run2", parent_id: "r", assistant: "helper" }), ...changes })
+const statesOf = ({ parts }) => parts.filter((part) => part.type !== "text").map(({ state }) => state)
+const shown = (replies, { isLast = true, now = NOON - 1 } = {}) => answerOf(replies, { isLast, now })
+
+test("replies that follow each other are one answer", () => {
+  const [u, r, r2, u2, r3] = [
+    { id: "u", role: "user" }, asked("a"), goesOn(), { id: "u2", role: "user" }, { id: "r3", role: "assistant" },
+  ]
+  assert.deepEqual(turns([u, r, r2, u2, r3]), [[u], [r, r2], [u2], [r3]])
+  assert.deepEqual(turns([]), [])
+})
+
+test("a call stands as its run does", () => {
+  const live = played(started, at(callStart("a", "clock"), 1000), callEnd("a"), callStart("b", "clock"), callEnd("b"),
+    callResult("b", "noon"), callStart("c", "clock"), callEnd("c"), callResult("c", "No.", { error: true }))
+  assert.deepEqual(statesOf(shown([live])), ["running", "done", "failed"])
+  assert.equal(shown([live]).parts[0].since, 1000)
+  for (const status of ["cancelled", "failed", "interrupted", "completed"]) {
+    assert.deepEqual(statesOf(shown([{ ...live, status }])), ["stopped", "done", "failed"])
+  }
+})
+
+test("the last thought is under way until its end is told", () => {
+  const thinking = played(started, at(thoughtStart[0], 1000), thoughtStart[1], thought("Hm."))
+  assert.deepEqual(statesOf(shown([thinking])), ["running"])
+  assert.equal(shown([thinking]).parts[0].since, 1000)
+  assert.deepEqual(statesOf(shown([apply(thinking, at(thoughtEnd[1], 2000), 9)])), ["done"])
+  assert.deepEqual(statesOf(shown([apply(thinking, callStart("a", "clock"), 9)])), ["done", "running"])
+  assert.deepEqual(statesOf(shown([{ ...thinking, status: "cancelled" }])), ["done"])
+})
+
+test("what needs a yes waits, expires by itself, and is of no use once the conversation went on", () => {
+  const waiting = shown([asked("a", "b")])
+  assert.deepEqual(statesOf(waiting), ["waiting", "waiting"])
+  assert.deepEqual(waiting.asks.map(({ id, isExpired, call }) => [id, isExpired, call.id]), [["run:1", false, "a"], ["run:2", false, "b"]])
+  const late = shown([asked("a")], { now: NOON })
+  assert.deepEqual(statesOf(late), ["expired"])
+  assert.ok(late.asks[0].isExpired)
+  const over = shown([asked("a")], { isLast: false })
+  assert.deepEqual(statesOf(over), ["unused"])
+  assert.deepEqual(over.asks, [])
+})
+
+test("a question without an end does not expire", () => {
+  const reply = asked("a")
+  delete reply.interrupts[0].expiresAt
+  assert.deepEqual(statesOf(shown([reply], { now: Infinity })), ["waiting"])
+})
+
+test("an answered call runs in the reply that goes on, which tells its result", () => {
+  const running = shown([asked("a"), goesOn({ status: "queued" })])
+  assert.deepEqual(statesOf(running), ["running"])
+  assert.deepEqual(running.asks, [])
+  const result = { type: "tool_result", id: "a", result: "Sent.", error: null }
+  const parts = [result, { type: "text", text: "It is sent." }]
+  const done = shown([asked("a"), goesOn({ status: "completed", parts })])
+  assert.deepEqual(done.parts, [
+    { type: "tool_call", id: "a", name: "send_mail", arguments: "{}", result: "Sent.", error: null, state: "done", since: undefined, isAsked: true },
+    { type: "text", text: "It is sent." },
+  ])
+  assert.deepEqual([done.id, done.assistant, done.run_id, textOf(done)], ["r", "helper", "run2", "It is sent."])
+  const refused = shown([asked("a"), goesOn({ status: "completed", parts: [{ ...result, result: null, error: "No." }] })])
+  assert.deepEqual(statesOf(refused), ["failed"])
+  assert.deepEqual(statesOf(shown([asked("a"), goesOn({ status: "failed" })])), ["stopped"])
+})
+
+test("a call of an answer that broke off stays stopped when the answer goes on", () => {
+  const broken = { ...asked("a"), status: "interrupted", interrupts: [] }
+  assert.deepEqual(statesOf(shown([broken, goesOn({ status: "in_progress" })])), ["stopped"])
+})
+
+test("the reply that goes on may wait for a yes, too", () => {
+  const again = { ...asked("b"), id: "r2", run_id: "run2", parent_id: "r" }
+  again.parts.unshift({ type: "tool_result", id: "a", result: "Sent.", error: null })
+  const answer = shown([asked("a"), again])
+  assert.deepEqual(statesOf(answer), ["done", "waiting"])
+  assert.deepEqual(answer.asks.map(({ call }) => call.id), ["b"])
+})
+
+const brokeOff = (parts, changes = {}) => ({ ...newReply({ id: "r", run_id: "run", parent_id: "u" }), status: "interrupted", parts, ...changes })
+const says = (text) => ({ type: "text", text })
+const thinks = (text) => ({ type: "reasoning", text })
+const told = ({ parts }) => parts.map(({ type, text, name }) => [type, text ?? name])
+
+test("an answer that had broken off goes on in mid-sentence, as one text", () => {
+  for (const changes of [{}, { status: "cancelled" }, { status: "completed", finish_reason: "length" }]) {
+    const before = brokeOff([thinks("Hm."), says("Half an")], changes)
+    assert.ok(isUnfinished(before))
+    const whole = shown([before, goesOn({ status: "completed", parts: [says(" answer."), says("More.")] })])
+    assert.deepEqual(told(whole), [["reasoning", "Hm."], ["text", "Half an answer."], ["text", "More."]])
+  }
+})
+
+test("what the model thinks and does before it goes on parts no sentence", () => {
+  const use = { type: "tool_call", id: "a", name: "clock", arguments: "{}", result: "noon", error: null }
+  const whole = shown([brokeOff([says("It is")]), goesOn({ status: "in_progress", parts: [thinks("Which hour?"), use, says(" noon."), thinks("Good.")] })])
+  assert.deepEqual(told(whole), [["reasoning", "Which hour?"], ["tool_call", "clock"], ["text", "It is noon."], ["reasoning", "Good."]])
+  assert.deepEqual(whole.parts.map(({ state }) => state), ["done", "done", undefined, "running"])
+})
+
+test("it goes on more than once", () => {
+  const second = brokeOff([says(" an")], { id: "r2", parent_id: "r" })
+  const whole = shown([brokeOff([says("Half")]), second, goesOn({ id: "r3", status: "completed", parts: [says(" answer.")] })])
+  assert.deepEqual(told(whole), [["text", "Half an answer."]])
+})
+
+test("only a text that broke off goes on", () => {
+  const complete = { ...asked("a"), interrupts: waitsFor("a") }
+  complete.parts.push(says("May I?"))
+  const result = { type: "tool_result", id: "a", result: "Sent.", error: null }
+  assert.deepEqual(told(shown([complete, goesOn({ status: "completed", parts: [result, says("Sent.")] })])),
+    [["tool_call", "send_mail"], ["text", "May I?"], ["text", "Sent."]])
+  const inThought = brokeOff([says("So."), thinks("Hm")])
+  assert.deepEqual(told(shown([inThought, goesOn({ status: "completed", parts: [says("Well.")] })])),
+    [["text", "So."], ["reasoning", "Hm"], ["text", "Well."]])
+})
+
+test("a result whose call is nowhere is still shown", () => {
+  assert.deepEqual(statesOf(shown([goesOn({ status: "completed", parts: [{ type: "tool_result", id: "a", result: "Sent.", error: null }] })])), ["done"])
+})
+
+test("steps in a row stand together, and blank text between them does not part them", () => {
+  const [think, use, say] = [{ type: "reasoning" }, { type: "tool_call" }, { type: "text", text: "So." }]
+  const blank = { type: "text", text: "\n\n" }
+  assert.deepEqual(sectionsOf([think, blank, use, say, use]), [
+    { type: "steps", steps: [think, use] }, say, { type: "steps", steps: [use] },
+  ])
+  assert.deepEqual(sectionsOf([blank, { type: "of a later version" }]), [])
 })

@@ -1,65 +1,93 @@
-// The form at the foot of the page. What is typed stays there, and in the tab's storage, until the server has it.
+// The form at the foot of the page. What is written stays there, and in the browser's storage, until it is sent.
 
+import { newKey } from "./api.js";
+import { Attachments } from "./attachments.js";
 import { find, say } from "./dom.js";
+import { sends } from "./enter.js";
 import { words } from "./words.js";
+
+const LONG = 4_000 // characters; a longer paste is a text of its own
+const REST = 300 // ms after a keystroke until the draft is kept
 
 export class Composer {
   #form
   #field
   #limit
-  #onSend
+  #hooks
   #drafts
+  #attachments
   #place = null // the conversation that this draft is for
-  #key = null // names one send; the same text tried again keeps it
+  #key = null // names the send that the text comes back from
   #isLive = false
   #isSending = false
+  #timer
 
-  // `onSend(text, key)` resolves when the server has it, or throws what carries a sentence.
-  constructor(form, { user, limit, onSend, onStop }) {
+  // Hooks: sendKey(), "enter" or "ctrl+enter"; onSend({key, text, images, documents}), when the person sends it; onStop();
+  // upload and viewer as Attachments wants them; assistant(), which may not see images; isKept(), not so in a temporary
+  // chat.
+  constructor(form, { drafts, limit, ...hooks }) {
     this.#form = form
     this.#field = form.elements.text
     this.#limit = limit
-    this.#onSend = onSend
-    this.#drafts = new Drafts(user)
-    form.addEventListener("submit", (event) => {
-      event.preventDefault()
-      this.#send()
+    this.#hooks = hooks
+    this.#drafts = drafts
+    this.#attachments = new Attachments(find("enclosed", form), {
+      limit,
+      upload: hooks.upload,
+      viewer: hooks.viewer,
+      mayAddImages: () => this.#mayAddImages(),
+      onChange: () => this.#changed(),
+      onProblem: (sentence) => this.problem(sentence),
+      onAsText: (text) => this.#insert(text),
+      onLeave: () => this.focus(),
     })
-    find("stop", form).addEventListener("click", (event) => {
-      event.currentTarget.disabled = true // until the reply has ended
-      this.#field.focus()
-      onStop()
-    })
-    this.#field.addEventListener("keydown", (event) => {
-      if (event.key !== "Enter" || event.shiftKey || isComposing(event)) return
-      event.preventDefault()
-      this.#send()
-    })
-    this.#field.addEventListener("input", () => {
-      this.#key = null
-      this.#drafts.keep(this.#place, this.#field.value)
-      this.problem("")
-      this.#show()
-    })
+    this.#listen()
   }
 
-  // Show the draft of that conversation; null is a new one.
+  get isEmpty() {
+    return !this.#field.value.trim() && this.#attachments.isEmpty
+  }
+
+  // Show the draft of that conversation.
   open(place) {
+    this.keep()
     this.#place = place
-    this.#field.value = this.#drafts.of(place)
-    this.#key = null
+    this.#set(this.#drafts.of(place))
     this.problem("")
-    this.#show()
   }
 
   // The new conversation has got its name.
   moveTo(place) {
-    this.#drafts.keep(this.#place, "")
+    this.keep()
+    this.#drafts.keep(this.#place, this.#draft("", [], []))
     this.#place = place
+    this.keep()
   }
 
   focus() {
     this.#field.focus({ preventScroll: true })
+  }
+
+  // Put this in front of what is being written: it was sent, and comes back. With a key it may have arrived all the same.
+  restore({ text, images, documents, key = null }) {
+    const isAlone = !this.#field.value.trim()
+    this.#field.value = isAlone ? text : `${text}\n\n${this.#field.value}`
+    this.#attachments.add({ images, documents })
+    this.#key = isAlone ? key : null
+    this.keep()
+    this.#show()
+  }
+
+  // A passage that the person wants to write about.
+  quote(text) {
+    const passage = text.trim().replace(/^/gm, "> ").replace(/^> $/gm, ">")
+    const before = this.#field.value.trimEnd()
+    this.#field.value = `${before}${before && "\n\n"}${passage}\n\n`
+    this.#key = null
+    this.focus()
+    this.#field.setSelectionRange(this.#field.value.length, this.#field.value.length)
+    this.#field.scrollTop = this.#field.scrollHeight
+    this.#changed()
   }
 
   // The next send is another one, even with the same text.
@@ -69,7 +97,8 @@ export class Composer {
 
   // While a reply is being written there is a stop button.
   live(isLive) {
-    if (isLive !== this.#isLive) find("stop", this.#form).disabled = false
+    if (isLive === this.#isLive) return // showing it measures the field, and a page that streams asks in every frame
+    find("stop", this.#form).disabled = false
     this.#isLive = isLive
     this.#show()
   }
@@ -85,31 +114,116 @@ export class Composer {
     say(element, sentence)
   }
 
-  async #send() {
-    const text = this.#field.value
-    if (!text.trim() || this.#isLive || this.#isSending) return
-    const count = [...text].length // as the server counts: characters, not halves of them
-    if (count > this.#limit) return this.problem(words.tooLong(this.#limit))
-    const place = this.#place
-    this.#key ??= newKey()
-    this.#sending(true)
-    this.problem("")
-    try {
-      await this.#onSend(text, this.#key)
-      this.#drafts.keep(place, "")
-      if (this.#field.value === text) this.#empty()
-    } catch (error) {
-      if (this.#place !== place) return
-      if (error.isRefusal) this.startAnew()
-      this.problem(error.message)
-    } finally {
-      this.#sending(false)
-    }
+  // Nothing of it is left, here or in the browser.
+  forget() {
+    clearTimeout(this.#timer)
+    this.#set(this.#draft("", [], []))
+    this.#drafts.forget()
   }
 
-  #empty() {
-    this.#key = null
-    this.#field.value = ""
+  // Write the draft down now.
+  keep() {
+    clearTimeout(this.#timer)
+    if (this.#place && this.#hooks.isKept()) this.#drafts.keep(this.#place, this.#draft(this.#field.value, this.#attachments.images, this.#attachments.documents))
+  }
+
+  addFiles(files) {
+    return this.#attachments.addFiles(files)
+  }
+
+  #listen() {
+    const form = this.#form
+    form.addEventListener("submit", (event) => {
+      event.preventDefault()
+      this.#send()
+    })
+    find("stop", form).addEventListener("click", (event) => {
+      event.currentTarget.disabled = true // until the reply has ended
+      this.#field.focus()
+      this.#hooks.onStop()
+    })
+    this.#field.addEventListener("keydown", (event) => {
+      if (!sends(event, this.#hooks.sendKey())) return
+      event.preventDefault()
+      this.#send()
+    })
+    this.#field.addEventListener("input", () => {
+      this.#key = null
+      this.problem("")
+      this.#changed()
+    })
+    this.#field.addEventListener("paste", (event) => this.#paste(event))
+    find("attach", form).addEventListener("click", () => find("files", form).click())
+    find("files", form).addEventListener("change", async ({ target }) => {
+      this.problem("")
+      await this.addFiles([...target.files])
+      target.value = ""
+    })
+    addEventListener("pagehide", () => this.keep())
+    addEventListener("resize", () => this.#fit())
+  }
+
+  // Programs copy a picture of a text beside the text; the text is meant.
+  #paste(event) {
+    const { clipboardData } = event
+    const text = clipboardData.getData("text/plain")
+    const isLong = text.length > LONG
+    if (!isLong && (text || !clipboardData.files.length)) return
+    event.preventDefault()
+    this.problem("")
+    if (isLong) this.#attachments.addPasted(text)
+    else this.addFiles([...clipboardData.files])
+  }
+
+  // As if it was typed, so that it can be undone.
+  #insert(text) {
+    this.focus()
+    if (!document.execCommand("insertText", false, text)) this.#field.setRangeText(text, this.#field.selectionStart, this.#field.selectionEnd, "end")
+    this.#changed()
+  }
+
+  #mayAddImages() {
+    const { name, sees_images } = this.#hooks.assistant() ?? {}
+    return name && !sees_images ? words.seesNoImages(name) : ""
+  }
+
+  async #send() {
+    const text = this.#field.value
+    if (this.#isSending) return
+    if (!text.trim()) return this.isEmpty ? undefined : this.problem(words.writeSomething)
+    const count = [...text].length // as the server counts: characters, not halves of them
+    if (count > this.#limit) return this.problem(words.tooLong(this.#limit))
+    const blind = this.#attachments.images.length ? this.#mayAddImages() : ""
+    if (blind) return this.problem(blind)
+    const place = this.#place
+    this.problem("")
+    this.#sending(true)
+    const isComplete = await this.#attachments.settled()
+    this.#sending(false)
+    if (place !== this.#place) return
+    if (!isComplete) return this.problem(words.imageNotUploaded)
+    const { images, documents } = this.#attachments
+    const key = this.#key ?? newKey()
+    this.#set(this.#draft("", [], []))
+    this.keep()
+    this.#hooks.onSend({ key, text, images, documents })
+  }
+
+  #draft(text, images, documents) {
+    return { text, images, documents, key: this.#key }
+  }
+
+  #set({ text, images, documents, key }) {
+    this.#field.value = text
+    this.#attachments.set({ images, documents })
+    this.#key = text ? key : null
+    this.#show()
+  }
+
+  #changed() {
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => this.keep(), REST)
+    this.#show()
   }
 
   #sending(isSending) {
@@ -119,46 +233,17 @@ export class Composer {
     this.#show()
   }
 
+  // While an answer is written, the stop button stands alone until there is something to send after it.
   #show() {
-    find("send", this.#form).disabled = !this.#field.value.trim() || this.#isSending
-    find("send", this.#form).hidden = this.#isLive
+    find("send", this.#form).disabled = this.isEmpty || this.#isSending
+    find("send", this.#form).hidden = this.#isLive && this.isEmpty
     find("stop", this.#form).hidden = !this.#isLive
+    this.#field.enterKeyHint = this.#hooks.sendKey() === "enter" ? "send" : "enter" // on a phone's keyboard
+    this.#fit()
+  }
+
+  #fit() {
     this.#field.style.height = "auto"
     this.#field.style.height = `${this.#field.scrollHeight}px`
-  }
-}
-
-// Enter that ends an input method's composition is no Enter for us. Safari reports it after the composition, as 229.
-const isComposing = ({ isComposing, keyCode }) => isComposing || keyCode === 229
-
-// Browsers offer randomUUID in secure contexts only; a site in the local network may not be one.
-const newKey = () => crypto.randomUUID?.() ?? crypto.getRandomValues(new Uint32Array(4)).join("-")
-
-class Drafts {
-  #user
-
-  constructor(user) {
-    this.#user = user
-  }
-
-  of(place) {
-    try {
-      return sessionStorage.getItem(this.#name(place)) ?? ""
-    } catch {
-      return ""
-    }
-  }
-
-  keep(place, text) {
-    try {
-      if (text) sessionStorage.setItem(this.#name(place), text)
-      else sessionStorage.removeItem(this.#name(place))
-    } catch {
-      // a full or forbidden storage costs the draft on reload, nothing else
-    }
-  }
-
-  #name(place) {
-    return `draft:${this.#user}:${place ?? "new"}`
   }
 }

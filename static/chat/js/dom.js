@@ -1,5 +1,7 @@
 // Small helpers around the page's own templates.
 
+import { words } from "./words.js";
+
 export const find = (name, within = document) => within.querySelector(`[data-is="${name}"]`)
 
 export const copyOf = (template) => document.getElementById(template).content.firstElementChild.cloneNode(true)
@@ -17,6 +19,18 @@ export const icon = (name) => {
 // Sets the text only where it differs: a live region would speak again, a selection would be lost.
 export const say = (element, text) => {
   if (element.textContent !== text) element.textContent = text
+}
+
+// A moment in the person's own zone, all of it where one points at it.
+export const tellTime = (element, moment) => {
+  element.hidden = !moment
+  if (!moment) return
+  const date = new Date(moment)
+  const written = date.toISOString()
+  if (element.dateTime === written) return
+  element.dateTime = written
+  element.title = words.exactly(date)
+  say(element, words.moment(date))
 }
 
 // A popover beside its button, inside the window.

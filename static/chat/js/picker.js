@@ -36,9 +36,13 @@ export class Picker {
   }
 
   // What was picked while it is still offered, else the default; undefined until the list has come.
-  get slug() {
+  get chosen() {
     const picked = this.#items.find((item) => item.slug === this.#slug)
-    return (picked ?? this.#items.find((item) => item.is_default) ?? this.#items[0])?.slug
+    return picked ?? this.#items.find((item) => item.is_default) ?? this.#items[0]
+  }
+
+  get slug() {
+    return this.chosen?.slug
   }
 
   set slug(slug) {

@@ -1,56 +1,80 @@
-// Markdown that grows. Finished blocks keep their nodes; only what changed at the end is made anew.
+// An answer's text as it arrives: at the display's pace, as Markdown.
 
-import { blocksOf, nodesOf } from "./markdown.js";
+import { Growth } from "./growth.js";
+import { Pace, upTo } from "./pace.js";
 
-// A lone marker at the end may still become anything (a list, a rule, a heading, bold text): it waits for the next delta.
-const UNDECIDED = /(?:^|\n)[ \t]*(?:[-=*_+#>`~|]{1,3}|\d{1,3}[.)]?)[ \t]*$/
+const DEAR = 8 // ms; after a frame that cost more than this, the next ones are left to others
+const STRETCH = 10_000 // characters of a finished text in one go
+const ROOM = 24 // ms; a finished text that needs more than this takes several frames
+
+const wantsCalm = () => typeof matchMedia !== "undefined" && matchMedia("(prefers-reduced-motion: reduce)").matches
 
 export class Prose {
-  #element
+  #growth
+  #pace = new Pace(wantsCalm)
   #text = ""
   #isDone = false
-  #blocks = [] // { raw, start, nodes }, without the space between them
+  #shown = 0 // characters
 
   constructor(element) {
-    this.#element = element
+    this.#growth = new Growth(element)
   }
 
+  // `text` is all that came so far; `done` tells that nothing follows, and shows it at once.
   show(text, { done }) {
-    text = text.replaceAll("\r\n", "\n").replaceAll("\r", "\n")
-    if (!done) text = text.replace(UNDECIDED, "")
-    if (text === this.#text && done === this.#isDone) return
-    const grew = text.startsWith(this.#text)
     this.#text = text
     this.#isDone = done
-    // More text can change the last block, and through it the one before. The end of the text settles everything.
-    const kept = grew && !done ? Math.max(0, this.#blocks.length - 2) : 0
-    const start = kept ? this.#blocks[kept].start : 0
-    const tokens = blocksOf(text.slice(start))
-    if (done && Object.keys(tokens.links).length) this.#keep(0) // a definition changes blocks far away from it
-    this.#replace(kept, positioned(tokens, start))
+    if (!done) this.#pace.come(text.length, performance.now())
+    else if (this.#goOn()) return growing.delete(this)
+    growing.add(this)
+    animate()
   }
 
-  #replace(from, fresh) {
-    let same = from
-    while (this.#blocks[same] && this.#blocks[same].raw === fresh[same - from]?.token.raw) same += 1
-    this.#keep(same)
-    for (const { token, start } of fresh.slice(same - from)) {
-      const fragment = nodesOf(token)
-      this.#blocks.push({ raw: token.raw, start, nodes: [...fragment.childNodes] })
-      this.#element.append(fragment)
-    }
+  // Shows what this frame is to show; gives whether that is all.
+  frame(now) {
+    if (this.#isDone) return this.#goOn()
+    this.#shown = this.#pace.at(now)
+    this.#growth.show(upTo(this.#text, this.#shown), { done: false })
+    return !this.#pace.isBehind
   }
 
-  #keep(count) {
-    for (const { nodes } of this.#blocks.splice(count)) for (const node of nodes) node.remove()
+  // As much of a finished text as there is room for; gives whether that was all.
+  #goOn() {
+    const began = performance.now()
+    let done
+    do {
+      this.#shown += STRETCH
+      done = this.#shown >= this.#text.length
+      this.#growth.show(done ? this.#text : upTo(this.#text, this.#shown), { done })
+    } while (!done && performance.now() - began < ROOM)
+    if (done) this.#pace.leap(this.#text.length)
+    return done
   }
 }
 
-const positioned = (tokens, start) => {
-  const blocks = []
-  for (const token of tokens) {
-    if (token.type !== "space") blocks.push({ token, start })
-    start += token.raw.length
+const growing = new Set()
+let isAnimating = false
+let rest = 0 // until when, in ms of the page's clock
+
+const animate = () => {
+  if (isAnimating) return
+  isAnimating = true
+  requestAnimationFrame(frame)
+}
+
+// A hidden page has no frames, so it costs nothing.
+function frame(now) {
+  isAnimating = false
+  if (now >= rest) {
+    const began = performance.now()
+    let cost = 0
+    for (const prose of [...growing]) {
+      growing.delete(prose)
+      if (!prose.frame(now)) growing.add(prose) // behind the others
+      cost = performance.now() - began
+      if (cost > DEAR) break
+    }
+    if (cost > DEAR) rest = now + 4 * cost
   }
-  return blocks
+  if (growing.size) animate()
 }

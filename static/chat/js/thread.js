@@ -1,170 +1,124 @@
-// The messages on the page. What did not change keeps its nodes.
+// The messages on the page. What did not change keeps its nodes; of a long conversation only the end is there, and more
+// of it for those who scroll up.
 
-import { copyOf, find, say } from "./dom.js";
-import { Prose } from "./prose.js";
-import { isOpen, textOf } from "./state.js";
-import { words } from "./words.js";
+import { find } from "./dom.js";
+import { Question } from "./question.js";
+import { Reply } from "./reply.js";
+import { inLine, turns } from "./state.js";
+
+const MANY = 40 // turns
 
 export class Thread {
   #list
-  #nameOf
-  #views = new Map()
+  #hooks
+  #views = new Map() // of a question or a whole answer, by the id of its first message
+  #turns = []
+  #from = 0 // the first turn that is on the page
+  #first = null // its id
+  #last // message of the branch that is shown
+  #waiting = new Set() // ids of questions whose answers wait for the one before
 
-  // `nameOf(message)` is the name of the assistant that wrote it.
-  constructor(list, nameOf) {
+  // Hooks: nameOf(message), the name of the assistant that wrote it; versionsOf(turn); onAct(act, view, button) when a
+  // button of a message is pressed; onAnswer(runId, resume), the person's yes or no to what that run waits for, resolves to
+  // whether the server took it; onEdit(message, text); onUnsent(text), an edit whose message another window has replaced;
+  // sendKey(); onLeave() when the focus would be lost.
+  constructor(list, hooks) {
     this.#list = list
-    this.#nameOf = nameOf
+    this.#hooks = hooks
+    list.addEventListener("click", ({ target }) => {
+      const button = target.closest("[data-act]")
+      if (button && button.getAttribute("aria-disabled") !== "true") hooks.onAct(button.dataset.act, this.#viewAround(button), button)
+    })
   }
 
-  show(messages) {
-    const wanted = new Set(messages.map(({ id }) => id))
-    for (const [id, view] of this.#views) {
-      if (wanted.has(id)) continue
-      view.element.remove()
-      this.#views.delete(id)
-    }
-    messages.forEach((message, index) => {
-      const view = this.#views.get(message.id) ?? this.#create(message)
-      view.show(message, { isLast: index === messages.length - 1, name: this.#nameOf(message) })
+  // A branch, and the entries of the outbox behind it.
+  show(messages, entries = []) {
+    const { begun, waiting } = inLine(messages)
+    this.#waiting = waiting
+    this.#last = messages.at(-1)
+    this.#turns = [...turns(begun), ...entries.map((entry) => [entry])]
+    const before = this.#turns.findIndex((turn) => idOf(turn) === this.#first)
+    this.#show(before < 0 ? this.#turns.length - MANY : before)
+  }
+
+  // From this turn on.
+  #show(from) {
+    this.#from = Math.max(0, from)
+    this.#first = this.#turns.length ? idOf(this.#turns[this.#from]) : null
+    const shown = this.#turns.slice(this.#from)
+    this.#dropOthers(new Set(shown.map(idOf)))
+    shown.forEach((turn, index) => {
+      const view = this.#views.get(idOf(turn)) ?? this.#create(turn)
+      const versions = turn[0].key ? undefined : this.#hooks.versionsOf(turn)
+      const isLast = turn.includes(this.#last)
+      view.show(turn, { isLast, isWaiting: this.#waiting.has(turn[0].id), name: this.#hooks.nameOf(turn[0]), versions })
       if (this.#list.children[index] !== view.element) this.#list.insertBefore(view.element, this.#list.children[index])
     })
   }
 
-  // The words of the message that this element stands in.
-  textAround(element) {
-    return this.#views.get(element.closest("[data-message]")?.dataset.message)?.text ?? ""
+  // Another conversation comes.
+  clear() {
+    for (const { element } of this.#views.values()) element.remove()
+    this.#views.clear()
   }
 
-  #create(message) {
-    const view = message.role === "user" ? new Question() : new Reply()
-    view.element.dataset.message = message.id
-    this.#views.set(message.id, view)
+  get hasEarlier() {
+    return this.#from > 0
+  }
+
+  // Show more of what came before.
+  showEarlier() {
+    this.#show(this.#from - MANY)
+  }
+
+  // The element of that message, or of the answer that it is part of.
+  elementOf(id) {
+    const index = this.#turns.findIndex((turn) => turn.some((message) => message.id === id))
+    if (index < 0) return null
+    if (index < this.#from) this.#show(index)
+    return this.#views.get(idOf(this.#turns[index])).element
+  }
+
+  // The entry of the outbox has become this message.
+  rename(key, id) {
+    const view = this.#views.get(key)
+    if (!view) return
+    this.#views.delete(key)
+    if (this.#views.has(id)) view.element.remove() // it was here sooner than the server's answer
+    else this.#name(view, id)
+  }
+
+  // Time goes by: seconds count, and what nobody answered expires.
+  tick(now) {
+    for (const view of this.#views.values()) view.tick(now)
+  }
+
+  #dropOthers(wanted) {
+    let hadFocus = false
+    for (const [id, view] of this.#views) {
+      if (wanted.has(id)) continue
+      hadFocus ||= view.element.contains(document.activeElement)
+      view.element.remove()
+      this.#views.delete(id)
+      if (view.unsent) this.#hooks.onUnsent(view.unsent)
+    }
+    if (hadFocus) this.#hooks.onLeave()
+  }
+
+  #viewAround(element) {
+    return this.#views.get(element.closest("[data-message]")?.dataset.message)
+  }
+
+  #create(turn) {
+    const view = turn[0].key || turn[0].role === "user" ? new Question(this.#hooks) : new Reply(this.#hooks)
+    this.#name(view, idOf(turn))
     return view
   }
-}
 
-class Question {
-  element = copyOf("question-template")
-  text = ""
-
-  show({ text }) {
-    this.text = text
-    say(find("text", this.element), text)
+  #name(view, id) {
+    view.element.dataset.message = id
+    this.#views.set(id, view)
   }
 }
 
-class Reply {
-  element = copyOf("reply-template")
-  text = ""
-  #shown = null // what is on the page, so that an unchanged reply costs nothing
-  #parts = []
-
-  show(message, { isLast, name }) {
-    const old = this.#shown
-    if (old?.message === message && old.isLast === isLast && old.name === name) return
-    this.#shown = { message, isLast, name }
-    this.text = textOf(message)
-    const isLive = isOpen(message)
-    this.element.dataset.status = message.status
-    this.element.setAttribute("aria-busy", isLive)
-    say(find("name", this.element), name)
-    this.#showParts(message.parts, isLive)
-    this.#showPending(message, isLive)
-    this.#showEnd(message, isLive)
-    find("retry", this.element).hidden = isLive || !isLast || message.status === "completed"
-    find("copy", this.element).hidden = isLive || !this.text
-  }
-
-  #showParts(parts, isLive) {
-    const place = find("parts", this.element)
-    parts.forEach((part, index) => {
-      if (this.#parts[index]?.type !== part.type) this.#drop(index)
-      const view = (this.#parts[index] ??= new views[part.type](place))
-      view.show(part, { done: !isLive || index < parts.length - 1 })
-    })
-    this.#drop(parts.length)
-  }
-
-  #drop(from) {
-    for (const view of this.#parts.splice(from)) view.element.remove()
-  }
-
-  // Three dots until there are words to read, and what it is doing meanwhile.
-  #showPending({ status, parts }, isLive) {
-    const last = parts.at(-1)
-    const isSilent = !last || last.type !== "text" || !last.text
-    const isUsing = last?.type === "tool_call" && last.result === null && last.error === null
-    const sentence = status === "queued" ? words.waiting : isUsing ? words.using(last.name) : words.thinking
-    find("pending", this.element).hidden = !isLive || !isSilent
-    say(find("doing", this.element), isLive && isSilent ? sentence : "")
-  }
-
-  #showEnd({ status, error, notice, parts }, isLive) {
-    const isEmpty = status === "completed" && !parts.length
-    const sentence = isLive ? "" : (error?.message || words[status] || notice || (isEmpty ? words.noAnswer : ""))
-    const note = find("note", this.element)
-    note.hidden = !sentence
-    note.classList.toggle("note--danger", status === "failed")
-    say(find("sentence", note), sentence)
-  }
-}
-
-class TextPart {
-  type = "text"
-  element = document.createElement("div")
-  #prose = new Prose(this.element)
-
-  constructor(place) {
-    this.element.className = "prose"
-    place.append(this.element)
-  }
-
-  show({ text }, { done }) {
-    this.#prose.show(text, { done })
-  }
-}
-
-class ReasoningPart {
-  type = "reasoning"
-  element = copyOf("reasoning-template")
-  #prose = new Prose(find("text", this.element))
-
-  constructor(place) {
-    place.append(this.element)
-  }
-
-  show({ text }, { done }) {
-    say(find("title", this.element), done ? words.thought : words.thinking)
-    this.#prose.show(text, { done })
-  }
-}
-
-class ToolPart {
-  type = "tool_call"
-  element = copyOf("tool-template")
-
-  constructor(place) {
-    place.append(this.element)
-  }
-
-  show({ name, arguments: given, result, error }) {
-    const isRunning = result === null && error === null
-    const title = error !== null ? words.toolFailed(name) : isRunning ? words.using(name) : words.used(name)
-    say(find("title", this.element), title)
-    say(find("arguments", this.element), pretty(given))
-    say(find("result", this.element), error ?? result ?? "")
-    find("outcome", this.element).hidden = isRunning
-    this.element.classList.toggle("step--failed", error !== null)
-  }
-}
-
-const views = { text: TextPart, reasoning: ReasoningPart, tool_call: ToolPart }
-
-// Arguments arrive as JSON text in pieces; what is no JSON (yet) is shown as it is.
-const pretty = (json) => {
-  try {
-    return JSON.stringify(JSON.parse(json), null, 2)
-  } catch {
-    return json
-  }
-}
+const idOf = ([{ id, key }]) => id ?? key

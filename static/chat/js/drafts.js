@@ -1,0 +1,45 @@
+// What is being written, for each conversation and for a new one: kept in this browser until it is sent.
+//
+// A draft: {text, key, documents, images}; `key` names the send that it comes back from, while its text stays the same.
+
+import { lasting } from "./storage.js";
+
+const NONE = { text: "", key: null, documents: [], images: [] }
+
+export class Drafts {
+  #user
+  #storage
+
+  constructor(user, storage = lasting) {
+    this.#user = user
+    this.#storage = storage
+  }
+
+  of(place) {
+    try {
+      return { ...NONE, ...JSON.parse(this.#storage.getItem(this.#name(place))) }
+    } catch {
+      return NONE
+    }
+  }
+
+  keep(place, { text, key, documents, images }) {
+    const isEmpty = !text && !documents.length && !images.length
+    try {
+      if (isEmpty) this.#storage.removeItem(this.#name(place))
+      else this.#storage.setItem(this.#name(place), JSON.stringify({ text, key, documents, images }))
+    } catch {
+      // a full or forbidden storage costs the draft on reload, nothing else
+    }
+  }
+
+  // The next person at this screen finds none.
+  forget() {
+    const mine = Object.keys(this.#storage ?? {}).filter((name) => name.startsWith(this.#name("")))
+    for (const name of mine) this.#storage.removeItem(name)
+  }
+
+  #name(place) {
+    return `draft:${this.#user}:${place.startsWith("new:") ? "new" : place}`
+  }
+}

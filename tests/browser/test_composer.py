@@ -1,0 +1,504 @@
+"""What a person writes with: drafts, attachments, keys, starters; and what is sent while there is no connection."""
+
+import io
+import os
+import re
+
+import pytest
+from PIL import Image
+from playwright.sync_api import expect
+
+from .test_messages import bubbles, questions
+from .test_page import LIKED, Chat, chat, context, is_sent  # noqa: F401  fixtures
+from .test_steps import open_gate
+
+pytestmark = pytest.mark.browser
+
+CONNECTION = "[data-is=connection]"
+
+
+def picture(width=60, height=40, kind="PNG"):
+    file = io.BytesIO()
+    Image.new("RGB", (width, height), "teal").save(file, kind)
+    return {"name": f"picture.{kind.lower()}", "mimeType": f"image/{kind.lower()}", "buffer": file.getvalue()}
+
+
+def attach(chat, *files):  # noqa: F811
+    with chat.page.expect_file_chooser() as chooser:
+        chat.page.get_by_role("button", name="Attach images or texts").click()
+    chooser.value.set_files(list(files))
+
+
+def paste(chat, *, text="", files=()):  # noqa: F811
+    """Paste these into the message field, as a browser does."""
+    chat.text.focus()
+    chat.text.evaluate(
+        """(field, { text, files }) => {
+          const clipboardData = new DataTransfer()
+          if (text) clipboardData.setData("text/plain", text)
+          for (const { name, type, bytes } of files) {
+            clipboardData.items.add(new File([new Uint8Array(bytes)], name, { type }))
+          }
+          const event = new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true })
+          if (field.dispatchEvent(event) && text) document.execCommand("insertText", false, text)
+        }""",
+        {"text": text, "files": [as_file(file) for file in files]},
+    )
+
+
+def as_file(file):
+    return {"name": file["name"], "type": file["mimeType"], "bytes": list(file["buffer"])}
+
+
+def chips(chat):  # noqa: F811
+    return chat.page.locator(".composer .chip")
+
+
+def uploaded(chat, count=1):  # noqa: F811
+    expect(chips(chat).get_by_role("button", name="Show the image")).to_have_count(count)
+    for one in chips(chat).get_by_role("button", name="Show the image").all():
+        expect(one).to_be_enabled()
+
+
+# Drafts
+
+
+def test_a_draft_survives_and_belongs_to_its_conversation(chat):  # noqa: F811
+    chat.choose("echo").send("Hello")
+    chat.wait_for_end()
+    chat.text.fill("About hello")
+    chat.page.locator(".sidebar__new").click()
+    expect(chat.text).to_have_value("")
+    chat.text.fill("Something new")
+    chat.page.reload()
+    expect(chat.text).to_have_value("Something new")
+    chat.page.go_back()
+    expect(chat.text).to_have_value("About hello")
+    other = Chat(chat.page.context.new_page(), chat.site).open()
+    expect(other.text).to_have_value("Something new")
+    other.choose("echo").send("Something newer")
+    other.page.locator(".sidebar__new").click()
+    expect(other.text).to_have_value("")
+
+
+def test_a_draft_keeps_what_is_attached(chat):  # noqa: F811
+    chat.choose("seer")
+    attach(chat, picture(), {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"Some notes"})
+    uploaded(chat)
+    chat.text.fill("Look at these")
+    chat.page.reload()
+    expect(chips(chat)).to_have_count(2)
+    uploaded(chat)
+    chat.choose("seer").send("Look at these")
+    chat.wait_for_end()
+    assert chat.said() == "An image, 60 by 40. A text of 52. A text of 13."
+
+
+def test_the_next_person_finds_no_drafts(chat):  # noqa: F811
+    chat.text.fill("A secret")
+    chat.page.locator(".account").click()
+    chat.page.get_by_role("menuitem", name="Log out").click()
+    chat.page.wait_for_url("**/accounts/login/**")
+    kept = chat.page.evaluate("JSON.stringify([Object.entries(localStorage), Object.entries(sessionStorage)])")
+    assert "secret" not in kept
+
+
+# Keys
+
+
+def test_ctrl_enter_sends_for_who_likes_it_so(chat):  # noqa: F811
+    chat.like(send_key="ctrl+enter")
+    chat.page.reload()
+    chat.choose("echo")
+    chat.text.press_sequentially("one")
+    chat.text.press("Enter")
+    chat.text.press_sequentially("two")
+    expect(chat.text).to_have_value("one\ntwo")
+    chat.text.press("Control+Enter")
+    expect(bubbles(chat)).to_have_text("one\ntwo")
+    chat.wait_for_end()
+    chat.like(**LIKED)
+
+
+def test_what_an_input_method_ends_is_not_sent(chat):  # noqa: F811
+    chat.text.focus()
+    keyboard = chat.page.context.new_cdp_session(chat.page)
+    for sent in ("Enter", "Control+Enter"):
+        keyboard.send("Input.imeSetComposition", {"text": "にほんご", "selectionStart": 4, "selectionEnd": 4})
+        chat.text.press(sent)
+        expect(chat.text).to_have_value(re.compile("にほんご"))
+        keyboard.send("Input.insertText", {"text": "日本語"})
+    expect(bubbles(chat)).to_have_count(0)
+
+
+def test_the_field_grows_with_its_text_and_not_beyond_reason(chat):  # noqa: F811
+    low = chat.text.bounding_box()["height"]
+    chat.text.fill("line\n" * 5)
+    higher = chat.text.bounding_box()["height"]
+    chat.text.fill("line\n" * 200)
+    assert low < higher < chat.text.bounding_box()["height"] < 720 * 0.5
+    chat.text.fill("")
+    assert chat.text.bounding_box()["height"] == low
+
+
+# Starters and assistants
+
+
+def test_an_assistant_offers_what_to_begin_with(chat):  # noqa: F811
+    starters = chat.page.get_by_role("list", name="Ideas to begin with")
+    expect(starters).to_be_hidden()
+    chat.choose("echo")
+    expect(starters.get_by_role("button")).to_have_text(["Say hello", "Say **goodbye**"])
+    chat.text.fill("A draft that stays")
+    starters.get_by_role("button").last.click()
+    expect(bubbles(chat)).to_have_text("Say **goodbye**")
+    expect(starters).to_be_hidden()
+    chat.wait_for_end()
+    expect(chat.text).to_have_value("A draft that stays")
+
+
+def test_assistants_tell_what_they_are_for(chat):  # noqa: F811
+    chat.page.locator("[data-is=picker]").click()
+    expect(chat.page.locator("#assistants")).to_contain_text("Tells how large the images are that it is shown.")
+    chat.page.keyboard.press("Escape")
+    expect(chat.page.locator("[data-is=picker]")).to_be_focused()
+
+
+# Images
+
+
+def test_an_image_is_shown_sent_and_seen_large(chat):  # noqa: F811
+    chat.choose("seer")
+    attach(chat, picture(300, 200, "JPEG"))
+    uploaded(chat)
+    paste(chat, files=[picture(40, 40)])
+    uploaded(chat, 2)
+    chips(chat).first.get_by_role("button", name="Remove the image").click()
+    expect(chips(chat)).to_have_count(1)
+    chat.send("What is this?")
+    chat.wait_for_end()
+    for reloaded in (False, True):
+        if reloaded:
+            chat.page.reload()
+        expect(chat.replies.last).to_contain_text("An image, 40 by 40.")
+        shown = questions(chat).last.get_by_role("img", name="Image that you sent")
+        expect(shown).to_be_visible()
+        assert shown.evaluate("(image) => image.decode().then(() => image.naturalWidth)") == 40
+    shown.click()
+    large = chat.page.get_by_role("dialog")
+    expect(large.get_by_role("img")).to_be_visible()
+    chat.page.keyboard.press("Escape")
+    expect(large).to_be_hidden()
+    expect(questions(chat).last.locator(".sent-image__open")).to_be_focused()
+
+
+def test_a_large_image_is_made_smaller_before_it_is_sent(chat):  # noqa: F811
+    file = io.BytesIO()
+    Image.frombytes("RGB", (2600, 1500), os.urandom(2600 * 1500 * 3)).save(file, "PNG", compress_level=0)
+    assert len(file.getvalue()) > 10_000_000  # more than the server takes
+    chat.choose("seer")
+    with chat.page.expect_response("**/api/attachments") as response:
+        attach(chat, {"name": "noise.png", "mimeType": "image/png", "buffer": file.getvalue()})
+    assert response.value.json()["width"] == 2048
+    uploaded(chat)
+
+
+def test_images_are_dropped_on_the_page(chat):  # noqa: F811
+    chat.choose("seer")
+    chat.page.locator("[data-is=main]").evaluate(
+        """(main, { name, type, bytes }) => {
+          const dataTransfer = new DataTransfer()
+          dataTransfer.items.add(new File([new Uint8Array(bytes)], name, { type }))
+          for (const name of ["dragenter", "dragover", "drop"]) {
+            main.dispatchEvent(new DragEvent(name, { dataTransfer, bubbles: true, cancelable: true }))
+          }
+        }""",
+        as_file(picture()),
+    )
+    uploaded(chat)
+    expect(chat.text).to_be_focused()
+
+
+def test_who_does_not_see_gets_no_images(chat):  # noqa: F811
+    chat.choose("echo")
+    attach(chat, picture())
+    expect(chat.problem).to_have_text("Echo does not see images. Choose another assistant.")
+    expect(chips(chat)).to_have_count(0)
+    chat.choose("seer")
+    attach(chat, picture())
+    uploaded(chat)
+    chat.choose("echo")
+    chat.text.fill("Look")
+    chat.text.press("Enter")
+    expect(chat.problem).to_have_text("Echo does not see images. Choose another assistant.")
+    expect(chat.text).to_have_value("Look")
+
+
+def test_what_is_no_image_or_does_not_arrive_is_said(chat):  # noqa: F811
+    chat.choose("seer")
+    attach(chat, picture() | {"buffer": b"no image"})
+    expect(chat.problem).to_contain_text("This is no image that can be read.")
+    chips(chat).get_by_role("button", name="Remove the image").click()
+    expect(chat.text).to_be_focused()
+    chat.page.route("**/api/attachments", lambda route: route.abort())
+    attach(chat, picture())
+    expect(chat.problem).to_contain_text("cannot be reached")
+    chat.text.fill("Look")
+    chat.text.press("Enter")
+    expect(chat.problem).to_contain_text("An image could not be uploaded.")
+    chat.page.unroute("**/api/attachments")
+    chips(chat).get_by_role("button", name="Try again").click()
+    uploaded(chat)
+    chat.send("Look")
+    chat.wait_for_end()
+
+
+def test_sending_waits_for_an_image_that_is_under_way(chat):  # noqa: F811
+    held = []
+    chat.page.route("**/api/attachments", lambda route: held.append(route))
+    chat.choose("seer")
+    attach(chat, picture())
+    expect(chips(chat).get_by_role("progressbar")).to_be_visible()
+    chat.text.fill("Look")
+    chat.text.press("Enter")
+    expect(chat.page.locator(".composer")).to_have_attribute("aria-busy", "true")
+    expect(bubbles(chat)).to_have_count(0)
+    held[0].continue_()
+    expect(chat.replies.last).to_contain_text("An image, 60 by 40.")
+
+
+def test_an_edited_message_keeps_its_images_and_texts(chat):  # noqa: F811
+    chat.choose("seer")
+    attach(chat, picture(), {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"Some notes"})
+    uploaded(chat)
+    chat.send("Look")
+    chat.wait_for_end()
+    for text in ("Look again", "Look once more"):
+        questions(chat).last.hover()
+        questions(chat).last.get_by_role("button", name="Edit").click()
+        chat.page.locator(".editor textarea").fill(text)
+        chat.page.locator(".editor textarea").press("Enter")
+        expect(bubbles(chat)).to_have_text(text)
+        expect(questions(chat).last.get_by_role("img", name="Image that you sent")).to_be_visible()
+        expect(questions(chat).last).to_contain_text("notes.txt")
+        chat.wait_for_end()
+        expect(chat.replies.last).to_contain_text("An image, 60 by 40.")
+
+
+# Texts
+
+
+def test_a_long_paste_becomes_a_text_of_its_own(chat):  # noqa: F811
+    long = "word " * 1000
+    chat.choose("reader")
+    paste(chat, text="short")
+    expect(chat.text).to_have_value("short")
+    paste(chat, text=long)
+    expect(chat.text).to_have_value("short")
+    expect(chips(chat)).to_contain_text("Pasted text.txt")
+    expect(chips(chat)).to_contain_text("5,000 characters")
+    chips(chat).get_by_role("button", name=re.compile("Pasted text.txt 5,000")).click()
+    expect(chat.page.get_by_role("dialog", name="Pasted text.txt")).to_contain_text("word word")
+    chat.page.keyboard.press("Escape")
+    chips(chat).get_by_role("button", name="Paste as text").click()
+    expect(chat.text).to_have_value("short" + long)
+    expect(chips(chat)).to_have_count(0)
+    chat.text.fill("")
+    for _ in range(2):
+        paste(chat, text=long)
+    expect(chips(chat).last).to_contain_text("Pasted text 2.txt")
+    chips(chat).last.get_by_role("button", name="Remove Pasted text 2.txt").click()
+    expect(chips(chat).first.get_by_role("button", name="Remove Pasted text.txt")).to_be_focused()
+    chat.text.focus()
+    chat.text.press("Enter")
+    expect(chat.problem).to_have_text("Write what is to be done with it.")
+    chat.send("Count")
+    chat.wait_for_end()
+    for reloaded in (False, True):
+        if reloaded:
+            chat.page.reload()
+        expect(chat.replies.last).to_contain_text("A text of 50")
+        questions(chat).last.get_by_role("button", name=re.compile("Pasted text.txt")).click()
+        expect(chat.page.get_by_role("dialog", name="Pasted text.txt")).to_contain_text("word word")
+        chat.page.get_by_role("dialog").get_by_role("button", name="Close").click()
+        expect(questions(chat).last.get_by_role("button", name=re.compile("Pasted text.txt"))).to_be_focused()
+
+
+def test_files_that_are_no_texts_are_refused(chat):  # noqa: F811
+    attach(chat, {"name": "program.bin", "mimeType": "application/octet-stream", "buffer": b"\xff\xfe\x00\x01"})
+    expect(chat.problem).to_have_text("“program.bin” is neither an image nor a text.")
+    attach(chat, {"name": "book.txt", "mimeType": "text/plain", "buffer": b"x" * 100_001})
+    expect(chat.problem).to_contain_text("“book.txt” is too long. At most 100,000 characters")
+    expect(chips(chat)).to_have_count(0)
+
+
+# Without a connection
+
+
+def requests_of(chat):  # noqa: F811
+    """The keys of the messages that reach the server from now on."""
+    keys = []
+    chat.page.on(
+        "response",
+        lambda response: (
+            response.url.endswith("/messages")
+            and response.request.method == "POST"
+            and keys.append(response.request.headers["idempotency-key"])
+        ),
+    )
+    return keys
+
+
+def test_what_is_sent_offline_waits_and_goes_out_once(chat):  # noqa: F811
+    chat.choose("echo").send("Hello")
+    chat.wait_for_end()
+    chat.page.context.set_offline(True)
+    chat.text.fill("First")
+    chat.text.press("Enter")
+    expect(chat.text).to_have_value("")
+    expect(questions(chat).last).to_contain_text("Not sent yet")
+    expect(chat.page.locator(CONNECTION)).to_contain_text("You are offline.")
+    chat.text.fill("Second")
+    chat.text.press("Enter")
+    expect(bubbles(chat)).to_have_text(["Hello", "First", "Second"])
+    keys = requests_of(chat)
+    chat.page.wait_for_timeout(1600)  # long enough for somebody to notice
+    chat.page.context.set_offline(False)
+    expect(chat.page.locator(CONNECTION)).to_have_text("You are connected again.")
+    expect(chat.replies).to_have_count(3, timeout=15_000)
+    chat.wait_for_end()
+    expect(chat.page.locator(".message--waiting")).to_have_count(0)
+    expect(chat.page.locator(CONNECTION)).to_have_text("", timeout=10_000)
+    assert len(keys) == len(set(keys)) == 2
+    said = [message["text"] for message in chat.stored() if message["role"] == "user"]
+    assert said == ["Hello", "First", "Second"]
+
+
+def test_a_first_message_waits_too_and_survives_a_reload(chat):  # noqa: F811
+    chat.choose("echo")
+    chat.page.route("**/api/conversations", lambda route: route.abort())
+    chat.text.fill("Patience")
+    chat.text.press("Enter")
+    expect(questions(chat).last).to_contain_text("Not sent yet")
+    expect(chat.page.locator("[data-is=main]")).not_to_have_class(re.compile("main--empty"))
+    chat.page.reload()
+    expect(bubbles(chat)).to_have_text("Patience")
+    expect(questions(chat).last).to_contain_text("Not sent yet")
+    chat.page.unroute("**/api/conversations")
+    expect(chat.replies.last).to_contain_text("Patience", timeout=20_000)
+    expect(chat.page).to_have_url(re.compile(r"/c/[0-9a-f-]{36}/$"))
+    chat.wait_for_end()
+    assert [message["role"] for message in chat.stored()] == ["user", "assistant"]
+
+
+def test_what_may_have_arrived_is_sent_once(chat):  # noqa: F811
+    keys = []
+
+    def lose_the_answer(route):
+        if route.request.method != "POST":
+            return route.continue_()
+        keys.append(route.request.headers["idempotency-key"])
+        if len(keys) > 2:
+            return route.continue_()
+        route.fetch()  # the server gets it, the page does not hear of it
+        return route.abort()
+
+    chat.choose("echo")
+    chat.page.route("**/messages", lose_the_answer)
+    chat.text.fill("Only once")
+    chat.text.press("Enter")
+    expect(chat.replies.last).to_contain_text("Only once", timeout=15_000)
+    chat.wait_for_end()
+    expect(bubbles(chat)).to_have_count(1)
+    assert len(keys) == 3
+    assert len(set(keys)) == 1
+    assert [message["role"] for message in chat.stored()] == ["user", "assistant"]
+
+
+def test_what_waits_for_the_connection_can_be_taken_back(chat):  # noqa: F811
+    chat.choose("echo").send("Hello")
+    chat.wait_for_end()
+    chat.page.context.set_offline(True)
+    chat.text.fill("On second thoughts")
+    chat.text.press("Enter")
+    questions(chat).last.get_by_role("button", name="Take back").click()
+    expect(bubbles(chat)).to_have_text(["Hello"])
+    expect(chat.text).to_have_value("On second thoughts")
+    expect(chat.text).to_be_focused()
+    chat.page.context.set_offline(False)
+    chat.send("On second thoughts")
+    chat.wait_for_end()
+    assert len(chat.stored()) == 4
+
+
+def test_what_is_refused_comes_back_or_stays_with_its_reason(chat):  # noqa: F811
+    chat.choose("echo").send("Hello")
+    chat.wait_for_end()
+    held, sentence = [], "Too many of your answers are still being written."
+    refusal = {"error": {"code": "too_many_runs", "message": sentence}}
+    chat.page.route("**/messages", lambda route: held.append(route))
+    chat.text.fill("One more")
+    chat.text.press("Enter")
+    chat.text.fill("The next")
+    expect(bubbles(chat)).to_have_count(2)
+    held[0].fulfill(status=429, json=refusal)
+    expect(questions(chat).last).to_contain_text(sentence)
+    expect(chat.text).to_have_value("The next")
+    chat.page.unroute("**/messages")
+    questions(chat).last.get_by_role("button", name="Try again").click()
+    expect(chat.replies.last).to_contain_text("One more")
+    expect(chat.text).to_have_value("The next")
+    chat.wait_for_end()
+
+
+def test_what_was_sent_elsewhere_arrives_there(chat):  # noqa: F811
+    chat.choose("echo").send("Here")
+    chat.wait_for_end()
+    address = chat.page.url
+    chat.page.context.set_offline(True)
+    chat.text.fill("And here")
+    chat.text.press("Enter")
+    chat.page.locator(".sidebar__new").click()
+    expect(bubbles(chat)).to_have_count(0)
+    with chat.page.expect_response(is_sent):
+        chat.page.context.set_offline(False)
+    expect(bubbles(chat)).to_have_count(0)
+    chat.page.goto(address)
+    expect(bubbles(chat)).to_have_text(["Here", "And here"])
+
+
+def test_the_stop_button_stands_beside_the_next_message(chat):  # noqa: F811
+    chat.choose("waits").send("Wait gate:stop-1")
+    expect(chat.stop_button).to_be_visible()
+    expect(chat.send_button).to_be_hidden()
+    chat.text.fill("Next")
+    expect(chat.send_button).to_be_visible()
+    expect(chat.stop_button).to_be_visible()
+    chat.text.fill("")
+    expect(chat.send_button).to_be_hidden()
+    open_gate(chat, "gate:stop-1")
+    chat.stop_button.click()
+    chat.wait_for_end()
+    expect(chat.send_button).to_be_visible()
+    expect(chat.text).to_be_focused()
+
+
+@pytest.mark.parametrize("width", [320, 1280])
+def test_it_fits_with_all_that_it_may_hold(context, site, width):  # noqa: F811
+    chat = Chat(context(viewport={"width": width, "height": 640}).new_page(), site).log_in()  # noqa: F811
+    chat.choose("seer")
+    attach(chat, *[picture() for _ in range(6)], {"name": "x" * 80 + ".txt", "mimeType": "text/plain", "buffer": b"x"})
+    uploaded(chat, 6)
+    chat.send("Look")
+    chat.wait_for_end()
+    attach(chat, *[picture() for _ in range(6)], {"name": "x" * 80 + ".txt", "mimeType": "text/plain", "buffer": b"x"})
+    uploaded(chat, 6)
+    chat.text.fill("x" * 400)
+    sizes = chat.page.evaluate(
+        "[document.documentElement.scrollWidth, document.querySelector('.scroller').scrollWidth]"
+    )
+    assert max(sizes) <= width
+    box = chat.page.locator(".composer").bounding_box()
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= width
+    assert box["y"] + box["height"] <= 640

@@ -1,0 +1,182 @@
+"""Over two hundred hostile inputs as question, answer, thought, tool's argument and result, and title of a chat.
+
+Nothing of them runs, no request leaves, and the page goes on to answer.
+"""
+
+import time
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.site import Site
+
+from .hostile import HOSTILE
+from .test_page import Chat, context  # noqa: F401  a fixture
+
+pytestmark = pytest.mark.browser
+
+LONGEST_TASK = 2_000  # ms; on a machine of its own it is a quarter of this
+TIMES = 10  # what a friendly page costs at the same time, where the machine has other things to do
+FRIENDLY = "Some **plain** words with `code`, a [link](https://example.com/) and a list:\n\n- one\n- two\n\n"
+
+# What is in force before the page's own scripts: `owned()` is what each input wants to call.
+WATCH = """
+window.seen = { owned: 0, refused: [], tasks: [] }
+window.owned = () => { window.seen.owned += 1 }
+addEventListener("securitypolicyviolation", ({ effectiveDirective, blockedURI, sample }) =>
+  window.seen.refused.push(`${effectiveDirective} ${blockedURI} ${sample}`))
+const note = (list) => window.seen.tasks.push(...list.getEntries().map(({ duration }) => Math.round(duration)))
+new PerformanceObserver(note).observe({ type: "longtask", buffered: true })
+"""
+
+FORBIDDEN = """script, style, link, base, meta, object, embed, form, input, select, textarea, video, audio, picture,
+  source, template, marquee, iframe, [srcdoc], [srcset], [background], [formaction],
+  img:not([src^="data:image/svg+xml"])"""
+
+# A very long text comes in stretches: `rest` is how long (ms) nothing has to happen until it counts as all there.
+LOOK = """async ([forbidden, rest]) => {
+  const thread = document.querySelector(".thread")
+  for (const one of thread.querySelectorAll("details")) one.open = true
+  for (let before = -1; before !== thread.textContent.length;) {
+    before = thread.textContent.length
+    await new Promise((then) => requestAnimationFrame(() => setTimeout(then, rest)))
+  }
+  while (thread.querySelector(".diagram[aria-busy=true]")) await new Promise((then) => setTimeout(then, 50))
+  const said = [...thread.querySelectorAll("[data-is=parts] *, [data-is=text] *")]
+  const names = new Set(said.flatMap((one) => one.getAttributeNames()))
+  return {
+    ...window.seen,
+    drawn: thread.querySelectorAll(".diagram img").length,
+    handlers: [...names].filter((name) => name.startsWith("on")),
+    forbidden: said.filter((one) => one.matches(forbidden)).map((one) => one.outerHTML.slice(0, 200)),
+    links: said.filter((one) => one.matches("a[href]")).map((a) => [a.href, a.rel, a.target]),
+    named: said.filter((one) => one.matches("[id], [name]")).map((one) => one.outerHTML.slice(0, 200)),
+  }
+}"""
+
+
+# Stored as a run leaves it: a question, and an answer that thought, used a tool and said it. Prints conversations' ids.
+STORE = """
+from django.contrib.auth import get_user_model
+from django.utils import timezone
+from chat.models import Assistant, Conversation, Message, Run
+from tests.browser.hostile import HOSTILE
+from tests.browser.test_hostile import FRIENDLY
+owner = get_user_model().objects.get(username="alice")
+assistant = Assistant.objects.get(slug="demo")
+for names in {groups!r}:
+    texts = [HOSTILE[name].replace(chr(0), "") for name in names] or 6 * [FRIENDLY * 800]
+    talk = Conversation.objects.create(owner=owner, assistant=assistant, title=" ".join(texts[0].split())[:200])
+    parent = None
+    for text in texts:
+        asked, short = text[:100_000], text[:20_000]
+        parent = talk.messages.create(parent=parent, role="user", parts=[dict(type="text", text=asked)], text=asked)
+        call = dict(type="tool_call", id="call_1", name=short[:60], arguments=short, result=short, error=None)
+        parts = [dict(type="reasoning", text=asked), call, dict(type="text", text=text)]
+        parent = talk.messages.create(parent=parent, role="assistant", parts=parts, text=text)
+        ended = dict(status="completed", finished_at=timezone.now(), last_seq=9)
+        Run.objects.create(conversation=talk, message=parent, assistant=assistant, model="demo:", **ended)
+    print(talk.pk)
+"""
+
+
+@pytest.fixture(scope="module")
+def hostile_site(tmp_path_factory):
+    """A site where all this was said: its address, the conversations as [(names, path), …], a friendly one's path."""
+    server = Site(tmp_path_factory.mktemp("hostile"), "tests.browser.asgi:application")
+    groups = [*pages(), []]
+    *hostile, friendly = [f"/c/{id}/" for id in server.shell(STORE.format(groups=groups)).split()]
+    yield server.start().url, list(zip(groups[:-1], hostile, strict=True)), friendly
+    server.close()
+
+
+def pages():
+    """The names of the inputs that share a page: few of the large ones, many of the small."""
+    page, size = [], 0
+    for name, text in HOSTILE.items():
+        if page and (len(page) == 14 or size + len(text) > 600_000):
+            yield page
+            page, size = [], 0
+        page.append(name)
+        size += len(text)
+    yield page
+
+
+def test_nothing_runs_and_nothing_leaves(context, hostile_site):  # noqa: F811
+    url, conversations, friendly = hostile_site
+    assert sum(len(names) for names, _ in conversations) >= 150
+    tab = context()
+    tab.add_init_script(WATCH)
+    left, dialogs, popups, drawn = [], [], [], 0
+    tab.on("request", lambda request: request.url.startswith((url, "data:", "blob:")) or left.append(request))
+    tab.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    page = tab.new_page()
+    tab.on("page", lambda popup: popups.append(popup.url))
+    chat = Chat(page, url).log_in()
+    for names, path in conversations:
+        began = time.monotonic()
+        chat.open(path)
+        expect(chat.replies).to_have_count(len(names), timeout=20_000)
+        seen = page.evaluate(LOOK, [FORBIDDEN, 700 if any(len(HOSTILE[name]) > 10_000 for name in names) else 0])
+        where = f"among {names} ({time.monotonic() - began:.1f} s)"
+        assert seen["owned"] == 0, where
+        assert seen["refused"] == [], where
+        assert seen["handlers"] == [], where
+        assert seen["forbidden"] == [], where
+        assert seen["named"] == [], where
+        for href, rel, target in seen["links"]:
+            assert href.startswith(("http://", "https://", "mailto:")), where
+            assert (rel, target) == ("noopener noreferrer nofollow", "_blank"), where
+        assert page.url == url + path, where
+        drawn += seen["drawn"]
+        if (longest := max(seen["tasks"], default=0)) > LONGEST_TASK:
+            chat.open(friendly)
+            expect(chat.replies.first).to_be_visible(timeout=20_000)
+            usual = max(page.evaluate(LOOK, [FORBIDDEN, 700])["tasks"])
+            assert longest < TIMES * usual, f"{longest} ms, where friendly texts take {usual}, {where}"
+    assert (dialogs, popups) == ([], [])
+    assert drawn >= 10  # they did get as far as that
+    # What Mermaid tries in its frame is refused there; nothing else even tries.
+    assert [request.url for request in left if request.failure != "csp" or request.frame.parent_frame is None] == []
+
+
+# The same again as it streams in: in eight steps, each laid out. `[ms of the worst step, …]` for each of the texts.
+STREAM = """async ([module, texts]) => {
+  const { Growth } = await import(module)
+  const place = document.querySelector(".thread")
+  const frame = () => new Promise((then) => requestAnimationFrame(() => setTimeout(then)))
+  const worst = []
+  for (const text of texts) {
+    const box = document.createElement("div")
+    box.className = "prose"
+    place.append(box)
+    const growth = new Growth(box)
+    let most = 0
+    for (let step = 1; step <= 9; step += 1) {
+      const began = performance.now()
+      growth.show(text.slice(0, Math.ceil((text.length * step) / 8)), { done: step > 8 })
+      box.getBoundingClientRect()
+      most = Math.max(most, performance.now() - began)
+    }
+    await frame()
+    box.remove()
+    worst.push(Math.round(most))
+  }
+  return [worst, window.seen]
+}"""
+
+
+def test_they_stream_as_fast_as_friendly_texts_do(context, hostile_site):  # noqa: F811
+    url, conversations, _ = hostile_site
+    tab = context()
+    tab.add_init_script(WATCH)
+    chat = Chat(tab.new_page(), url).log_in().open(conversations[0][1])
+    expect(chat.replies.first).to_be_visible()
+    texts = [text.replace("\0", "") for text in HOSTILE.values()]
+    module = "/static/chat/js/growth.js"
+    worst, seen = chat.page.evaluate(STREAM, [module, texts])
+    [usual], _ = chat.page.evaluate(STREAM, [module, [FRIENDLY * 1_000]])
+    allowed = max(LONGEST_TASK, TIMES * usual)
+    slow = {name: cost for name, cost in zip(HOSTILE, worst, strict=True) if cost > allowed}
+    assert slow == {}, f"more than {allowed} ms"
+    assert (seen["owned"], seen["refused"]) == (0, [])

@@ -1,0 +1,478 @@
+"""What a person does with messages: edit, ask again, go on, choose between versions, rate, copy, quote."""
+
+import json
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from .test_page import COUNTED, Chat, chat, context  # noqa: F401  fixtures
+from .test_steps import open_gate
+
+pytestmark = pytest.mark.browser
+
+
+def questions(chat):  # noqa: F811
+    return chat.page.locator(".message--question")
+
+
+def bubbles(chat):  # noqa: F811
+    return chat.page.locator(".message__bubble")
+
+
+def act(message, name):
+    """Press a button of a message, where it is for who points at it."""
+    message.hover()
+    message.get_by_role("button", name=name, exact=True).click()
+
+
+def place(message):
+    """Which version it shows, such as “2 / 3”."""
+    return message.locator(".versions__place")
+
+
+def editor(chat):  # noqa: F811
+    return chat.page.locator(".editor textarea")
+
+
+def edit(chat, message, text):  # noqa: F811
+    act(message, "Edit")
+    editor(chat).fill(text)
+    with chat.page.expect_response(re.compile("/edit$")) as response:
+        editor(chat).press("Enter")
+    assert response.value.status == 202
+    return response.value.json()
+
+
+@pytest.fixture
+def talk(chat):  # noqa: F811
+    """Alice's tab with two questions that were answered."""
+    for text in ("The first", "The second"):
+        chat.choose("echo").send(text)
+        chat.wait_for_end()
+    return chat
+
+
+@pytest.fixture
+def elsewhere(context):  # noqa: F811
+    """`elsewhere(tab)`: the tab's conversation in another browser of Alice's."""
+
+    def new(tab):
+        return Chat(context().new_page(), tab.site).log_in(path=tab.page.url.removeprefix(tab.site))
+
+    return new
+
+
+# Edit and resend
+
+
+def test_an_edited_message_starts_a_branch_of_its_own(talk):
+    edit(talk, questions(talk).first, "Another first")
+    talk.wait_for_end()
+    for reloaded in (False, True):
+        if reloaded:
+            talk.page.reload()
+        expect(bubbles(talk)).to_have_text(["Another first"])
+        expect(talk.replies).to_have_count(1)
+        assert talk.said() == "Another first"
+        expect(place(questions(talk).first)).to_have_text("2 / 2")
+    assert len(talk.stored()) == 6
+    talk.send("Go on from here")
+    talk.wait_for_end()
+    expect(bubbles(talk)).to_have_text(["Another first", "Go on from here"])
+
+
+def test_escape_leaves_the_message_as_it_was(talk):
+    act(questions(talk).last, "Edit")
+    expect(editor(talk)).to_be_focused()
+    expect(editor(talk)).to_have_value("The second")
+    editor(talk).fill("Something else")
+    editor(talk).press("Escape")
+    expect(editor(talk)).to_have_count(0)
+    expect(bubbles(talk).last).to_have_text("The second")
+    expect(questions(talk).last.get_by_role("button", name="Edit", exact=True)).to_be_focused()
+    act(questions(talk).last, "Edit")
+    talk.page.get_by_role("button", name="Cancel").click()
+    expect(editor(talk)).to_have_count(0)
+    assert len(talk.stored()) == 4
+
+
+def test_an_edit_that_fails_keeps_what_was_written_and_is_done_once(talk):
+    keys = []
+
+    def lose_it(route):
+        keys.append(route.request.headers["idempotency-key"])
+        route.abort()
+
+    talk.page.route("**/edit", lose_it)
+    act(questions(talk).last, "Edit")
+    editor(talk).fill("Only once")
+    editor(talk).press("Enter")
+    expect(talk.page.locator(".editor__problem")).to_contain_text("cannot be reached")
+    expect(editor(talk)).to_have_value("Only once")
+    talk.page.unroute("**/edit")
+    with talk.page.expect_request("**/edit") as request:
+        talk.page.locator(".editor").get_by_role("button", name="Send").click()
+    assert request.value.headers["idempotency-key"] == keys[0]
+    expect(bubbles(talk)).to_have_text(["The first", "Only once"])
+    expect(talk.text).to_be_focused()
+    assert sum(message["text"] == "Only once" and message["role"] == "user" for message in talk.stored()) == 1
+
+
+def test_an_edit_is_not_lost_to_another_window(talk, elsewhere):
+    other = elsewhere(talk)
+    act(questions(talk).last, "Edit")
+    editor(talk).fill("Half written")
+    edit(other, questions(other).last, "Quicker")
+    expect(bubbles(talk).last).to_have_text("Quicker")
+    expect(talk.text).to_have_value("Half written")
+    expect(talk.text).to_be_focused()
+
+
+def test_an_edit_is_not_sent_while_composing(talk):
+    act(questions(talk).last, "Edit")
+    keyboard = talk.page.context.new_cdp_session(talk.page)
+    keyboard.send("Input.imeSetComposition", {"text": "にほんご", "selectionStart": 4, "selectionEnd": 4})
+    editor(talk).press("Enter")
+    editor(talk).press("Escape")  # which ends the composition and nothing else
+    expect(editor(talk)).to_be_visible()
+    assert len(talk.stored()) == 4
+
+
+# Ask again, and versions
+
+
+def test_an_answer_is_asked_for_again_and_the_first_stays(talk):
+    act(talk.replies.last, "Answer again")
+    expect(place(talk.replies.last)).to_have_text("2 / 2")
+    talk.wait_for_end()
+    act(talk.replies.last, "Version before")
+    expect(place(talk.replies.last)).to_have_text("1 / 2")
+    expect(talk.replies).to_have_count(2)
+    talk.send("And then?")
+    talk.wait_for_end()
+    parents = {message["id"]: message["parent_id"] for message in talk.stored()}
+    chain, step = [], talk.stored()[-1]["id"]
+    while step:
+        chain.append(step)
+        step = parents[step]
+    assert len(chain) == 6  # it went on from the first answer
+
+
+def test_versions_are_gone_through_with_the_keyboard_and_remembered(talk, elsewhere):
+    for text in ("The second, again", "The third"):
+        edit(talk, questions(talk).nth(1), text)
+        talk.wait_for_end()
+    message = questions(talk).nth(1)
+    expect(place(message)).to_have_text("3 / 3")
+    message.get_by_role("button", name="Version before").focus()
+    for number, text in ((2, "The second, again"), (1, "The second")):
+        with talk.page.expect_response(lambda answer: answer.request.method == "PATCH"):
+            talk.page.keyboard.press("Enter")
+        expect(place(message)).to_have_text(f"{number} / 3")
+        expect(bubbles(talk).nth(1)).to_have_text(text)
+        expect(message.get_by_role("button", name="Version before")).to_be_focused()
+    talk.page.keyboard.press("Enter")  # there is none before
+    expect(place(message)).to_have_text("1 / 3")
+    talk.page.reload()
+    expect(bubbles(talk)).to_have_text(["The first", "The second"])
+    other = elsewhere(talk)
+    expect(bubbles(other)).to_have_text(["The first", "The second"])
+    act(questions(talk).nth(1), "Version after")
+    expect(bubbles(other).last).to_have_text("The second, again")
+
+
+def test_another_version_stands_where_the_one_before_was(chat):  # noqa: F811
+    chat.choose("echo").send("Long\n\n" + "\n\n".join(f"Line {number}" for number in range(40)))
+    chat.wait_for_end()
+    chat.send("In the middle")
+    chat.wait_for_end()
+    edit(chat, questions(chat).nth(1), "In the middle, too\n\n" + "\n\n".join(f"Line {number}" for number in range(60)))
+    chat.wait_for_end()
+    questions(chat).nth(1).scroll_into_view_if_needed()
+    chat.page.locator(".scroller").evaluate("(box) => { box.scrollTop -= 150 }")
+    top = questions(chat).nth(1).bounding_box()["y"]
+    questions(chat).nth(1).get_by_role("button", name="Version before").evaluate("(button) => button.click()")
+    expect(bubbles(chat).nth(1)).to_have_text("In the middle")
+    highest = chat.page.locator(".scroller").evaluate("(box) => box.scrollHeight - box.clientHeight - box.scrollTop")
+    assert abs(questions(chat).nth(1).bounding_box()["y"] - top) < 2 or highest < 2
+
+
+# Go on
+
+
+def test_an_answer_that_was_too_long_goes_on_as_one_text(chat):  # noqa: F811
+    chat.choose("halves").send("Say it")
+    chat.wait_for_end()
+    chat.page.get_by_role("button", name="Continue").click()
+    expect(chat.replies.last).to_contain_text("This sentence ends here.")
+    chat.wait_for_end()
+    chat.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    for reloaded in (False, True):
+        if reloaded:
+            chat.page.reload()
+        expect(chat.replies).to_have_count(1)
+        expect(chat.replies.last.locator(".message__parts > .prose p")).to_have_text("This sentence ends here.")
+        expect(chat.page.get_by_role("button", name="Continue")).to_be_hidden()
+        expect(chat.replies.last).not_to_contain_text("length limit")
+    act(chat.replies.last, "Copy")
+    assert chat.page.evaluate("navigator.clipboard.readText()") == "This sentence ends here."
+
+
+def test_a_stopped_answer_goes_on(chat):  # noqa: F811
+    chat.choose("slow").send("Count, please")
+    expect(chat.replies.last).to_contain_text("1 2 3")
+    chat.stop_button.click()
+    chat.wait_for_end()
+    before = chat.said()
+    chat.page.get_by_role("button", name="Continue").click()
+    expect(chat.replies.last).to_contain_text("100")
+    chat.wait_for_end()
+    assert chat.said().endswith(COUNTED)
+    assert chat.said().startswith(before)
+    expect(chat.replies.last).not_to_contain_text("You stopped this answer.")
+
+
+def test_a_failed_answer_keeps_its_text_beside_the_next(chat):  # noqa: F811
+    chat.choose("flaky").send(f"Please {chat.page.url} versions")
+    chat.wait_for_end()
+    expect(chat.replies.last).to_contain_text("Half of it")
+    chat.page.get_by_role("button", name="Try again").click()
+    expect(chat.replies.last).to_contain_text("All of it.")
+    chat.wait_for_end()
+    act(chat.replies.last, "Version before")
+    expect(chat.replies.last).to_contain_text("Half of it")
+    expect(chat.replies.last).to_contain_text("The model is overloaded.")
+
+
+# Rate
+
+
+def test_an_answer_is_rated_with_a_reason_and_a_comment(talk, elsewhere):
+    act(talk.replies.last, "Bad answer")
+    thumb = talk.replies.last.get_by_role("button", name="Bad answer")
+    expect(thumb).to_have_attribute("aria-pressed", "true")
+    dialog = talk.page.get_by_role("dialog", name="What was wrong?")
+    expect(dialog.get_by_role("radio").first).to_be_focused()
+    dialog.get_by_text("Too long").click()
+    dialog.get_by_label("Comment").fill("Shorter, please")
+    dialog.get_by_role("button", name="Send").click()
+    expect(dialog).to_be_hidden()
+    expect(thumb).to_be_focused()
+    assert talk.stored()[-1]["feedback"] == {"rating": "down", "reason": "too-long", "comment": "Shorter, please"}
+    talk.page.reload()
+    expect(thumb).to_have_attribute("aria-pressed", "true")
+    act(talk.replies.last, "Good answer")
+    expect(thumb).to_have_attribute("aria-pressed", "false")
+    talk.page.keyboard.press("Escape")
+    expect(talk.page.get_by_role("dialog")).to_have_count(0)
+    other = elsewhere(talk)
+    expect(other.replies.last.get_by_role("button", name="Good answer")).to_have_attribute("aria-pressed", "true")
+    act(talk.replies.last, "Good answer")
+    expect(talk.replies.last.get_by_role("button", name="Good answer")).to_have_attribute("aria-pressed", "false")
+    expect(talk.page.locator("[data-is=live] > :last-child")).to_have_text("Your rating is taken back.")
+    assert talk.stored()[-1]["feedback"] is None
+
+
+def test_a_rating_that_the_server_does_not_take_is_not_shown(talk):
+    talk.page.route("**/feedback", lambda route: route.abort())
+    act(talk.replies.last, "Good answer")
+    expect(talk.problem).to_contain_text("cannot be reached")
+    expect(talk.replies.last.get_by_role("button", name="Good answer")).to_have_attribute("aria-pressed", "false")
+
+
+# Know more
+
+
+def test_what_an_answer_cost_is_told_when_one_asks(chat):  # noqa: F811
+    chat.choose("openai").send("What can you do?")
+    chat.wait_for_end()
+    for reloaded in (False, True):
+        if reloaded:
+            chat.page.reload()
+        act(chat.replies.last, "About this answer")
+        facts = chat.page.get_by_role("dialog", name="About this answer")
+        expect(facts).to_contain_text("openai:scripted")
+        expect(facts).to_contain_text(re.compile(r"Took\s*[\d<]"))
+        expect(facts).to_contain_text("tokens")
+        chat.page.keyboard.press("Escape")
+        expect(facts).to_be_hidden()
+        expect(chat.replies.last.get_by_role("button", name="About this answer")).to_be_focused()
+
+
+def test_times_are_told_in_the_persons_zone(context, site):  # noqa: F811
+    chat = Chat(context(timezone_id="Asia/Tokyo", locale="en-GB").new_page(), site).log_in()  # noqa: F811
+    chat.choose("echo").send("When?")
+    chat.wait_for_end()
+    for message in (questions(chat).last, chat.replies.last):
+        time = message.locator("time")
+        [shown, full] = time.evaluate(
+            "(one) => [['short', undefined], ['medium', 'full']].map(([timeStyle, dateStyle]) =>"
+            " new Date(one.dateTime).toLocaleString('en-GB', { timeStyle, dateStyle, timeZone: 'Asia/Tokyo' }))"
+        )
+        expect(time).to_have_text(shown)
+        expect(time).to_have_attribute("title", full)
+
+
+# Copy and quote
+
+
+def test_messages_are_copied_as_they_were_written(talk):
+    talk.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    talk.send("**bold** and `code`")
+    talk.wait_for_end()
+    for message in (questions(talk).last, talk.replies.last):
+        talk.page.evaluate("navigator.clipboard.writeText('')")
+        act(message, "Copy")
+        expect(message.get_by_role("button", name="Copied", exact=True)).to_be_visible()
+        assert talk.page.evaluate("navigator.clipboard.readText()") == "**bold** and `code`"
+
+
+def select(locator):
+    locator.evaluate("(element) => getSelection().selectAllChildren(element)")
+
+
+def test_a_passage_is_quoted(talk):
+    quote = talk.page.get_by_role("button", name="Quote", exact=True)
+    expect(quote).to_be_hidden()
+    select(talk.replies.last.locator(".prose p"))
+    quote.click()
+    expect(talk.text).to_have_value("> The second\n\n")
+    expect(talk.text).to_be_focused()
+    expect(quote).to_be_hidden()
+    talk.page.keyboard.type("Why?")
+    select(bubbles(talk).first)
+    talk.page.keyboard.press("Control+Shift+9")
+    expect(talk.text).to_have_value("> The second\n\nWhy?\n\n> The first\n\n")
+    select(talk.page.locator(".bar__title"))
+    expect(quote).to_be_hidden()
+
+
+# The line: what is asked while an answer is written
+
+
+def test_a_message_waits_for_the_answer_before_it(chat, elsewhere):  # noqa: F811
+    chat.choose("waits").send("One, and gate:line-1")
+    other = elsewhere(chat)
+    chat.choose("echo").send("Two")
+    expect(questions(chat).last).to_contain_text("Waits for the answer before it")
+    expect(chat.replies).to_have_count(1)
+    expect(other.page.locator(".message--waiting")).to_contain_text("Two")
+    open_gate(chat, "gate:line-1")
+    for tab in (chat, other):
+        expect(tab.replies).to_have_count(2, timeout=15_000)
+        expect(tab.replies.last).to_contain_text("Two")
+        expect(tab.page.locator(".message--waiting")).to_have_count(0)
+    chat.wait_for_end()
+    assert [message["role"] for message in chat.stored()] == ["user", "assistant"] * 2
+
+
+def test_what_waits_can_be_taken_back(chat, elsewhere):  # noqa: F811
+    chat.choose("waits").send("One, and gate:line-2")
+    other = elsewhere(chat)
+    for text in ("Two", "Three"):
+        chat.choose("echo").send(text)
+    expect(other.page.locator(".message--waiting")).to_have_count(2)
+    questions(chat).nth(1).get_by_role("button", name="Take back").click()
+    expect(chat.text).to_have_value("Two")
+    expect(chat.text).to_be_focused()
+    expect(bubbles(chat)).to_have_text(["One, and gate:line-2", "Three"])
+    expect(bubbles(other)).to_have_text(["One, and gate:line-2", "Three"])
+    open_gate(chat, "gate:line-2")
+    expect(chat.replies.last).to_contain_text("Three", timeout=15_000)
+    chat.wait_for_end()
+    assert [message["text"] for message in chat.stored() if message["role"] == "user"] == [
+        "One, and gate:line-2",
+        "Three",
+    ]
+
+
+def test_what_comes_back_stands_in_front_of_what_is_being_written(chat):  # noqa: F811
+    chat.choose("waits").send("One, and gate:line-3")
+    chat.choose("echo").send("Two")
+    chat.text.fill("Unfinished")
+    questions(chat).last.get_by_role("button", name="Take back").click()
+    expect(chat.text).to_have_value("Two\n\nUnfinished")
+    chat.page.reload()
+    expect(chat.text).to_have_value("Two\n\nUnfinished")
+    chat.stop_button.click()
+
+
+def test_what_has_begun_cannot_be_taken_back(chat):  # noqa: F811
+    chat.choose("waits").send("One, and gate:line-4")
+    chat.choose("slow").send("Two")
+    take_back = questions(chat).last.get_by_role("button", name="Take back")
+    expect(take_back).to_be_visible()
+    chat.page.route("**/api/messages/*", lambda route: (open_gate(chat, "gate:line-4"), begun.append(route))[0])
+    begun = []
+    take_back.click()
+    expect(chat.replies).to_have_count(2, timeout=15_000)
+    begun[0].continue_()
+    expect(chat.problem).to_contain_text("answered already")
+    expect(chat.text).to_have_value("")
+    chat.stop_button.click()
+    chat.wait_for_end()
+
+
+def test_stop_ends_the_answer_and_the_next_begins(chat):  # noqa: F811
+    chat.choose("slow").send("Count, please")
+    chat.choose("echo").send("Next")
+    chat.stop_button.click()
+    expect(chat.replies.last).to_contain_text("Next")
+    expect(chat.replies.first).to_contain_text("You stopped this answer.")
+    chat.wait_for_end()
+
+
+# Many of them
+
+
+def test_of_a_long_conversation_the_end_is_shown_and_more_for_who_scrolls_up(chat):  # noqa: F811
+    messages = [{"role": role, "text": f"{role} {number}"} for number in range(150) for role in ("user", "assistant")]
+    chat.page.goto(chat.site + f"/c/{imported(chat, messages)}/")
+    expect(chat.replies.last).to_contain_text("assistant 149")
+    assert questions(chat).count() <= 20
+    for _ in range(10):
+        chat.page.locator(".scroller").evaluate("(box) => { box.scrollTop = 0 }")
+        chat.page.wait_for_timeout(100)
+    expect(bubbles(chat).first).to_have_text("user 0")
+    assert questions(chat).count() == 150
+
+
+def imported(chat, messages):  # noqa: F811
+    """The id of a conversation of Alice's with these messages, made by an import."""
+    nodes, parent = {"root": {"id": "root", "message": None, "parent": None, "children": []}}, "root"
+    for number, message in enumerate(messages):
+        id = f"node-{number}"
+        content = {"content_type": "text", "parts": [message["text"]]}
+        said = {"id": id, "author": {"role": message["role"]}, "content": content, "create_time": 1.7e9 + number}
+        nodes[id] = {"id": id, "parent": parent, "children": [], "message": said}
+        nodes[parent]["children"].append(id)
+        parent = id
+    export = [{"title": "Long", "create_time": 1.7e9, "update_time": 1.7e9, "mapping": nodes, "current_node": parent}]
+    file = {"name": "conversations.json", "mimeType": "application/json", "buffer": json.dumps(export).encode()}
+    [token] = [one["value"] for one in chat.page.context.cookies(chat.site) if one["name"] == "csrftoken"]
+    answer = chat.page.request.post(f"{chat.site}/api/import", multipart={"file": file}, headers={"X-CSRFToken": token})
+    assert answer.json()["messages"] == len(messages), answer.text()
+    found = chat.page.request.get(f"{chat.site}/api/conversations?q=Long").json()["items"]
+    return next(item["id"] for item in found if item["title"] == "Long")
+
+
+@pytest.mark.parametrize("width", [320, 1280])
+def test_it_fits_and_needs_no_sideways_scrolling(context, site, width):  # noqa: F811
+    chat = Chat(context(viewport={"width": width, "height": 700}).new_page(), site).log_in()  # noqa: F811
+    chat.choose("echo").send("x" * 200)
+    chat.wait_for_end()
+    edit(chat, questions(chat).last, "y" * 200)
+    chat.wait_for_end()
+    act(questions(chat).last, "Edit")
+    for press in ("Bad answer", "About this answer"):
+        act(chat.replies.last, press)
+        box = chat.page.locator(":popover-open").bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= width
+        assert box["y"] + box["height"] <= 700
+        chat.page.keyboard.press("Escape")
+    sizes = chat.page.evaluate(
+        "[document.documentElement.scrollWidth, document.querySelector('.scroller').scrollWidth]"
+    )
+    assert max(sizes) <= width

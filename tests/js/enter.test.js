@@ -1,0 +1,28 @@
+import assert from "node:assert/strict"
+import { test } from "node:test"
+
+import { sends } from "../../static/chat/js/enter.js"
+
+const press = (changes = {}) => ({ key: "Enter", keyCode: 13, isComposing: false, shiftKey: false, ctrlKey: false, metaKey: false, altKey: false, ...changes })
+
+test("Enter sends, Shift+Enter makes a line", () => {
+  assert.ok(sends(press(), "enter"))
+  assert.ok(!sends(press({ shiftKey: true }), "enter"))
+  assert.ok(!sends(press({ key: "a" }), "enter"))
+})
+
+test("who wishes so sends with Ctrl+Enter or ⌘+Enter alone", () => {
+  assert.ok(!sends(press(), "ctrl+enter"))
+  for (const key of ["ctrlKey", "metaKey"]) {
+    assert.ok(sends(press({ [key]: true }), "ctrl+enter"))
+    assert.ok(sends(press({ [key]: true }), "enter"))
+  }
+  assert.ok(!sends(press({ ctrlKey: true, shiftKey: true }), "ctrl+enter"))
+})
+
+test("Enter that ends a composition is not meant for sending, whoever tells it how", () => {
+  for (const sendKey of ["enter", "ctrl+enter"]) {
+    assert.ok(!sends(press({ isComposing: true, ctrlKey: true }), sendKey))
+    assert.ok(!sends(press({ keyCode: 229, ctrlKey: true }), sendKey))
+  }
+})
