@@ -1,7 +1,7 @@
 """Prepares the site's database from inside: migrates, logs people in, and adds an assistant for each model it is told.
 
-`python -m bench.clerk PEOPLE` prints one line of session keys; then it answers each line that it reads, a model's name,
-with its assistant's slug.
+`python -m bench.clerk PEOPLE PROVIDER:` prints one line of session keys; then it answers each line that it reads, the
+name of a model of that provider, with its assistant's slug.
 """
 
 import os
@@ -35,5 +35,6 @@ call_command("migrate", verbosity=0)
 print(*[log_in(f"bench-{number}") for number in range(int(sys.argv[1]))], flush=True)
 for line in sys.stdin:
     model = line.strip()
-    assistant, _ = Assistant.objects.get_or_create(slug=model, defaults={"name": model, "model": f"openai:{model}"})
+    fields = {"name": model, "model": f"{sys.argv[2]}{model}"}
+    assistant, _ = Assistant.objects.get_or_create(slug=model, defaults=fields)
     print(assistant.slug, flush=True)

@@ -5,6 +5,7 @@ What a row means, and its unit, stand in its first cell.
 
 import asyncio
 import os
+import shutil
 import time
 from dataclasses import dataclass
 from statistics import median
@@ -12,11 +13,13 @@ from statistics import median
 import psycopg
 
 from bench.load import STARTS, Load, drive, finish, ramp, read
+from bench.page import p99, share, streaming, weight
 from bench.servers import Peer, Site, Upstream
 
 # A server on which we may create a database.
 POSTGRES = os.environ.get("BENCH_POSTGRES", "postgres://postgres@127.0.0.1:5432")
 DATABASE = "chat_bench"
+LANGCHAIN_PEER = "bench.langchain_peer:app"
 KB, MB = 1024, 1024 * 1024
 
 
@@ -55,6 +58,7 @@ class Sizes:
     counting: float = 20
     stalled: int = 20  # readers
     stall: float = 30
+    kilobytes: int = 100  # of an answer in the browser
 
 
 QUICK = Sizes(
@@ -72,6 +76,7 @@ QUICK = Sizes(
     reports=1,
     counting=1.5,
     stall=2,
+    kilobytes=4,
 )
 
 
@@ -108,6 +113,22 @@ async def cpu(bench):
     tokens = ours[0][ALL].expected // bench.sizes.cpu_streams
     what = f"the same with starts and ends, replies of {tokens} tokens"
     yield Row.of(what, middle(ours, "cpu"), middle(peers, "cpu"), 0)
+
+
+async def langchain(bench):
+    """The same by LangChain on both sides, on servers of their own: what importing it costs belongs to nobody else."""
+    with Site(bench.upstream, provider="langchain:openai:") as site, Peer(bench.upstream, LANGCHAIN_PEER) as peer:
+        theirs = Bench(bench.upstream, peer, site, bench.sizes)
+        for server in site, peer:
+            await drive(server, 5, 20, 0.5)
+        ours, peers = await theirs.side_by_side(bench.sizes.cpu_streams, 20)
+    what = f"by LangChain, {bench.sizes.cpu_streams} × 20 tok/s"
+    mine, its = middle(ours, "cpu", LIVE), middle(peers, "cpu", LIVE)
+    yield Row.of(f"{what}: server CPU per token, µs", mine, its, 0, "≤ 0.6 × peer", mine <= 0.6 * its)
+    mine, its = middle(ours, "p99"), middle(peers, "p99")
+    yield Row.of(f"{what}: added latency p99, ms", mine, its, 1, "≤ 10", mine <= 10)
+    mine, its = middle(ours, "p99", LIVE), middle(peers, "p99", LIVE)
+    yield Row.of("p99 while no stream starts or ends, ms", mine, its, 1)
 
 
 async def medium(bench):
@@ -266,8 +287,35 @@ async def stalled(bench):
     yield Row(what, both, "", f"{others / calm:.2f}", "unchanged (within 25 % or 2 ms)", met)
 
 
+async def page(bench):
+    """What the page costs in a real browser: bytes before the first message, and the main thread while one streams."""
+    if not shutil.which("chromium"):
+        yield Row("the page in a browser", "skipped: no Chromium here")
+        return
+    size, requests = await weight(bench.site)
+    what = f"page weight before the first message, {requests} requests, kB compressed"
+    yield Row(what, f"{size / 1000:.0f}", "", "", "≤ 120", size <= 120_000)
+    kilobytes = bench.sizes.kilobytes
+    measured = await streaming(bench.site, 200, kilobytes)
+    cost = p99([cost for _, cost in measured])
+    what = f"main thread per frame while {kilobytes} kB stream at 200 tok/s, p99 of {len(measured):,} frames, ms"
+    yield Row(what, f"{cost:.1f}", "", "", "≤ 16", cost <= 16)
+    part = min(10 / kilobytes, 0.5)
+    first, last = share(measured, 0, part), share(measured, 1 - part, 1)
+    both = f"{last:,.0f} and {first:,.0f}"
+    yield Row(
+        "main thread for the last 10 kB and for the first, ms",
+        both,
+        "",
+        f"{last / first:.2f}",
+        "≤ 1.5",
+        last <= 1.5 * first,
+    )
+
+
 FIGURES = {
     "cpu": cpu,
+    "langchain": langchain,
     "500": medium,
     "1000": large,
     "capacity": capacity,
@@ -275,4 +323,5 @@ FIGURES = {
     "followers": followers,
     "transactions": transactions,
     "stalled": stalled,
+    "page": page,
 }

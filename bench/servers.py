@@ -122,8 +122,12 @@ class Upstream(Server):
 
 
 class Peer(Server):
+    def __init__(self, upstream, app="bench.peer:app"):
+        super().__init__(upstream)
+        self.app = app
+
     def command(self):
-        return *UVICORN, "--port", str(self.port), "bench.peer:app"
+        return *UVICORN, "--port", str(self.port), self.app
 
     def asks(self, model, count):
         return [request("POST", "/chat", {"text": "Hello", "model": model})] * count
@@ -137,8 +141,9 @@ class Site(Server):
 
     people = 100
 
-    def __init__(self, upstream, database_url=None):
+    def __init__(self, upstream, database_url=None, provider="openai:"):
         super().__init__(upstream)
+        self.provider = provider
         self.file = Path(self.folder.name) / "db.sqlite3"
         self.env |= {
             "SECRET_KEY": "bench-" * 10,
@@ -147,6 +152,7 @@ class Site(Server):
             "MAX_RUNS": "3000",
             "MAX_RUNS_PER_USER": "3000",
             "SHUTDOWN_GRACE": "0",
+            "AUTO_TITLES": "0",
             "DATABASE_URL": database_url or f"sqlite:///{self.file}",
         }
 
@@ -155,7 +161,7 @@ class Site(Server):
 
     def prepare(self):
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": self.log, "text": True}
-        self.clerk = self.spawn("-m", "bench.clerk", str(self.people), core=system.LOAD_CORE, **pipes)
+        self.clerk = self.spawn("-m", "bench.clerk", str(self.people), self.provider, core=system.LOAD_CORE, **pipes)
         sessions = self.clerk.stdout.readline().split()
         self.cookies = [{"Cookie": f"sessionid={key}; csrftoken={TOKEN}", "X-CSRFToken": TOKEN} for key in sessions]
         if not sessions:

@@ -5,6 +5,8 @@ is the text `@<ns>;`, the time of its sending by CLOCK_MONOTONIC, which all proc
 leaves at once; the second waits a random part of a period, so that streams do not tick in step. A reader that lags does
 not slow the model down: what it has not read waits in the socket, and its tokens grow old.
 
+`page-200-100` writes 100 kB of Markdown instead, four letters at a time.
+
 Written on a bare protocol because it shares a core with the load client: 10 to 30 µs per token.
 """
 
@@ -19,8 +21,9 @@ import time
 import uvloop
 
 from bench import system
+from bench.document import document
 
-SCRIPT = re.compile(r"bench-(\d+)-(\d+)")
+SCRIPT = re.compile(r"(bench|page)-(\d+)-(\d+)")
 OPENING = (
     b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\n"
     b"transfer-encoding: chunked\r\n\r\n"
@@ -60,7 +63,7 @@ class Model(asyncio.Protocol):
                 asked = json.loads(body)
                 script = SCRIPT.fullmatch(asked.get("model", ""))
                 if script and asked.get("stream"):
-                    self.stream(asked, rate=int(script[1]), count=int(script[2]))
+                    self.stream(asked, script[1], rate=int(script[2]), size=int(script[3]))
                 else:
                     self.refuse(400, "Ask for bench-<rate>-<count> with stream: true.")
             case _:
@@ -74,7 +77,7 @@ class Model(asyncio.Protocol):
         head = f"HTTP/1.1 {status} -\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
         self.transport.write(head.encode() + body)
 
-    def stream(self, asked, rate, count):
+    def stream(self, asked, kind, rate, size):
         self.wants_usage = (asked.get("stream_options") or {}).get("include_usage", False)
         self.base = {
             "id": f"chatcmpl-{random.getrandbits(96):024x}",
@@ -87,7 +90,12 @@ class Model(asyncio.Protocol):
         if self.wants_usage:
             self.base["usage"] = None
         self.before, self.after = self.chunk({"content": "|"}).split(b"|")
-        self.period, self.count, self.left = 1 / rate, count, count
+        self.period, self.count, self.pieces = 1 / rate, size, None
+        if kind == "page":
+            text = document(1000 * size)
+            self.pieces = [json.dumps(text[start : start + 4])[1:-1].encode() for start in range(0, len(text), 4)]
+            self.count = len(self.pieces)
+        self.left = self.count
         self.transport.write(OPENING + framed(self.chunk({"role": "assistant", "content": "", "refusal": None})))
         self.token()
         self.due = self.loop.time() + random.random() * self.period
@@ -101,8 +109,9 @@ class Model(asyncio.Protocol):
         self.timer = self.loop.call_at(self.due, self.tick)
 
     def token(self):
+        said = self.pieces[-self.left] if self.pieces else b"@%d;" % time.monotonic_ns()
         self.left -= 1
-        self.transport.write(framed(b"%b@%d;%b" % (self.before, time.monotonic_ns(), self.after)))
+        self.transport.write(framed(b"%b%b%b" % (self.before, said, self.after)))
 
     def finish(self):
         last = [self.chunk({}, "stop")]
