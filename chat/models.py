@@ -15,7 +15,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import connections, models, transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, lookups
 from django.utils import timezone, translation
 from django.utils.text import Truncator
 from django.utils.translation import gettext
@@ -43,11 +43,11 @@ class AssistantQuerySet(models.QuerySet):
             if assistant is None:
                 raise Refused(gettext("No assistant is set up yet."), "no_assistant", 409)
             return assistant
-        assistant = self.offered().filter(slug=slug).first()
-        if assistant is None:
+        try:
+            return self.get(slug=slug, is_enabled=True)
+        except Assistant.DoesNotExist:
             sentence = gettext("There is no assistant called “%(slug)s”.") % {"slug": slug[:100]}
-            raise Refused(sentence, "unknown_assistant")
-        return assistant
+            raise Refused(sentence, "unknown_assistant") from None
 
 
 class Assistant(models.Model):
@@ -397,6 +397,18 @@ def _after(message):
 
 # The letters that migration 0005 keeps pairs of, for PostgreSQL has no trigrams of a word of two.
 PAIRS = re.compile("[々\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]{2,}")
+
+
+@models.CharField.register_lookup
+@models.TextField.register_lookup
+class IContains(lookups.IContains):
+    """Django's, which on SQLite knows the two cases of ASCII letters alone; there Python compares the others."""
+
+    def as_sqlite(self, compiler, connection):
+        word = self.rhs
+        if isinstance(word, str) and not word.isascii() and word.lower() != word.upper():
+            return lookups.IRegex(self.lhs, re.escape(word)).as_sql(compiler, connection)
+        return self.as_sql(compiler, connection)
 
 
 class MessageQuerySet(models.QuerySet):
@@ -767,8 +779,9 @@ class Run(models.Model):
 
     def claim(self, worker_id):
         """Begin it here, if nobody else has and the answer it builds on is there; tells whether it was you."""
-        unanswered = Message.objects.filter(pk=self.message.parent.parent_id, run__status__in=self.OPEN)
-        queued = Run.objects.filter(pk=self.pk, status=self.QUEUED).exclude(models.Exists(unanswered))
+        queued = Run.objects.filter(pk=self.pk, status=self.QUEUED)
+        if before := self.message.parent.parent_id:
+            queued = queued.exclude(models.Exists(Message.objects.filter(pk=before, run__status__in=self.OPEN)))
         now = timezone.now()
         won = queued.update(
             status=self.IN_PROGRESS,

@@ -19,6 +19,7 @@ from ..models import Attachment, Conversation, Run, RunEvent, Worker
 from .speech import INTERRUPTED
 
 TICK = 0.1  # seconds; what a kill can cost
+LONG_TICK = 0.5  # seconds, where writing takes long: it is to take a fifth of the time, and the streams the rest
 PATIENCE = 1  # seconds until a commit that failed is tried again
 ADOPT_AFTER = 2  # seconds that a queued run belongs to the process that accepted it
 FORGET = timedelta(hours=1)  # how long a temporary conversation rests before it is gone, if its page did not say so
@@ -41,14 +42,18 @@ class Journal:
         self.wanted = asyncio.Event()
 
     async def keep(self):
-        """Commit a tick at a time, for ever."""
-        loop = asyncio.get_running_loop()
-        due = loop.time()
+        """Commit a tick at a time, for ever; a run that ends does not wait for it."""
+        now = asyncio.get_running_loop().time
+        due = now()
         while True:
             await self._next_tick(due)
-            due = loop.time() + TICK
+            began = now()
             try:
-                await self.commit()
+                if began >= due:
+                    await self.commit(self.live)
+                    due = now() + max(TICK, min(4 * (now() - began), LONG_TICK))
+                else:
+                    await self.commit({live.run.pk: live for live, *_ in self.settling})
             except Exception:
                 logger.exception("The journal could not be written; trying again")
                 await asyncio.sleep(PATIENCE)
@@ -72,11 +77,12 @@ class Journal:
         self.wanted.set()
         return future
 
-    async def commit(self):
+    async def commit(self, runs):
+        """Write what is new of these, by id, and end those of them that are to end."""
         settling = self.settling[:]
         ending = {live.run.pk: terminal for live, _, terminal, _ in settling}
         batch = []  # (log, run id, its events that are not written yet)
-        for run_id, live in self.live.items():
+        for run_id, live in runs.items():
             news = live.log.events[live.log.journaled :]
             if run_id in ending:
                 news.append(ending[run_id])

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import contextvars
+import copy
 import functools
 import logging
 import uuid
@@ -13,7 +14,7 @@ from django.conf import settings
 from django.db import close_old_connections, connection, transaction
 
 from .. import events, news, providers
-from ..models import Assistant, Run
+from ..models import Assistant, Preferences, Run
 from ..threads import database_thread
 from . import journal, speech, titles
 
@@ -51,8 +52,8 @@ class Engine:
         return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self.desks[number], with_connection))
 
     async def start(self, run):
-        """Take on a queued run and let its conversation's other readers know."""
-        self._queue(run)
+        """Take on a run that was made just now and let its conversation's other readers know."""
+        self._queue(copy.copy(run), is_fresh=True)  # the caller's own stays as it is
         await news.spread(run.conversation.owner_id, run.conversation_id)
         await get_channel_layer().group_send(
             f"conversation.{run.conversation_id}", {"type": "run.created", "run_id": str(run.pk)}
@@ -100,24 +101,27 @@ class Engine:
         self.live.pop(live.run.pk, None)
         live.log.end()
 
-    def _queue(self, run):
+    def _queue(self, run, is_fresh=False):
         if run.pk not in self.live:
             self.live[run.pk] = self.line[run.pk] = LiveRun(self, run)
-        self._advance()
+        self._advance(run.pk if is_fresh else None)
 
-    def _advance(self):
-        """Give free slots to those who wait, first come first served, within each person's bound."""
+    def _advance(self, fresh=None):
+        """Give free slots to those who wait, first come first served, within each person's bound.
+
+        `fresh` is the id of a run that was made just now: it is as this process knows it.
+        """
         for run_id, live in list(self.line.items()):
             if self.leaving or self.busy.total() >= settings.MAX_RUNS:
                 return
             if self.busy[live.person] < settings.MAX_RUNS_PER_USER:
                 del self.line[run_id]
                 self.busy[live.person] += 1
-                self._spawn(self._slot(live))
+                self._spawn(self._slot(live, run_id == fresh))
 
-    async def _slot(self, live):
+    async def _slot(self, live, is_fresh):
         try:
-            await live.go()
+            await live.go(is_fresh)
         finally:
             self.busy -= Counter([live.person])
             self.forget(live)
@@ -194,8 +198,8 @@ class LiveRun(speech.Speech):
         self.is_ours = False  # once claimed
         self.waits = False  # it could not be claimed yet
 
-    async def go(self):
-        request = await self.engine.desk(0, self._claim)
+    async def go(self, is_fresh):
+        request = await self.engine.desk(0, self._claim, is_fresh)
         if request is None:
             return
         self.task, self.is_ours = asyncio.current_task(), True
@@ -205,10 +209,10 @@ class LiveRun(speech.Speech):
             status, error = await self.give(self.run.model, request)
             await self._settle(status, error)
 
-    def _claim(self):
-        """What to ask the provider, if the run is now ours; sync, in the desk's thread."""
-        runs = Run.objects.select_related("conversation__owner__preferences", "message__parent", "assistant")
-        run = runs.filter(pk=self.run.pk).first()
+    def _claim(self, is_fresh):
+        """What to ask the provider, if the run is now ours; sync, in the desk's thread. What waited is read anew."""
+        runs = Run.objects.select_related("conversation", "message__parent", "assistant")
+        run = self.run if is_fresh else runs.filter(pk=self.run.pk).first()
         if run is None:
             return None
         if not run.claim(self.engine.worker_id):
@@ -216,10 +220,10 @@ class LiveRun(speech.Speech):
             return None
         self.run = run
         turns = [(message.role, _with_images(message)) for message in run.message.branch()[:-1]]
-        wishes = getattr(getattr(run.conversation.owner, "preferences", None), "instructions", "")
+        wishes = Preferences.objects.filter(person_id=self.person).values_list("instructions", flat=True)
         context = providers.Context(run.conversation.owner_id, run.time_zone or "UTC", str(run.conversation_id))
         return speech.request(
-            run.assistant or Assistant(), run.model, turns, wishes, context=context, answers=run.answers
+            run.assistant or Assistant(), run.model, turns, next(iter(wishes), ""), context=context, answers=run.answers
         )
 
     async def _settle(self, status, error):
