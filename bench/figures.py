@@ -4,6 +4,7 @@ What a row means, and its unit, stand in its first cell.
 """
 
 import asyncio
+import contextlib
 import os
 import shutil
 import time
@@ -12,8 +13,9 @@ from statistics import median
 
 import psycopg
 
-from bench.load import STARTS, Load, drive, finish, ramp, read
-from bench.page import p99, share, streaming, weight
+from bench.library import SEARCHES
+from bench.load import STARTS, Load, bytes_of, drive, finish, ramp, read
+from bench.page import opening, p99, share, streaming, weight
 from bench.servers import Peer, Site, Upstream
 
 # A server on which we may create a database.
@@ -59,6 +61,9 @@ class Sizes:
     stalled: int = 20  # readers
     stall: float = 30
     kilobytes: int = 100  # of an answer in the browser
+    messages: int = 1000  # of a conversation that is opened there
+    conversations: int = 10_000  # of a person who looks for words in them
+    looks: int = 9
 
 
 QUICK = Sizes(
@@ -77,6 +82,9 @@ QUICK = Sizes(
     counting=1.5,
     stall=2,
     kilobytes=4,
+    messages=60,
+    conversations=20,
+    looks=2,
 )
 
 
@@ -222,19 +230,34 @@ async def followers(bench):
     yield Row.of(what, mine, its, 0, "≤ 150", mine <= 150)
 
 
-async def transactions(bench):
-    """Transactions a second that PostgreSQL counts while N runs stream and none starts or ends. Reads count too."""
+@contextlib.contextmanager
+def postgresql():
+    """A connection to administer the server, and the address of a database of our own; None, None without a server."""
     try:
         admin = psycopg.connect(f"{POSTGRES}/postgres", autocommit=True)
     except psycopg.OperationalError:
-        yield Row("database transactions while N runs stream", "skipped: no PostgreSQL here", "", "", "≤ 15 /s, any N")
+        yield None, None
         return
-    counter = "select xact_commit + xact_rollback from pg_stat_database where datname = %s"
-    rates = []
     try:
         admin.execute(f"drop database if exists {DATABASE} with (force)")
         admin.execute(f"create database {DATABASE}")
-        with Site(bench.upstream, f"{POSTGRES}/{DATABASE}") as site:
+        yield admin, f"{POSTGRES}/{DATABASE}"
+    finally:
+        admin.execute(f"drop database if exists {DATABASE} with (force)")
+        admin.close()
+
+
+async def transactions(bench):
+    """Transactions a second that PostgreSQL counts while N runs stream and none starts or ends. Reads count too."""
+    counter = "select xact_commit + xact_rollback from pg_stat_database where datname = %s"
+    rates = []
+    with postgresql() as (admin, database):
+        if not database:
+            yield Row(
+                "database transactions while N runs stream", "skipped: no PostgreSQL here", "", "", "≤ 15 /s, any N"
+            )
+            return
+        with Site(bench.upstream, database) as site:
             for streams in bench.sizes.runs:
                 seconds = streams / STARTS + bench.sizes.reports + bench.sizes.counting + 2
                 readers = await ramp(site.port, site.asks(f"bench-20-{20 * seconds:.0f}", streams), streams / STARTS)
@@ -245,13 +268,29 @@ async def transactions(bench):
                 rates.append((after - before) / (time.monotonic() - since))
                 await finish(readers, seconds)
                 await site.settle()
-    finally:
-        admin.execute(f"drop database if exists {DATABASE} with (force)")
-        admin.close()
     few, many = bench.sizes.runs
     what, both = f"database transactions per second, {few} and {many} × 20 tok/s", "{:.1f} and {:.1f}".format(*rates)
     met = max(rates) <= 15 and rates[1] <= 1.2 * rates[0]
     yield Row(what, both, "", f"{rates[1] / rates[0]:.2f}", "≤ 15 /s, any N", met)
+
+
+async def search(bench):
+    """What the list of a person with many conversations costs, and looking for words in them."""
+    for name, database, reach in ("PostgreSQL", postgresql(), 50), ("SQLite", contextlib.nullcontext([None] * 2), 300):
+        with database as (admin, url):
+            if name == "PostgreSQL" and not admin:
+                yield Row("list and search on PostgreSQL", "skipped: no PostgreSQL here", "", "", f"≤ {reach}")
+                continue
+            with Site(bench.upstream, url) as site:
+                site.fill(bench.sizes.conversations, 20)
+                if url:
+                    with psycopg.connect(url, autocommit=True) as connection:
+                        connection.execute("vacuum analyze")  # as autovacuum does within a minute
+                took = {what: site.look_for(words, bench.sizes.looks) for what, words in SEARCHES.items()}
+        count = bench.sizes.conversations
+        for what, ms in took.items():
+            title = f"{name}, {count:,} conversations, {20 * count:,} messages: {what}, median ms"
+            yield Row(title, f"{ms:.0f}", "", "", f"≤ {reach}", ms <= reach)
 
 
 async def stalled(bench):
@@ -295,6 +334,14 @@ async def page(bench):
     size, requests = await weight(bench.site)
     what = f"page weight before the first message, {requests} requests, kB compressed"
     yield Row(what, f"{size / 1000:.0f}", "", "", "≤ 120", size <= 120_000)
+    ratio = await bytes_of(bench.site, *bench.site.asks("bench-100-200", 1))
+    yield Row("bytes that come for a reply, × its frames' JSON", f"{ratio:.2f}", "", "", "≤ 1.3", ratio <= 1.3)
+    messages = bench.sizes.messages
+    few, many = await opening(bench.site, 20), await opening(bench.site, messages)
+    what = f"opening a conversation of {messages:,} messages"
+    yield Row(f"{what} until it can be used, median ms", f"{many.ms:.0f}", "", "", "≤ 500", many.ms <= 500)
+    both, met = f"{many.heap:.1f} and {few.heap:.1f}", many.heap <= 1.5 * few.heap
+    yield Row(f"{what}, and one of 20: JavaScript's memory, MB", both, "", f"{many.heap / few.heap:.2f}", "≤ 1.5", met)
     kilobytes = bench.sizes.kilobytes
     measured = await streaming(bench.site, 200, kilobytes)
     cost = p99([cost for _, cost in measured])
@@ -324,4 +371,5 @@ FIGURES = {
     "transactions": transactions,
     "stalled": stalled,
     "page": page,
+    "search": search,
 }

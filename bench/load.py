@@ -85,6 +85,15 @@ async def read(port, request, receive_buffer=None):
     return reader
 
 
+async def bytes_of(target, request):
+    """All bytes of an answer, headers and chunks too, as a multiple of the JSON in it."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", target.port)
+    writer.write(request)
+    answer = await reader.read()
+    writer.close()
+    return len(answer) / sum(map(len, re.findall(rb"^data: (.*)$", answer, re.MULTILINE)))
+
+
 async def ramp(port, requests, seconds, **options):
     """Open the streams evenly over so many seconds."""
     loop, began, opening = asyncio.get_running_loop(), asyncio.get_running_loop().time(), []

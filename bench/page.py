@@ -5,7 +5,8 @@ import gzip
 import os
 import shutil
 from bisect import bisect_left
-from statistics import quantiles
+from dataclasses import dataclass
+from statistics import median, quantiles
 
 from playwright.async_api import async_playwright, expect
 
@@ -32,6 +33,17 @@ UNTIL_THE_END = """() => new Promise((resolve) => {
     writing.observe(reply(), { attributeFilter: ["aria-busy"] })
   })
   waiting.observe(thread, { subtree: true, childList: true })
+})"""
+
+
+# The newest message is on the screen, and the thread is free for what the person does next.
+UNTIL_SHOWN = """(number) => new Promise((resolve) => {
+  const look = () => {
+    const isThere = document.querySelector(".thread")?.lastElementChild?.textContent.includes(`number ${number}.`)
+    if (!isThere || document.activeElement?.id !== "text") requestAnimationFrame(look)
+    else requestAnimationFrame(() => setTimeout(() => resolve(performance.now())))
+  }
+  look()
 })"""
 
 
@@ -67,6 +79,29 @@ async def weight(site):
         browser.page.on("response", lambda answer: answers.append(answer))
         await browser.page.goto(f"{browser.address}/", wait_until="networkidle")
         return sum([len(gzip.compress(await answer.body(), 9)) for answer in answers]), len(answers)
+
+
+@dataclass
+class Opened:
+    ms: float  # from the navigation to the newest message on the screen
+    heap: float  # MB of JavaScript's, after a collection
+
+
+async def opening(site, messages, times=5):
+    """A conversation of so many messages, opened a few times: medians."""
+    conversation = site.fill(1, messages)
+    took = []
+    async with Browser(site) as browser:
+        page = browser.page
+        devtools = await page.context.new_cdp_session(page)
+        await page.goto(f"{browser.address}/c/{conversation}/", wait_until="networkidle")  # the cache is warm from here
+        for _ in range(times):
+            await page.goto(f"{browser.address}/c/{conversation}/", wait_until="commit")
+            took.append(await page.evaluate(UNTIL_SHOWN, messages - 1))
+        await page.wait_for_load_state("networkidle")
+        await devtools.send("HeapProfiler.collectGarbage")
+        heap = await devtools.send("Runtime.getHeapUsage")
+    return Opened(median(took), heap["usedSize"] / 1e6)
 
 
 async def streaming(site, rate, kilobytes):

@@ -10,6 +10,8 @@ import tempfile
 import time
 from itertools import cycle, islice
 from pathlib import Path
+from statistics import median
+from urllib.parse import urlencode
 
 import psutil
 
@@ -200,6 +202,31 @@ class Site(Server):
         if response.status >= 300:
             raise RuntimeError(f"POST {path}: {response.status} {text[:500]}")
         return json.loads(text)
+
+    def get_json(self, path):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection.request("GET", path, headers=self.headers)
+        told = json.loads(connection.getresponse().read())
+        connection.close()
+        return told
+
+    def fill(self, conversations, messages):
+        """Give the first person so many conversations, of so many messages each: the id of the newest one."""
+        library = "-m", "bench.library", "bench-0", str(conversations), str(messages)
+        child = self.spawn(*library, core=system.LOAD_CORE, stdout=subprocess.PIPE, stderr=self.log, text=True)
+        newest = child.communicate()[0].strip()
+        if not newest:
+            self.fail("The conversations could not be made")
+        return newest
+
+    def look_for(self, words, times):
+        """Median ms from the request to the answer."""
+        took = []
+        for _ in range(times):
+            began = time.perf_counter()
+            self.get_json(f"/api/conversations?{urlencode({'q': words})}")
+            took.append(1000 * (time.perf_counter() - began))
+        return median(took)
 
     def threads(self):
         return self.process.num_threads()
