@@ -28,11 +28,12 @@ class NewsConsumer(AsyncWebsocketConsumer):
     keeper = None
 
     async def connect(self):
-        await self.accept()
         self.person = self.scope["user"]
+        if self.person.is_authenticated:  # who finds it open has missed nothing from then on
+            await self.channel_layer.group_add(news.pages_of(self.person.pk), self.channel_name)
+        await self.accept()
         if not self.person.is_authenticated:
             return await self.close(ANONYMOUS)
-        await self.channel_layer.group_add(news.pages_of(self.person.pk), self.channel_name)
         self.keeper = asyncio.create_task(_keep(self))
 
     async def disconnect(self, code):
@@ -65,18 +66,20 @@ class ConversationConsumer(AsyncWebsocketConsumer):
     """One browser tab in one conversation. `receive` only takes orders; each followed run is a task of its own."""
 
     async def connect(self):
-        await self.accept()  # a socket that is refused before it is accepted cannot say why
         language.listen(self.scope)
         self.following = {}  # run id -> task
         self.person, self.announced = self.scope["user"], set()
         self.conversation_id = self.scope["url_route"]["kwargs"]["conversation_id"]
         self.group, self.is_open = None, False
-        if not self.person.is_authenticated:
-            return await self.close(ANONYMOUS)
-        if not await self._conversations().aexists():
-            return await self.close(NOT_FOUND)
-        self.group = f"conversation.{self.conversation_id}"
-        await self.channel_layer.group_add(self.group, self.channel_name)
+        refusal = ANONYMOUS
+        if self.person.is_authenticated:
+            refusal = None if await self._conversations().aexists() else NOT_FOUND
+        if refusal is None:
+            self.group = f"conversation.{self.conversation_id}"
+            await self.channel_layer.group_add(self.group, self.channel_name)
+        await self.accept()  # a socket that is refused before it is accepted cannot say why
+        if refusal:
+            return await self.close(refusal)
         self.keeper, self.is_open = asyncio.create_task(_keep(self)), True
 
     async def close(self, code=None, reason=None):

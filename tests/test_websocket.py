@@ -6,6 +6,8 @@ import uuid
 from contextlib import asynccontextmanager
 
 import pytest
+from channels.generic.websocket import AsyncWebsocketConsumer
+from channels.layers import InMemoryChannelLayer
 from channels.testing import WebsocketCommunicator
 
 from chat import access, consumers, engine
@@ -234,6 +236,25 @@ async def test_a_message_to_a_deleted_conversation_closes_it(socket_of, alice, c
 
 
 # run.created ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", [None, "/ws/news"])
+async def test_who_finds_it_open_misses_nothing(socket_of, alice, conversation, path, monkeypatch):
+    order = []
+    join, accept = InMemoryChannelLayer.group_add, AsyncWebsocketConsumer.accept
+
+    async def joined(*args):
+        await join(*args)
+        order.append("joined")
+
+    async def accepted(*args):
+        order.append("open")
+        await accept(*args)
+
+    monkeypatch.setattr(InMemoryChannelLayer, "group_add", joined)
+    monkeypatch.setattr(AsyncWebsocketConsumer, "accept", accepted)
+    async with socket_of(alice, conversation, path=path):
+        assert order == ["joined", "open"]
 
 
 async def test_runs_started_elsewhere_are_told_once(socket_of, client_of, alice, conversation):

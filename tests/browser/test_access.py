@@ -328,7 +328,7 @@ def test_all_of_it_goes_by_keyboard(tab):
 
     # A new chat, with an assistant that is picked
     expect(one.text).to_be_focused()
-    hands.go_to(one.is_("picker"))
+    hands.go_to(one.is_("picker"), "Shift+Tab")
     hands.press("Enter")
     hands.go_to(page.locator("#assistants [value=slow]"), "ArrowDown")
     hands.press("Escape")
