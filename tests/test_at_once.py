@@ -1,11 +1,14 @@
 """Requests that come at the same moment, or too late, or while the clock steps back."""
 
+import asyncio
+import time
 from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 
-from chat.engine import journal
+from chat import engine
+from chat.engine import journal, runner
 from chat.models import Conversation, Message, Refused
 
 from .conftest import over
@@ -74,4 +77,36 @@ async def test_a_question_that_waits_for_an_answer_begins_when_it_is_there(
         second = await run_of(asked)
     await over(first)
     await over(second)
+    assert second.status == "completed"
+
+
+async def test_an_answer_that_ends_while_somebody_looks_whether_it_has(
+    client_of,
+    alice,
+    slow,  # noqa: F811
+    words,  # noqa: F811
+    conversation,  # noqa: F811
+    monkeypatch,
+):
+    monkeypatch.setattr(journal, "ADOPT_AFTER", 3600)  # nobody else looks for it
+    claim, here, loop, first = runner.LiveRun._claim, engine.here(), asyncio.get_running_loop(), None
+
+    def look(self, is_fresh):
+        request = claim(self, is_fresh)
+        if self.waits:  # and only now the answer before ends
+            loop.call_soon_threadsafe(gate.set)
+            deadline = time.monotonic() + 10
+            while first.pk in here.live and time.monotonic() < deadline:
+                time.sleep(0.01)
+        return request
+
+    client = client_of(alice)
+    async with slow() as gate:
+        first = await run_of(await client.send("POST", messages_url(conversation), {"text": "Hi", "assistant": "slow"}))
+        await first_words(first)
+        monkeypatch.setattr(runner.LiveRun, "_claim", look)
+        second = await run_of(
+            await client.send("POST", messages_url(conversation), {"text": "?", "assistant": "words"})
+        )
+        await over(second)
     assert second.status == "completed"

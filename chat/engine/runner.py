@@ -32,6 +32,7 @@ class Engine:
         self.live = {}  # run id -> LiveRun, in the order of arrival; those in `line` wait for a slot
         self.line = {}
         self.held = []  # queued runs that build on an answer that is still being written
+        self.ends = 0  # how many runs have ended here
         self.leaving = False
         self.busy = Counter()  # person's id -> runs that have a slot
         self.tasks = set()
@@ -120,6 +121,7 @@ class Engine:
                 self._spawn(self._slot(live, run_id == fresh))
 
     async def _slot(self, live, is_fresh):
+        ends = self.ends
         try:
             await live.go(is_fresh)
         finally:
@@ -128,11 +130,14 @@ class Engine:
             if live.is_ours:
                 self._spawn(self._after(live))
                 # what others wait for may be there now
+                self.ends += 1
                 held, self.held = self.held, []
                 for run in held:
                     self._queue(run)
-            elif live.waits:
+            elif live.waits and self.ends == ends:
                 self.held.append(live.run)
+            elif live.waits:  # what it waits for may have ended since it looked
+                self._queue(live.run)
             self._advance()
 
     async def _after(self, live):
