@@ -1,8 +1,4 @@
-"""`make test`: everything a change must pass, fast parts first.
-
-What takes seconds runs first, one after the other. Then the browser's tests run beside all others: each of the two
-waits often, for a page or for a server, and together they take little more than the longer one. What a part has printed
-is shown when it ends.
+"""`make test`: everything a change must pass, fast parts first; each suite in two processes, whatever the machine.
 
 What the machine lacks is installed where that is possible (Debian, root). What still cannot run is said plainly, and
 under CI it makes the result a failure: a test that did not run has not passed.
@@ -15,9 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
@@ -26,7 +20,6 @@ ROOT = Path(__file__).resolve().parent.parent
 LOCAL_POSTGRESQL = "postgres://postgres@127.0.0.1:5432/postgres"
 PRIVATE_PORT = 54329
 VENDORS = ("OPENAI_", "AZURE_", "ANTHROPIC_", "GOOGLE_", "GEMINI_", "OLLAMA_", "LANGSMITH_", "LANGCHAIN_")  # variables
-SHOWING = threading.Lock()  # what two parts print does not mix
 
 
 def main():
@@ -37,11 +30,7 @@ def main():
             missing.append("the tests on PostgreSQL (no server answers, and none can be installed here)")
         if not (browser := chromium()):
             missing.append("the browser tests (Chromium is not here and cannot be installed here)")
-        results = [run(*step) for step in first()]
-        lanes = [long(postgresql), with_browser() if browser else []]
-        with ThreadPoolExecutor(len(lanes)) as pool:
-            for told in pool.map(lambda lane: [run(*step) for step in lane], lanes):
-                results += told
+        results = [(name, *run(name, *command)) for name, command in steps(postgresql, browser)]
     print("\nmake test:")
     for name, passed, seconds in results:
         print(f"  {'passed' if passed else 'FAILED'}  {name} ({seconds:.0f} s)")
@@ -51,37 +40,31 @@ def main():
     return 1 if failed or (missing and os.environ.get("CI")) else 0
 
 
-def first():
-    yield "lint", [sys.executable, "-m", "ruff", "check", "."]
-    yield "format", [sys.executable, "-m", "ruff", "format", "--check", "."]
-    yield "migrations", [sys.executable, "manage.py", "makemigrations", "--check", "--dry-run"]
-    yield "JavaScript", ["node", "--test", *sorted(glob.glob("tests/js/*.test.js", root_dir=ROOT))]
-
-
-def long(postgresql):
-    units = ["pytest", "-q", "-m", "not process and not browser"]
-    yield "on SQLite", [sys.executable, "-m", "coverage", "run", "-m", *units]
-    yield "coverage of branches", [sys.executable, "-m", "coverage", "report"]
+def steps(postgresql, browser):
+    tests = ["pytest", "-q", "-n", "2", "--dist", "worksteal", "-m"]
+    units, python = [*tests, "not process and not browser"], [sys.executable, "-m"]
+    yield "lint", ([*python, "ruff", "check", "."], {})
+    yield "format", ([*python, "ruff", "format", "--check", "."], {})
+    yield "migrations", ([sys.executable, "manage.py", "makemigrations", "--check", "--dry-run"], {})
+    yield "JavaScript", (["node", "--test", *sorted(glob.glob("tests/js/*.test.js", root_dir=ROOT))], {})
+    yield "on SQLite", ([*python, "coverage", "run", "-m", *units], {})
+    yield "what was covered, of both processes", ([*python, "coverage", "combine", "-q"], {})
+    yield "coverage of branches", ([*python, "coverage", "report"], {})
     if postgresql:
-        yield "on PostgreSQL", [sys.executable, "-m", *units], {"DATABASE_URL": postgresql}
-    processes = [sys.executable, "-m", "pytest", "-q", "-m", "process and not browser"]
-    yield "with server processes", processes, {"TEST_POSTGRESQL": postgresql or ""}
+        yield "on PostgreSQL", ([*python, *units], {"DATABASE_URL": postgresql})
+    yield "with server processes", ([*python, *tests, "process and not browser"], {"TEST_POSTGRESQL": postgresql or ""})
+    if browser:
+        yield "with a browser", ([*python, *tests, "browser"], {})
 
 
-def with_browser():
-    yield "with a browser", [sys.executable, "-m", "pytest", "-q", "-m", "browser"]
-
-
-def run(name, command, extra=None):
-    """Run one part to its end: its name, whether it passed, and the seconds it took."""
+def run(name, command, extra):
+    print(f"\n--- {name}", flush=True)
     began = time.monotonic()
     # The suite brings its own surroundings: what a developer has set must not leak into it.
     ours = ("DATABASE_URL", "DEBUG", "SECRET_KEY", "ALLOWED_HOSTS", "CSRF_", "MAX_", "SHUTDOWN_", *VENDORS)
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)} | (extra or {})
-    done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    with SHOWING:
-        print(f"\n--- {name}\n{done.stdout.decode(errors='replace')}", flush=True)
-    return name, done.returncode == 0, time.monotonic() - began
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    done = subprocess.run(command, cwd=ROOT, env=environment | extra)
+    return done.returncode == 0, time.monotonic() - began
 
 
 def apt_install(*packages):
