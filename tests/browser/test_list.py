@@ -269,6 +269,18 @@ def test_words_of_two_japanese_letters_are_found(chat, talk):  # noqa: F811
     expect(chat.page).to_have_url(re.compile(f"/c/{id}/#m-"))
 
 
+def test_the_enter_that_opens_what_was_found_writes_nothing(chat, talk):  # noqa: F811
+    id = talk("The needle in a haystack")
+    chat.open()
+    search = chat.page.get_by_role("searchbox", name="Search conversations")
+    search.fill("needle haystack")
+    expect(row(chat, id).locator("mark")).to_be_visible()
+    search.press("Enter")
+    expect(chat.page).to_have_url(re.compile(f"/c/{id}/#m-"))
+    expect(chat.page.locator(".message--found")).to_be_focused()
+    expect(chat.text).to_have_value("")
+
+
 def test_what_is_not_there_is_not_found(chat):  # noqa: F811
     chat.page.get_by_role("searchbox", name="Search conversations").fill("zzz not there zzz")
     expect(chat.page.get_by_text("Nothing found.")).to_be_visible()

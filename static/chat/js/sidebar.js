@@ -109,7 +109,9 @@ export class Sidebar {
     search.addEventListener("keydown", (event) => {
       if (event.isComposing || event.keyCode === 229) return
       if (event.key === "ArrowDown" && this.#rows.focusOn(0)) event.preventDefault()
-      if (event.key === "Enter") this.#openFirst(search.value.trim())
+      if (event.key !== "Enter") return
+      event.preventDefault() // or it would make a line in the field that gets the keyboard
+      this.#openFirst(search.value.trim())
     })
     find("more", this.#element).addEventListener("click", () => (this.#isLoaded ? this.#more() : this.#show(this.#wanted)))
     find("archive-close", this.#element).addEventListener("click", () => {
