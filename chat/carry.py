@@ -7,6 +7,7 @@ list in its conversations.json. What comes in is somebody else's file: everythin
 import base64
 import io
 import json
+import re
 import uuid
 import zipfile
 from collections import defaultdict
@@ -39,6 +40,8 @@ def whole(conversation):
         "assistant": conversation.assistant and conversation.assistant.slug,
         "created_at": conversation.created_at.isoformat(),
         "updated_at": conversation.updated_at.isoformat(),
+        "pinned_at": conversation.pinned_at and conversation.pinned_at.isoformat(),
+        "archived_at": conversation.archived_at and conversation.archived_at.isoformat(),
         "leaf_id": conversation.leaf_id and str(conversation.leaf_id),
         "messages": [_message(row) for row in rows],
         "images": {
@@ -209,6 +212,8 @@ def _ours(row):
         "title": _text(row["title"], 200),
         "created_at": _moment(row["created_at"]),
         "updated_at": _moment(row["updated_at"]),
+        "pinned_at": _moment(row["pinned_at"]) if row.get("pinned_at") else None,
+        "archived_at": _moment(row["archived_at"]) if row.get("archived_at") else None,
         "leaf": row.get("leaf_id"),
         "messages": [
             {
@@ -266,11 +271,14 @@ def _chatgpt(row):
                 "created_at": _moment(message.get("create_time") or row.get("create_time")),
             }
         )
+    updated_at = _moment(row.get("update_time") or row.get("create_time"))
     return {
         "id": _text(row.get("conversation_id") or row.get("id") or json.dumps(sorted(nodes))),
         "title": _text(row.get("title") or "", 200),
         "created_at": _moment(row.get("create_time")),
-        "updated_at": _moment(row.get("update_time") or row.get("create_time")),
+        "updated_at": updated_at,
+        "pinned_at": None,
+        "archived_at": updated_at if row.get("is_archived") else None,
         "leaf": ancestor(row.get("current_node")),
         "messages": messages,
         "images": {},
@@ -288,11 +296,34 @@ def _spoken(message):
         return [{"type": "text", "text": f"```\n{_text(content.get('text') or '')}\n```"}]
     if content.get("content_type") not in ("text", "multimodal_text"):
         return []
-    text = "\n\n".join(_text(part) for part in content.get("parts") or () if isinstance(part, str) and part.strip())
+    texts = [_said(part) for part in content.get("parts") or ()]
+    text = "\n\n".join(text for text in texts if text.strip())
     return [{"type": "text", "text": text}] if text else []
 
 
-def _keep(person, id, title, created_at, updated_at, leaf, messages, images):
+# ChatGPT's marks in a text, of sources, names, pictures: their kind, and the rest.
+MARK = re.compile("\ue200([^\ue200-\ue202]*)\ue202?([^\ue200\ue201]*)\ue201")
+
+
+def _said(part):
+    """The words of one of ChatGPT's parts. Its images are not in the file; they are named, so that none is missed."""
+    if isinstance(part, str):
+        return MARK.sub(_unmarked, _text(part))
+    if part.get("content_type") == "audio_transcription":
+        return _text(part["text"])
+    return "({})".format(gettext("an image")) if part.get("content_type") == "image_asset_pointer" else ""
+
+
+def _unmarked(mark):
+    """Nothing, but the name where the mark is one's: its kind and itself, as JSON."""
+    kind, value = mark.groups()
+    try:
+        return _text(json.loads(value)[1]) if kind == "entity" else ""
+    except (_Broken, ValueError, RecursionError, TypeError, LookupError):
+        return ""  # nothing that we know
+
+
+def _keep(person, id, leaf, messages, images, **fields):
     """Write a conversation as this person's; gives the number of its messages, or None if it was here already."""
 
     def own(foreign):  # the same file read twice gives the same rows, and nobody else's are touched
@@ -302,9 +333,7 @@ def _keep(person, id, title, created_at, updated_at, leaf, messages, images):
     if known.exists():
         return None
     Conversation.objects.filter(pk=own(""), owner=person).delete()  # one that is hidden, waiting to be undone
-    row = Conversation.objects.create(
-        pk=own(""), owner=person, title=title, title_by="person", created_at=created_at, updated_at=updated_at
-    )
+    row = Conversation.objects.create(pk=own(""), owner=person, title_by="person", **fields)
     children, written, rows, kept = defaultdict(list), {}, [], []
     for message in sorted(messages, key=lambda message: message["created_at"]):
         children[message["parent"]].append(message)

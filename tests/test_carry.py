@@ -7,6 +7,7 @@ import zipfile
 import pytest
 from asgiref.sync import sync_to_async
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
@@ -139,6 +140,15 @@ async def test_what_went_out_comes_back_in(client_of, alice, charlie, talk):
     assert await rows() == before
 
 
+async def test_what_is_pinned_or_archived_stays_so(client_of, alice, charlie):
+    pinned = await Conversation.objects.acreate(owner=alice, title="Pinned", pinned_at=timezone.now())
+    archived = await Conversation.objects.acreate(owner=alice, title="Archived", archived_at=timezone.now())
+    await send_in(client_of(charlie), await body(await client_of(alice).get("/api/export")))
+    for row in (pinned, archived):
+        copy = await Conversation.objects.aget(owner=charlie, title=row.title)
+        assert (copy.pinned_at, copy.archived_at) == (row.pinned_at, row.archived_at)
+
+
 async def test_one_can_go_on_with_it(client_of, alice, charlie, talk):
     await send_in(client_of(charlie), await body(await client_of(alice).get("/api/export")))
     row = await Conversation.objects.aget(owner=charlie)
@@ -218,6 +228,33 @@ async def test_chatgpts_export_is_read(client_of, alice, zipped):
             said("assistant", "```\nprint(1)\n```", said("assistant", "In Himeji.\n\nReally.")),
         )
     ]
+
+
+async def test_chatgpts_archive_stays_one(client_of, alice):
+    await send_in(client_of(alice), chatgpt(node("1", None, "user", "Hi"), is_archived=True))
+    row = await Conversation.objects.aget()
+    assert row.archived_at == row.updated_at
+
+
+async def test_what_was_spoken_or_shown_to_chatgpt_is_not_lost(client_of, alice):
+    image = {"content_type": "image_asset_pointer", "asset_pointer": "file-service://file-1"}
+    voice = {"content_type": "real_time_user_audio_video_asset_pointer"}
+    spoken = {"content_type": "audio_transcription", "text": "Which bird is it?"}
+    nodes = [
+        node("1", None, "user", image, "What is it?", kind="multimodal_text"),
+        node("2", "1", "user", voice, spoken, kind="multimodal_text"),
+        node("3", "2", "assistant", image, kind="multimodal_text"),
+    ]
+    await send_in(client_of(alice), chatgpt(*nodes))
+    texts = [message.text async for message in Message.objects.order_by("created_at")]
+    assert texts == ["(an image)\n\nWhat is it?", "Which bird is it?", "(an image)"]
+
+
+async def test_chatgpts_marks_of_sources_are_left_out(client_of, alice):
+    name = '\ue200entity\ue202["city","Nara","in Japan"]\ue201'
+    text = f"It is {name}.\ue200cite\ue202turn0search1\ue202turn0search2\ue201 Really\ue200entity\ue202[1]\ue201."
+    await send_in(client_of(alice), chatgpt(node("1", None, "assistant", text)))
+    assert (await Message.objects.aget()).text == "It is Nara. Really."
 
 
 async def test_a_long_one_is_read(alice):
