@@ -129,6 +129,30 @@ def test_an_edit_is_not_lost_to_another_window(talk, elsewhere):
     expect(talk.text).to_be_focused()
 
 
+def test_an_edit_survives_a_reload_and_other_conversations(talk):
+    act(questions(talk).first, "Edit")
+    editor(talk).fill("Half written\n\nand long")
+    talk.page.reload()
+    expect(editor(talk)).to_have_value("Half written\n\nand long")
+    assert editor(talk).evaluate("(field) => field.clientHeight >= field.scrollHeight")
+    expect(editor(talk)).not_to_be_focused()
+    talk.page.locator(".sidebar__new").click()
+    expect(editor(talk)).to_have_count(0)
+    talk.page.go_back()
+    expect(editor(talk)).to_have_value("Half written\n\nand long")
+    editor(talk).press("Enter")
+    expect(bubbles(talk)).to_have_text("Half written\n\nand long")
+    talk.wait_for_end()
+    act(questions(talk).first, "Version before")
+    expect(bubbles(talk)).to_have_text(["The first", "The second"])
+    act(questions(talk).last, "Edit")
+    editor(talk).fill("Not this")
+    editor(talk).press("Escape")
+    talk.page.reload()
+    expect(bubbles(talk)).to_have_text(["The first", "The second"])
+    expect(editor(talk)).to_have_count(0)
+
+
 def test_an_edit_is_not_sent_while_composing(talk):
     act(questions(talk).last, "Edit")
     keyboard = talk.page.context.new_cdp_session(talk.page)

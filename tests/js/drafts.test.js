@@ -36,6 +36,18 @@ test("an empty draft is none, and one with an attachment is one", () => {
   assert.deepEqual(Object.keys(kept), [])
 })
 
+test("a message that is being written anew is kept until that is over", () => {
+  const kept = storage()
+  const drafts = new Drafts("alice", kept)
+  assert.equal(drafts.editOf("c"), null)
+  drafts.keepEdit("c", { id: "m", text: "Half" })
+  assert.deepEqual(new Drafts("alice", kept).editOf("c"), { id: "m", text: "Half" })
+  assert.equal(drafts.editOf("d"), null)
+  assert.deepEqual(drafts.of("c"), draft())
+  drafts.keepEdit("c", null)
+  assert.deepEqual(Object.keys(kept), [])
+})
+
 test("the next person finds none", () => {
   const kept = storage()
   kept.setItem("draft:bob:c", "{}")

@@ -33,6 +33,25 @@ export class Drafts {
     }
   }
 
+  // A message of this conversation that is being written anew: {id, text}. One is kept, the last.
+  editOf(place) {
+    try {
+      return JSON.parse(this.#storage.getItem(this.#name(`edit:${place}`)))
+    } catch {
+      return null
+    }
+  }
+
+  // `edit` null: it is sent, or given up.
+  keepEdit(place, edit) {
+    try {
+      if (edit) this.#storage.setItem(this.#name(`edit:${place}`), JSON.stringify(edit))
+      else this.#storage.removeItem(this.#name(`edit:${place}`))
+    } catch {
+      // as above
+    }
+  }
+
   // The next person at this screen finds none.
   forget() {
     const mine = Object.keys(this.#storage ?? {}).filter((name) => name.startsWith(this.#name("")))

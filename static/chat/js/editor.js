@@ -9,7 +9,8 @@ export class Editor {
   #isSending = false
   #hooks
 
-  // Hooks: sendKey(); onSend(text) resolves when the server has it, or throws what carries a sentence; onEnd().
+  // Hooks: sendKey(); onWrite(text); onSend(text) resolves when the server has it, or throws what carries a sentence;
+  // onEnd().
   constructor(text, hooks) {
     this.#hooks = hooks
     this.#field = this.element.elements.text
@@ -27,8 +28,12 @@ export class Editor {
         this.#send()
       }
     })
-    this.#field.addEventListener("input", () => this.#fit())
+    this.#field.addEventListener("input", () => {
+      hooks.onWrite(this.text)
+      this.#fit()
+    })
     find("cancel", this.element).addEventListener("click", () => hooks.onEnd())
+    requestAnimationFrame(() => this.#fit()) // once it is on the page
   }
 
   get text() {

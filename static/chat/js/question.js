@@ -18,8 +18,8 @@ export class Question {
   #isWaiting
   #editor = null
 
-  // Hooks: sendKey(), onEdit(message, text), which resolves when the server has it, and onLeave() when the focus would be
-  // lost.
+  // Hooks: sendKey(), onEdit(message, text), which resolves when the server has it; editOf(id), what was being written
+  // anew here when the page went, and keepEdit(id, text), null when that is over.
   constructor(hooks) {
     this.#hooks = hooks
   }
@@ -27,6 +27,7 @@ export class Question {
   // `isWaiting`: its answer waits for the one before. An entry of the outbox is a message, too: see Outbox.
   show([message], { versions = ALONE, isWaiting }) {
     if (message === this.message && isWaiting === this.#isWaiting && sameVersions(versions, this.versions)) return
+    const isNew = message.id !== this.message?.id
     this.message = message
     this.versions = versions
     this.#isWaiting = isWaiting
@@ -40,6 +41,8 @@ export class Question {
     find("foot", this.element).hidden = isEntry || isWaiting || Boolean(this.#editor)
     showVersions(this.element, versions)
     tellTime(find("said-at", this.element), message.created_at ?? message.at)
+    const begun = isNew && !isWaiting && this.#hooks.editOf(message.id)
+    if (begun) this.#openEditor(begun)
   }
 
   tick() {}
@@ -50,20 +53,27 @@ export class Question {
   }
 
   edit() {
-    this.#editor ??= new Editor(this.message.text, {
+    if (!this.#editor) this.#openEditor(this.message.text)
+    this.#editor.focus()
+  }
+
+  #openEditor(text) {
+    const { id } = this.message
+    this.#editor = new Editor(text, {
       sendKey: this.#hooks.sendKey,
+      onWrite: (written) => this.#hooks.keepEdit(id, written),
       onSend: (text) => this.#hooks.onEdit(this.message, text),
       onEnd: () => this.#endEdit(),
     })
     for (const name of ["text", "foot"]) find(name, this.element).hidden = true
     find("text", this.element).after(this.#editor.element)
-    this.#editor.focus()
   }
 
   #endEdit() {
     const hadFocus = this.#editor.element.contains(document.activeElement)
     this.#editor.element.remove()
     this.#editor = null
+    this.#hooks.keepEdit(this.message.id, null)
     for (const name of ["text", "foot"]) find(name, this.element).hidden = false
     if (hadFocus) find("edit", this.element).focus()
   }

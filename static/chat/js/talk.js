@@ -29,6 +29,7 @@ export class Talk {
   #api
   #hooks
   #wantsTemporary
+  #drafts
   #row = null // the open conversation as the server has it
   #conversation
   #composer
@@ -78,8 +79,9 @@ export class Talk {
       this.#composer.focus()
       this.#drawSoon()
     })
+    this.#drafts = new Drafts(user)
     this.#composer = new Composer(find("composer"), {
-      drafts: new Drafts(user),
+      drafts: this.#drafts,
       limit,
       viewer,
       upload: api.upload,
@@ -94,6 +96,8 @@ export class Talk {
       versionsOf: (turn) => this.#conversation.versionsOf(turn),
       sendKey: () => likes().send_key,
       onEdit: (message, text) => this.#edit(message, text),
+      editOf: (id) => this.#editOf(id),
+      keepEdit: (id, text) => this.#keepEdit(id, text),
       onAnswer: (runId, resume) => this.#answer(runId, resume),
       onUnsent: (text) => this.#foundUnsent(text),
       onLeave: () => this.#settle(),
@@ -245,8 +249,19 @@ export class Talk {
 
   // Unless it has arrived after all.
   #foundUnsent(text) {
+    this.#drafts.keepEdit(this.#conversation.place, null)
     if (this.#conversation.messages.some((message) => message.text === text)) return
     this.#composer.restore({ text, images: [], documents: [] })
+  }
+
+  #editOf(id) {
+    const edit = this.#drafts.editOf(this.#conversation.place)
+    return edit?.id === id ? edit.text : null
+  }
+
+  #keepEdit(id, text) {
+    if (text === null && this.#editOf(id) === null) return // another one is kept
+    if (!this.#isTemporary) this.#drafts.keepEdit(this.#conversation.place, text === null ? null : { id, text })
   }
 
   async #edit({ id, parts }, text) {
@@ -391,7 +406,7 @@ export class Talk {
     const waiting = this.#outbox.of(place)
     const isEmpty = !id && !messages.length && !waiting.length
     this.#thread.show(messages, waiting)
-    this.#composer.live(Boolean(live))
+    this.#composer.live(live?.id ?? null)
     this.#starters.show(isEmpty ? this.#picker.chosen?.starters ?? [] : [])
     find("main").classList.toggle("main--empty", isEmpty)
     find("gone").hidden = !isGone
