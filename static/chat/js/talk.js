@@ -105,6 +105,9 @@ export class Talk {
     })
     this.#scroll = new Scroll(find("scroller"), find("thread"), (isAtEnd) => {
       find("to-end").hidden = isAtEnd
+      if (!isAtEnd) return
+      this.#thread.showEnd()
+      this.#showWhetherThereIsMore()
     })
     this.#quote = new Quote(find("thread"), find("quote"), (passage) => this.#composer.quote(passage))
     this.#starters = new Starters(find("starters"), (text) => {

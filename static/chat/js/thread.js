@@ -71,6 +71,12 @@ export class Thread {
     this.#show(this.#from - MANY)
   }
 
+  // Who is at the end again needs no more than that; an edit that was begun stays.
+  showEnd() {
+    const isBeingEdited = [...this.#views.values()].some(({ unsent }) => unsent)
+    if (this.#turns.length - this.#from > 2 * MANY && !isBeingEdited) this.#show(this.#turns.length - MANY)
+  }
+
   // The element of that message, or of the answer that it is part of.
   elementOf(id) {
     const index = this.#turns.findIndex((turn) => turn.some((message) => message.id === id))
