@@ -447,6 +447,16 @@ def test_stop_ends_the_answer_and_the_next_begins(chat):  # noqa: F811
     chat.wait_for_end()
 
 
+def test_the_answer_after_a_stopped_one_can_be_stopped_too(chat):  # noqa: F811
+    chat.choose("slow").send("Count, please")
+    chat.send("Once more")
+    chat.stop_button.click()
+    expect(chat.replies.last).to_contain_text("5")
+    chat.stop_button.click()
+    expect(chat.page.get_by_text("You stopped this answer.")).to_have_count(2)
+    chat.wait_for_end()
+
+
 # Many of them
 
 

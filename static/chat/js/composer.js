@@ -18,7 +18,7 @@ export class Composer {
   #attachments
   #place = null // the conversation that this draft is for
   #key = null // names the send that the text comes back from
-  #isLive = false
+  #live = null // the id of the reply that is being written
   #isSending = false
   #timer
 
@@ -95,11 +95,11 @@ export class Composer {
     this.#key = null
   }
 
-  // While a reply is being written there is a stop button.
-  live(isLive) {
-    if (isLive === this.#isLive) return // showing it measures the field, and a page that streams asks in every frame
+  // While a reply is being written, the one with this id, there is a stop button.
+  live(id) {
+    if (id === this.#live) return // showing it measures the field, and a page that streams asks in every frame
     find("stop", this.#form).disabled = false
-    this.#isLive = isLive
+    this.#live = id
     this.#show()
   }
 
@@ -236,8 +236,8 @@ export class Composer {
   // While an answer is written, the stop button stands alone until there is something to send after it.
   #show() {
     find("send", this.#form).disabled = this.isEmpty || this.#isSending
-    find("send", this.#form).hidden = this.#isLive && this.isEmpty
-    find("stop", this.#form).hidden = !this.#isLive
+    find("send", this.#form).hidden = Boolean(this.#live) && this.isEmpty
+    find("stop", this.#form).hidden = !this.#live
     this.#field.enterKeyHint = this.#hooks.sendKey() === "enter" ? "send" : "enter" // on a phone's keyboard
     this.#fit()
   }
