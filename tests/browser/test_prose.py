@@ -3,6 +3,7 @@
 import os
 import re
 from itertools import pairwise
+from urllib.parse import unquote
 
 import pytest
 from playwright.sync_api import expect
@@ -79,6 +80,32 @@ def test_a_diagram_with_an_error_is_its_source(chat):  # noqa: F811
     expect(prose.locator(".diagram").first.locator("pre")).to_be_visible()
     expect(prose.locator(".diagram").first.locator("img")).to_have_count(0)
     expect(prose.locator(".diagram").first.get_by_role("button", name="Source")).to_be_hidden()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_slices_of_a_pie_are_told_apart(chat, scheme):  # noqa: F811
+    chat.page.emulate_media(color_scheme=scheme)
+    slices = "\n".join(f'  "{name}" : 10' for name in "ABCDEF")
+    drawing = drawn(say(chat, f"```mermaid\npie\n{slices}\n```"))
+    hues = [int(hue) for hue in re.findall(r'fill="hsl\((\d+) [^"]*" class="pieCircle"', drawing)]
+    assert len(hues) == 6
+    assert min(after - before for before, after in pairwise(sorted(hues))) >= 20
+
+
+def test_words_are_read_on_a_colour_of_the_diagrams_own(chat):  # noqa: F811
+    chat.page.emulate_media(color_scheme="dark")
+    source = "flowchart LR\n  pale[Pale] --> usual[Usual]\n  style pale fill:#f9f"
+    drawing = drawn(say(chat, f"```mermaid\n{source}\n```"))
+    in_black = "fill: black !important[^>]*>(<tspan[^>]*>)*"
+    assert re.search(in_black + "Pale<", drawing)
+    assert not re.search(in_black + "Usual<", drawing)
+
+
+def drawn(prose):
+    """The picture of the only diagram, as SVG."""
+    picture = prose.locator(".diagram img")
+    expect(picture).to_be_visible(timeout=20_000)
+    return unquote(picture.get_attribute("src"))
 
 
 def test_code_is_wrapped_and_downloaded_by_keyboard(chat):  # noqa: F811
