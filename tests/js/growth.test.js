@@ -67,6 +67,7 @@ const constructs = {
   "entities": "Fish &amp; chips &lt;here&gt; AT&T &#x41;",
   "escapes": "Not \\*italic\\* and \\[no link\\] and \\$5",
   "footnotes": "It is so.[^1] And so.[^2]\n\n[^1]: Says *who*.\n[^2]: Says me.",
+  "named footnotes": "It is so.[^smith-2020] And so.[^注釈] But [^a-z] is none.\n\n[^smith-2020]: Says *who*.\n[^注釈]: Says me.",
   "a definition": "Text first.\n\n[name]: https://example.com/long/address \"Title\"\n\nMore",
   "HTML": "A <div class=\"x\">box</div> as text",
   "an underlined heading": "Title\n=====\n\nText",

@@ -130,7 +130,7 @@ const inlines = {
     return link
   },
   noteMark({ label, raw }, { notes, isGrowing }) {
-    const mayCome = isGrowing && /^\d+$/.test(label)
+    const mayCome = isGrowing && LIKELY_NOTE.test(label)
     if (!notes.has(label) && !mayCome) return raw
     const mark = noteButton(label, words.note(label))
     mark.dataset.do = "note"
@@ -141,6 +141,8 @@ const inlines = {
 function formula({ text, raw, isDisplayed }) {
   return part(Formula, { text, raw, isDisplayed }, isDisplayed && !raw.startsWith(" ") ? "div" : "span")
 }
+
+const LIKELY_NOTE = /^(?:\d+|\p{L}{2,}[\p{L}\p{N}_-]*)$/u // while its text has not come; [^a-z] is no note
 
 const fragment = (children) => {
   const all = document.createDocumentFragment()
