@@ -105,6 +105,17 @@ def test_deleting_is_seen_elsewhere_and_undoing_too(chat, talk, elsewhere):  # n
     expect(elsewhere.page.get_by_text("This conversation does not exist any more.")).to_be_hidden()
 
 
+def test_who_was_writing_where_it_is_deleted_is_led_on(chat, talk, elsewhere):  # noqa: F811
+    id = talk("Doomed")
+    chat.text.fill("A draft")
+    elsewhere.open()
+    choose(elsewhere, id, "Delete")
+    expect(chat.page.get_by_role("link", name="Start a new one")).to_be_focused()
+    elsewhere.page.get_by_role("button", name="Undo").click()
+    expect(chat.text).to_be_focused()
+    expect(chat.text).to_have_value("A draft")
+
+
 def test_pinning_and_archiving_are_seen_elsewhere(chat, talk, elsewhere):  # noqa: F811
     id = talk("Keep me")
     choose(chat, id, "Pin")

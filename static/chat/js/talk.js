@@ -388,6 +388,17 @@ export class Talk {
     watcher.observe(beginning) // it may be in sight still, and then more of them are wanted
   }
 
+  #showWhetherItIsGone(isGone) {
+    const [gone, form] = [find("gone"), find("composer")]
+    if (form.hidden === isGone) return
+    const hadFocus = [gone, form].some((element) => element.contains(document.activeElement))
+    gone.hidden = !isGone
+    form.hidden = isGone
+    if (!hadFocus) return
+    if (isGone) gone.querySelector("a").focus()
+    else this.#composer.focus()
+  }
+
   #showWhetherThereIsMore() {
     find("beginning").hidden = !this.#thread.hasEarlier && !this.#conversation.hasOlder
   }
@@ -412,8 +423,7 @@ export class Talk {
     this.#composer.live(live?.id ?? null)
     this.#starters.show(isEmpty ? this.#picker.chosen?.starters ?? [] : [])
     find("main").classList.toggle("main--empty", isEmpty)
-    find("gone").hidden = !isGone
-    find("composer").hidden = isGone
+    this.#showWhetherItIsGone(isGone)
     this.#showWhetherThereIsMore()
     this.#connection.hear(isConnected, "stream")
     say(find("connection"), words.connection[this.#connection.state] ?? "")
