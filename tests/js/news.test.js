@@ -3,7 +3,7 @@ import { beforeEach, mock, test } from "node:test"
 
 import { News } from "../../static/chat/js/news.js"
 
-let sockets, told, time, news
+let sockets, told, isReady, time, news
 
 class Socket {
   readyState = 0
@@ -40,6 +40,10 @@ beforeEach(() => {
   time = 0
   const names = ["onChanged", "onDeleted", "onAgain", "onAnonymous"]
   const listener = Object.fromEntries(names.map((name) => [name, (...given) => told.push([name, ...given])]))
+  isReady = false
+  listener.onReady = () => {
+    isReady = true
+  }
   news = new News(listener, { WebSocket: Socket, origin: "https://chat.test", now: () => time })
 })
 
@@ -50,6 +54,13 @@ test("it hears of what changes and what is deleted", () => {
   sockets[0].tell({ type: "conversation.deleted", id: "b" })
   sockets[0].tell({ type: "something.else" })
   assert.deepEqual(told, [["onChanged", { id: "a" }], ["onDeleted", "b"]])
+})
+
+test("it tells when it begins to hear", () => {
+  assert.equal(isReady, false)
+  sockets[0].open()
+  assert.equal(isReady, true)
+  assert.deepEqual(told, [])
 })
 
 test("a lost socket is opened again, and what was missed is looked up", () => {

@@ -60,6 +60,7 @@ export class Frame {
     this.#news = new News({
       onChanged: (row) => this.#options.isLeaving(row.id) || this.#heard(row),
       onDeleted: (id) => this.#forgotten(id),
+      onReady: () => this.#sidebar.reload(), // it was asked for at once, and may be older than what is heard
       onAgain: () => {
         this.#sidebar.reload()
         hooks.onLate()

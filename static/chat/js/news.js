@@ -1,7 +1,7 @@
 // Hears what becomes of the person's conversations, in whatever window or browser it happens: one socket for the page.
 //
-// Tells a listener: onChanged(conversation) · onDeleted(id) · onAgain(): there may have been news that nobody heard ·
-// onAnonymous(): the session ended.
+// Tells a listener: onChanged(conversation) · onDeleted(id) · onReady(): from now on it hears · onAgain(): it hears again,
+// and there may have been news that nobody heard · onAnonymous(): the session ended.
 
 import { pauseBefore } from "./follow.js";
 
@@ -39,7 +39,8 @@ export class News {
     this.#isFirst = false
     socket.onopen = () => {
       this.#attempt = 0
-      if (!isFirst) this.#listener.onAgain()
+      if (isFirst) this.#listener.onReady()
+      else this.#listener.onAgain()
     }
     socket.onmessage = ({ data }) => this.#hear(JSON.parse(data))
     socket.onclose = ({ code }) => {

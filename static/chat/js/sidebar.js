@@ -53,6 +53,7 @@ export class Sidebar {
   // The list as it is by now; what lies further down stays loaded.
   async reload() {
     const turn = this.#turn
+    if (this.#asked) return void (this.#isOutdated = true)
     if (!this.#isLoaded) return this.#show(this.#wanted)
     const pages = await this.#ask(this.#firstPages(this.#list)).catch(() => null) // another time, then
     if (!pages || turn !== this.#turn) return
