@@ -94,6 +94,19 @@ def test_a_draft_keeps_what_is_attached(chat):  # noqa: F811
     assert chat.said() == "An image, 60 by 40. A text of 52. A text of 13."
 
 
+def test_a_draft_keeps_the_assistant_it_is_for(chat):  # noqa: F811
+    picker = chat.page.locator("[data-is=picker]")
+    chat.text.fill("For the seer")
+    chat.choose("seer")
+    chat.page.reload()
+    expect(chat.text).to_have_value("For the seer")
+    expect(picker).to_contain_text("Seer")
+    chat.send("For the seer")
+    chat.wait_for_end()
+    chat.page.locator(".sidebar__new").click()
+    expect(picker).to_contain_text("Demo")
+
+
 def test_the_next_person_finds_no_drafts(chat):  # noqa: F811
     chat.text.fill("A secret")
     chat.page.locator(".account").click()

@@ -13,16 +13,16 @@ const storage = (limit = Infinity) => Object.defineProperties({}, {
   removeItem: { value(name) { delete this[name] } },
 })
 
-const draft = (changes = {}) => ({ text: "", key: null, documents: [], images: [], ...changes })
+const draft = (changes = {}) => ({ text: "", key: null, documents: [], images: [], assistant: null, ...changes })
 
 test("each conversation has its own draft, and new ones share theirs", () => {
   const kept = storage()
   const drafts = new Drafts("alice", kept)
   drafts.keep("c", draft({ text: "Dear c" }))
-  drafts.keep("new:1", draft({ text: "Dear who", key: "k", images: [{ id: "i" }] }))
+  drafts.keep("new:1", draft({ text: "Dear who", key: "k", images: [{ id: "i" }], assistant: "seer" }))
   const later = new Drafts("alice", kept)
   assert.deepEqual(later.of("c"), draft({ text: "Dear c" }))
-  assert.deepEqual(later.of("new:2"), draft({ text: "Dear who", key: "k", images: [{ id: "i" }] }))
+  assert.deepEqual(later.of("new:2"), draft({ text: "Dear who", key: "k", images: [{ id: "i" }], assistant: "seer" }))
   assert.deepEqual(later.of("d"), draft())
   assert.deepEqual(new Drafts("bob", kept).of("c"), draft())
 })

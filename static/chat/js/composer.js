@@ -23,8 +23,8 @@ export class Composer {
   #timer
 
   // Hooks: sendKey(), "enter" or "ctrl+enter"; onSend({key, text, images, documents}), when the person sends it; onStop();
-  // upload and viewer as Attachments wants them; assistant(), which may not see images; isKept(), not so in a temporary
-  // chat.
+  // upload and viewer as Attachments wants them; assistant(), which may not see images; picked(), the slug of the one that
+  // was picked, or null; isKept(), not so in a temporary chat.
   constructor(form, { drafts, limit, ...hooks }) {
     this.#form = form
     this.#field = form.elements.text
@@ -210,7 +210,7 @@ export class Composer {
   }
 
   #draft(text, images, documents) {
-    return { text, images, documents, key: this.#key }
+    return { text, images, documents, key: this.#key, assistant: this.#hooks.picked() }
   }
 
   #set({ text, images, documents, key }) {

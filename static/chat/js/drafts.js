@@ -1,10 +1,11 @@
 // What is being written, for each conversation and for a new one: kept in this browser until it is sent.
 //
-// A draft: {text, key, documents, images}; `key` names the send that it comes back from, while its text stays the same.
+// A draft: {text, key, documents, images, assistant}; `key` names the send that it comes back from, while its text stays
+// the same; `assistant` is the slug of the one it was written to, null where none was picked.
 
 import { lasting } from "./storage.js";
 
-const NONE = { text: "", key: null, documents: [], images: [] }
+const NONE = { text: "", key: null, documents: [], images: [], assistant: null }
 
 export class Drafts {
   #user
@@ -23,11 +24,11 @@ export class Drafts {
     }
   }
 
-  keep(place, { text, key, documents, images }) {
+  keep(place, { text, key, documents, images, assistant }) {
     const isEmpty = !text && !documents.length && !images.length
     try {
       if (isEmpty) this.#storage.removeItem(this.#name(place))
-      else this.#storage.setItem(this.#name(place), JSON.stringify({ text, key, documents, images }))
+      else this.#storage.setItem(this.#name(place), JSON.stringify({ text, key, documents, images, assistant }))
     } catch {
       // a full or forbidden storage costs the draft on reload, nothing else
     }

@@ -41,6 +41,11 @@ export class Picker {
     return picked ?? this.#items.find((item) => item.is_default) ?? this.#items[0]
   }
 
+  // What was picked, or null for the default; also before the list has come.
+  get picked() {
+    return this.#slug
+  }
+
   get slug() {
     return this.chosen?.slug
   }

@@ -75,6 +75,7 @@ export class Talk {
     const nameOf = ({ assistant }) => this.#picker.nameOf(assistant) ?? assistant ?? words.assistant
     this.#picker = new Picker(find("picker"), document.getElementById("assistants"), () => {
       this.#composer.startAnew()
+      this.#composer.keep()
       this.#composer.problem("")
       this.#composer.focus()
       this.#drawSoon()
@@ -87,6 +88,7 @@ export class Talk {
       upload: api.upload,
       sendKey: () => likes().send_key,
       assistant: () => this.#picker.chosen,
+      picked: () => this.#picker.picked,
       isKept: () => !this.#isTemporary,
       onSend: (said) => this.#send(said),
       onStop: () => this.#stop(),
@@ -144,7 +146,7 @@ export class Talk {
     this.#composer.open(this.#conversation.place)
     this.#announcer.hush()
     this.#row = null
-    if (!id) this.#picker.slug = null
+    if (!id) this.#picker.slug = this.#drafts.of(this.#conversation.place).assistant
     if (hasFocus) this.#composer.focus()
     this.#scroll.toEnd()
     await opened
