@@ -64,6 +64,20 @@ class Request:
     # Tool calls of the last turn that waited for the person: id -> yes, no, or {"result", "error"} of one that has run.
     answers: dict = field(default_factory=dict)
 
+    @property
+    def messages(self):
+        """System prompt and turns as OpenAI's messages: a content is text, or with images a list of content parts."""
+        messages = [{"role": "system", "content": self.system_prompt}] if self.system_prompt else []
+        for role, parts in self.turns:
+            content = "".join(part["text"] for part in parts if part["type"] == "text")
+            images = [f"data:{part['media_type']};base64,{part['data']}" for part in parts if part["type"] == "image"]
+            if images:
+                seen = [{"type": "image_url", "image_url": {"url": url}} for url in images]
+                content = [*seen, {"type": "text", "text": content}]
+            if content:
+                messages.append({"role": role, "content": content})
+        return messages
+
 
 def find(model_id, tools=()):
     """The generator function and the model name of `provider:model`; raises ProviderError with what to mend.

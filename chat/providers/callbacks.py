@@ -200,7 +200,7 @@ async def reply(request):
         function = await asyncio.to_thread(find, path)  # an import may take seconds, which other streams cannot wait
     bridge, finished = Bridge(), False
     is_async = any(map(iscoroutinefunction, (function, function.__call__))) or inspect.isasyncgenfunction(function)
-    run = (_in_loop if is_async else _in_thread)(path, function, _messages(request), bridge)
+    run = (_in_loop if is_async else _in_thread)(path, function, request.messages, bridge)
     async with run, aclosing(aiter(bridge)) as pieces:
         async for piece in pieces:
             finished = finished or type(piece) is Finish
@@ -257,19 +257,6 @@ def _is_listed(path):
 
 def _not_configured(sentence):
     return ProviderError(sentence, "not_configured")
-
-
-def _messages(request):
-    messages = [{"role": "system", "content": request.system_prompt}] if request.system_prompt else []
-    for role, parts in request.turns:
-        content = "".join(part["text"] for part in parts if part["type"] == "text")
-        images = [f"data:{part['media_type']};base64,{part['data']}" for part in parts if part["type"] == "image"]
-        if images:
-            seen = [{"type": "image_url", "image_url": {"url": url}} for url in images]
-            content = [*seen, {"type": "text", "text": content}]
-        if content:
-            messages.append({"role": role, "content": content})
-    return messages
 
 
 @asynccontextmanager

@@ -53,7 +53,7 @@ async def _asked(request):
             stream=True,
             stream_options={"include_usage": True},
             # As an argument each message would be compared with all types of messages there are.
-            extra_body={"messages": _messages(request)} | params,
+            extra_body={"messages": request.messages} | params,
         )
         async with asking as response:
             yield response
@@ -146,19 +146,6 @@ def sdk(base_url, api_key, http_client):
         http_client=http_client,
         max_retries=0,  # the engine retries, for every provider alike
     )
-
-
-def _messages(request):
-    messages = [{"role": "system", "content": request.system_prompt}] if request.system_prompt else []
-    for role, parts in request.turns:
-        content = "".join(part["text"] for part in parts if part["type"] == "text")
-        images = [f"data:{part['media_type']};base64,{part['data']}" for part in parts if part["type"] == "image"]
-        if images:
-            seen = [{"type": "image_url", "image_url": {"url": url}} for url in images]
-            content = [*seen, {"type": "text", "text": content}]
-        if content:
-            messages.append({"role": role, "content": content})
-    return messages
 
 
 @contextmanager
