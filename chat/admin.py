@@ -50,6 +50,9 @@ class Careful(admin.ModelAdmin):
     actions = None
     show_full_result_count = False
 
+    class Media:
+        css = {"all": ["chat/css/transcript.css"]}
+
     def get_changelist_instance(self, request):
         try:
             return super().get_changelist_instance(request)
@@ -144,8 +147,8 @@ class AssistantAdmin(Careful):
     search_fields = ["name", "slug", "model"]
     prepopulated_fields = {"slug": ["name"]}
     fieldsets = [
-        (None, {"fields": ["name", "slug", "description", "is_enabled", "is_default"]}),
-        (_("Model"), {"fields": ["model", "system_prompt", "params"]}),
+        (None, {"fields": ["name", "slug", "description", "starters", "is_enabled", "is_default"]}),
+        (_("Model"), {"fields": ["model", "system_prompt", "params", "sees_images"]}),
         (_("Tools and limits"), {"fields": ["tools", "ask_first", "memory_turns", "max_model_calls"]}),
     ]
 
@@ -279,9 +282,6 @@ class ReadOnly(Careful):
     """Rows that staff with the permission to view them find and read; each word they search for must be somewhere."""
 
     list_per_page = 50
-
-    class Media:
-        css = {"all": ["chat/css/transcript.css"]}
 
     def has_add_permission(self, request):
         return False
@@ -567,7 +567,7 @@ class RunAdmin(ReadOnly):
 
     @admin.display(description=_("it took"))
     def durations(self, run):
-        return format_html_join(", ", "{} {}", timings(run)) or NOTHING
+        return format_html_join(gettext(", "), "{} {}", timings(run)) or NOTHING
 
     @admin.display(description=_("tokens"))
     def tokens(self, run):

@@ -642,7 +642,7 @@ class Run(models.Model):
         ]
 
     def __str__(self):
-        return f"{self.model} {self.status}"
+        return f"{self.model} {self.get_status_display()}"
 
     @property
     def is_open(self):

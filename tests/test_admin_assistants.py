@@ -71,6 +71,12 @@ async def test_one_with_its_key_is_saved(save, monkeypatch, model):
     assert (await Assistant.objects.aget(slug="a")).model == model
 
 
+async def test_what_one_begins_with_and_whether_it_sees_is_saved(save):
+    assert await save(starters='["Plan a trip to Kyoto"]', sees_images="on") == {}
+    saved = await Assistant.objects.aget(slug="a")
+    assert (saved.starters, saved.sees_images) == (["Plan a trip to Kyoto"], True)
+
+
 async def test_fields_that_cannot_be_read_have_their_own_sentences(save):
     assert [*await save(model="anthropic:x", params="{", tools="[")] == ["params", "tools"]
     assert [*await save(model="anthropic:x", params="[]")] == ["params"]
