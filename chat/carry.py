@@ -75,7 +75,8 @@ def everything(person):
         "person": {"username": person.get_username(), "email": person.email, "preferences": likes},
     }
     yield json.dumps(head)[:-1] + ', "conversations": ['
-    rows = Conversation.objects.visible_to(person).select_related("assistant").order_by("created_at")
+    kept = Conversation.objects.visible_to(person).filter(is_temporary=False)
+    rows = kept.select_related("assistant").order_by("created_at")
     for number, row in enumerate(rows.iterator(chunk_size=100)):
         yield (",\n" if number else "\n") + json.dumps(whole(row))
     yield "\n]}"

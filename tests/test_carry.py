@@ -103,6 +103,7 @@ async def test_json_holds_every_branch(client_of, alice, talk):
 async def test_all_of_ones_data_is_one_file(client_of, alice, charlie, talk):
     await Conversation.objects.acreate(owner=charlie, title="Charlie's secret")
     await Conversation.objects.acreate(owner=alice, title="Another")
+    await Conversation.objects.acreate(owner=alice, title="Not to be kept", is_temporary=True)
     client = client_of(alice)
     await client.send("PATCH", "/api/me", {"instructions": "I live in Nara."})
     answer = await client.get("/api/export")
