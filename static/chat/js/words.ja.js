@@ -102,7 +102,7 @@ export const words = {
   noteBack: (name) => `脚注${name}：本文へ戻る`,
 
   // What is done with messages
-  version: (number, count) => `${count}件中${number}件目`,
+  version: (number, count) => `${count}件中${number}番目の版`,
   waitsForTheAnswer: "前の返答を待っています",
   sending: "送信しています…",
   notSentYet: "未送信です。サーバーにつながりしだい送信します",
