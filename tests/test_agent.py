@@ -458,19 +458,28 @@ async def test_a_call_where_nothing_was_offered_is_answered_with_a_sentence(agen
 
 
 async def test_a_model_that_fails_before_it_says_anything_is_asked_again(agent_run, upstream, monkeypatch):
-    monkeypatch.setattr(speech, "LONGEST_WAIT", 10)
+    monkeypatch.setattr(providers, "LONGEST_WAIT", 10)
     run = await agent_run(refusal(500, {"error": {"message": "Busy"}}, retry_after="0"), ECHO, DONE_WITH_IT)
     status, _, parts = await end(run)
     assert (status, [part["type"] for part in parts]) == ("completed", ["tool_call", "text"])
     assert len(upstream.asked) == 3
 
 
+async def test_a_model_that_refuses_after_a_step_is_asked_again(agent_run, upstream):
+    refused = refusal(429, {"error": {"message": "Slow down"}}, retry_after="0")
+    status, _, parts = await end(await agent_run(ECHO, refused, (FIN,), DONE_WITH_IT))
+    assert status == "completed"
+    assert parts == [used("call_1", "echo", {"text": "a"}, "a!"), say("All is done.")]
+    assert toolbox.used == [("echo", "a")]
+    assert len(upstream.asked) == 4
+
+
 async def test_a_model_that_refuses_after_a_step_ends_the_run_with_a_sentence(agent_run, upstream):
-    run = await agent_run(ECHO, refusal(429, {"error": {"message": "Slow down"}}, retry_after="0"))
+    run = await agent_run(ECHO, *[refusal(429, {"error": {"message": "Slow down"}}, retry_after="0")] * 3)
     status, code, parts = await end(run)
     assert (status, code) == ("failed", "rate_limited")
     assert parts == [used("call_1", "echo", {"text": "a"}, "a!")]
-    assert len(upstream.asked) == 2
+    assert len(upstream.asked) == 4
     assert toolbox.used == [("echo", "a")]
 
 

@@ -145,7 +145,7 @@ async def test_a_refusal_before_the_first_token_is_a_sentence(aimock, assistant,
 
 @every_vendor
 async def test_one_who_asks_too_often_asks_again_later(aimock, assistant, ask, vendor, monkeypatch):
-    monkeypatch.setattr(engine.speech, "RETRIES", 1)
+    monkeypatch.setattr(providers, "RETRIES", 1)
     run = await ask(await assistant(vendor, aimock.base_url), "too often")
     assert await end(run) == ("failed", "rate_limited", "")
     assert run.error_message == "The model is asked too often right now. Try again in a minute."

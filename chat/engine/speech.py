@@ -1,6 +1,7 @@
 """What a provider says, told into a log: the clocks, the second tries and the end of one reply. Touches no rows."""
 
 import asyncio
+import itertools
 import json
 import logging
 import time
@@ -17,8 +18,6 @@ FIRST_TOKEN = 60  # seconds; reasoning models think before they speak, and so do
 BETWEEN_TOKENS = 30
 AFTER_FINISH = 5  # for the usage; some servers then neither say more nor close
 RUN_LIMIT = 600
-RETRIES = 2  # before the first delta only
-LONGEST_WAIT = 10  # seconds that a provider's Retry-After is obeyed; longer ones fail at once
 GO_ON = "Your answer broke off. Go on exactly where it ends, without repeating anything and without a remark about it."
 AT_WORK = {events.ToolCallEnd, events.ToolCallResult, events.Usage}  # after these a tool runs, or the model thinks anew
 INTERRUPTED = ("interrupted", gettext_lazy("The server stopped while this answer was being written."))
@@ -140,16 +139,15 @@ class Speech:
             if self.ending:
                 raise asyncio.CancelledError
             reply, _ = providers.find(model_id, request.tools)
-            for attempt in range(RETRIES + 1):
+            for attempt in itertools.count():
                 try:
                     return await self._hear(reply, request)
                 except providers.ProviderError as error:
-                    wait = error.retry_after if error.retry_after is not None else 0.5 * 2**attempt
-                    spoke = self.narrator.shown or self.narrator.finish_reason
-                    if spoke or not error.retryable or attempt == RETRIES or wait > LONGEST_WAIT:
+                    pause = error.pause(attempt)
+                    if pause is None or self.narrator.shown or self.narrator.finish_reason:
                         raise
-                    logger.info("Run %s: %s Asking again in %s s", self.name, error, wait)
-                await asyncio.sleep(wait)
+                    logger.info("Run %s: %s Asking again in %s s", self.name, error, pause)
+                await asyncio.sleep(pause)
         finally:
             self.speaking = False
 

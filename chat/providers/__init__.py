@@ -36,6 +36,10 @@ REGISTRY = {  # the part of an assistant's model id before the colon -> the modu
 }
 
 
+RETRIES = 2  # times that the same is asked again, while nothing of the answer was shown
+LONGEST_WAIT = 10  # seconds that a provider's Retry-After is obeyed; longer ones fail at once
+
+
 class ProviderError(Exception):
     """The model cannot answer; the message is a sentence for the person.
 
@@ -46,6 +50,11 @@ class ProviderError(Exception):
     def __init__(self, message, code="provider_error", *, retryable=False, retry_after=None, broken_off=False):
         super().__init__(clean(str(message)))
         self.code, self.retryable, self.retry_after, self.broken_off = code[:50], retryable, retry_after, broken_off
+
+    def pause(self, attempt):
+        """Seconds until the same may be asked again, after the attempt of this number (from 0); None: not any more."""
+        seconds = self.retry_after if self.retry_after is not None else 0.5 * 2**attempt
+        return seconds if self.retryable and attempt < RETRIES and seconds <= LONGEST_WAIT else None
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ the answer follows. Where no tools are offered nothing is held.
 
 import asyncio
 import functools
+import itertools
 import json
 import logging
 from contextlib import aclosing
@@ -149,12 +150,7 @@ class Agent:
         self.asked += 1
         last = self.asked > self.request.max_model_calls
         hold = 0 if last or not self.toolbox else HOLD_LATER if self.answered else HOLD
-        turn = Turn(self.tell, self._unique, hold)
-        try:
-            await self._stream(turn, messages, self._bound(last))
-        except ProviderError:
-            await turn.let_go()  # what was said is kept
-            raise
+        turn = await self._turn(messages, self._bound(last), hold)
         if not turn.calls:
             return AIMessage("")  # it was told, and nobody reads it again
         if last:
@@ -178,6 +174,21 @@ class Agent:
         if offers and self.model._llm_type == "anthropic-chat":  # it refuses results of tools that it is not told of
             return self.model.bind_tools(offers, tool_choice={"type": "none"}).kwargs
         return {}
+
+    async def _turn(self, messages, bound, hold):
+        """What the model says. Once a tool was used, the engine cannot ask again; until something is said, we can."""
+        for attempt in itertools.count():
+            turn = Turn(self.tell, self._unique, hold)
+            try:
+                await self._stream(turn, messages, bound)
+                return turn
+            except ProviderError as error:
+                await turn.let_go()  # what was said is kept
+                pause = error.pause(attempt)
+                if pause is None or not self.answered or turn.spoke or turn.thought or turn.calls:
+                    raise
+                log.info("%s Asking again in %s s", error, pause)
+            await asyncio.sleep(pause)
 
     async def _stream(self, turn, messages, bound):
         said, clock = langchain.Pieces(), asyncio.timeout(None)
