@@ -42,6 +42,24 @@ def test_formulas_are_set_with_our_own_fonts(chat):  # noqa: F811
     assert prose.locator(".math--displayed").bounding_box()["height"] > 50
 
 
+def test_no_marks_of_a_formula_are_seen_before_it_is_set(chat):  # noqa: F811
+    held = []
+    chat.page.route("**/vendor/katex.js", lambda route: held.append(route))
+    formula = say(chat, "It is $\\frac{a}{b}$.").locator(".math")
+    expect(formula).to_have_css("color", "rgba(0, 0, 0, 0)")
+    [request] = held
+    request.continue_()
+    expect(formula.locator(".katex-html")).to_be_visible()
+    expect(formula).not_to_have_css("color", "rgba(0, 0, 0, 0)")
+
+
+def test_a_formula_that_cannot_be_set_is_its_source(chat):  # noqa: F811
+    chat.page.route("**/vendor/katex.js", lambda route: route.abort())
+    formula = say(chat, "It is $\\frac{a}{b}$.").locator(".math")
+    expect(formula).to_have_text("\\frac{a}{b}")
+    expect(formula).not_to_have_css("color", "rgba(0, 0, 0, 0)", timeout=1_500)
+
+
 def test_what_is_heavy_loads_when_a_message_needs_it(chat):  # noqa: F811
     heavy = {name: loads(chat, f"vendor/{name}") for name in ("highlight", "katex", "mermaid")}
     chat.open()

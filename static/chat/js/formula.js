@@ -1,4 +1,4 @@
-// A formula: its TeX until KaTeX is there, then set as in a book, with MathML for those who hear it.
+// A formula: its place until KaTeX is there, then set as in a book, with MathML for those who hear it.
 //
 // KaTeX makes its elements one by one and sets their styles by script, so the page's policy needs no exception, and the look
 // hangs on no font of the machine. What may reach out of a formula (links, pictures, classes) stays off.
@@ -23,11 +23,19 @@ export class Formula {
     this.#told = told
     this.#element.className = told.isDisplayed ? "math math--displayed" : "math"
     this.#element.textContent = told.text
-    if (told.text.length <= LONGEST) whenLoaded((katex) => soon(() => told === this.#told && this.#set(katex)))
+    if (told.text.length > LONGEST) return
+    this.#comes(!library)
+    whenLoaded((katex) => soon(() => told === this.#told && this.#set(katex)), () => this.#comes(false))
+  }
+
+  // Until it can be set, its place is kept, and nobody sees its marks.
+  #comes(isComing) {
+    this.#element.classList.toggle("math--coming", isComing)
   }
 
   #set(katex) {
     const { text, raw, isDisplayed } = this.#told
+    this.#comes(false)
     try {
       const box = document.createElement("span")
       katex.render(text, box, { ...LIMITS, displayMode: isDisplayed })
@@ -43,13 +51,14 @@ export class Formula {
 let library = null
 let loading = null
 
-const whenLoaded = (then) => {
+const whenLoaded = (then, otherwise) => {
   if (library) return then(library)
   loading ??= Promise.all([import("../../vendor/katex.js"), styles()]).then(([module]) => {
     library = module.default
   })
   loading.then(() => then(library), () => {
     loading = null // the network failed; the next formula tries again
+    otherwise()
   })
 }
 
