@@ -281,12 +281,11 @@ class Conversation(models.Model):
             parts = [*map(Attachment.as_part, images), *documents, {"type": "text", "text": text}]
             message = Message(conversation=self, parent=parent, role=Message.USER, text=text, parts=parts)
             message.created_at = _after(parent)
-            changed = ["updated_at", "assistant", "archived_at", "leaf"]
             self.updated_at, self.assistant, self.archived_at, self.leaf = message.created_at, chosen, None, None
-            if not self.title:  # else it stays as it is in the row: a better one may have come since we read it
-                self.title, self.title_by = Truncator(" ".join(text.split())).chars(60), "text"
-                changed += ["title", "title_by"]
-            self.save(update_fields=None if self._state.adding else changed)
+            if not self._state.adding:
+                self.save(update_fields=["updated_at", "assistant", "archived_at", "leaf"])
+            if not self.title:
+                self._take_title(Truncator(" ".join(text.split())).chars(60))
             message.save(force_insert=True)
             if images:
                 Attachment.objects.filter(pk__in=[image.pk for image in images]).update(message=message)
@@ -298,6 +297,14 @@ class Conversation(models.Model):
             return asked.text == text and place and assistant in (None, run.assistant and run.assistant.slug)
 
         return self.once(key, start, fits)
+
+    def _take_title(self, title):
+        """Its first words, unless it has got a title since we read it; a new one is saved with it."""
+        if self._state.adding:
+            self.title, self.title_by = title, "text"
+            self.save(force_insert=True)
+        elif Conversation.objects.filter(pk=self.pk, title="").update(title=title, title_by="text"):
+            self.title, self.title_by = title, "text"
 
     def _images(self, ids, assistant, instead):
         """The unused images of these ids, in this order; of those of the message that is edited, copies."""

@@ -81,6 +81,14 @@ async def test_the_next_question_goes_to_the_branch_that_is_shown(client_of, ali
     assert (await client.get(path)).json()["leaf_id"] is None
 
 
+async def test_a_title_that_came_before_the_first_message_stays(alice, plain):
+    conversation = await Conversation.objects.acreate(owner=alice, assistant=plain)
+    await Conversation.objects.aupdate(title="Mine", title_by="person")
+    await conversation.ask("Hi")
+    await conversation.arefresh_from_db()
+    assert (conversation.title, conversation.title_by) == ("Mine", "person")
+
+
 async def test_a_title_that_came_meanwhile_stays(alice, plain):
     row = await Conversation.objects.acreate(owner=alice, assistant=plain, title="Old", title_by="text")
     await Conversation.objects.filter(pk=row.pk).aupdate(title="Better", title_by="assistant")
