@@ -107,6 +107,22 @@ def test_a_draft_keeps_the_assistant_it_is_for(chat):  # noqa: F811
     expect(picker).to_contain_text("Demo")
 
 
+def test_a_window_without_a_draft_leaves_another_windows_alone(chat):  # noqa: F811
+    chat.choose("echo").send("Hello")
+    chat.wait_for_end()
+    chat.open()
+    other = Chat(chat.page.context.new_page(), chat.site).open()
+    expect(other.page.locator(".conversation__link").first).to_be_visible()
+    chat.text.fill("Not yet sent")
+    chat.page.locator(".conversation__link").first.click()
+    expect(bubbles(chat)).to_have_text("Hello")
+    other.page.locator(".conversation__link").first.click()
+    expect(bubbles(other)).to_have_text("Hello")
+    other.page.close()
+    chat.page.locator(".sidebar__new").click()
+    expect(chat.text).to_have_value("Not yet sent")
+
+
 def test_the_next_person_finds_no_drafts(chat):  # noqa: F811
     chat.text.fill("A secret")
     chat.page.locator(".account").click()

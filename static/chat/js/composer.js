@@ -17,6 +17,7 @@ export class Composer {
   #drafts
   #attachments
   #place = null // the conversation that this draft is for
+  #kept = "" // as this page has found or kept it: see written()
   #key = null // names the send that the text comes back from
   #live = null // the id of the reply that is being written
   #isSending = false
@@ -52,15 +53,18 @@ export class Composer {
   open(place) {
     this.keep()
     this.#place = place
-    this.#set(this.#drafts.of(place))
+    const draft = this.#drafts.of(place)
+    this.#set(draft)
+    this.#kept = written(draft)
     this.problem("")
   }
 
   // The new conversation has got its name.
   moveTo(place) {
     this.keep()
-    this.#drafts.keep(this.#place, this.#draft("", [], []))
+    if (this.#kept) this.#drafts.keep(this.#place, this.#draft("", [], []))
     this.#place = place
+    this.#kept = ""
     this.keep()
   }
 
@@ -118,13 +122,17 @@ export class Composer {
   forget() {
     clearTimeout(this.#timer)
     this.#set(this.#draft("", [], []))
+    this.#kept = ""
     this.#drafts.forget()
   }
 
-  // Write the draft down now.
+  // Write the draft down now, if anything was written here: another tab may have kept its own since.
   keep() {
     clearTimeout(this.#timer)
-    if (this.#place && this.#hooks.isKept()) this.#drafts.keep(this.#place, this.#draft(this.#field.value, this.#attachments.images, this.#attachments.documents))
+    const draft = this.#draft(this.#field.value, this.#attachments.images, this.#attachments.documents)
+    if (!this.#place || !this.#hooks.isKept() || written(draft) === this.#kept) return
+    this.#drafts.keep(this.#place, draft)
+    this.#kept = written(draft)
   }
 
   addFiles(files) {
@@ -210,7 +218,8 @@ export class Composer {
   }
 
   #draft(text, images, documents) {
-    return { text, images, documents, key: this.#key, assistant: this.#hooks.picked() }
+    const isNew = this.#place?.startsWith("new:") // else the conversation tells its assistant
+    return { text, images, documents, key: this.#key, assistant: isNew ? this.#hooks.picked() : null }
   }
 
   #set({ text, images, documents, key }) {
@@ -247,3 +256,7 @@ export class Composer {
     this.#field.style.height = `${this.#field.scrollHeight}px`
   }
 }
+
+// To compare drafts by; empty where there is none.
+const written = ({ text, key, images, documents, assistant }) =>
+  text || images.length || documents.length ? JSON.stringify([text, key, images, documents, assistant]) : ""
