@@ -221,6 +221,21 @@ def test_an_image_is_shown_sent_and_seen_large(chat):  # noqa: F811
     expect(questions(chat).last.locator(".sent-image__open")).to_be_focused()
 
 
+def test_an_image_that_waits_for_the_connection_is_shown(chat):  # noqa: F811
+    chat.choose("seer")
+    with chat.page.expect_event("requestfinished", lambda request: "/api/attachments/" in request.url):
+        attach(chat, picture(30, 20))
+    uploaded(chat)
+    chat.page.context.set_offline(True)
+    chat.text.fill("Look")
+    chat.text.press("Enter")
+    shown = questions(chat).last.get_by_role("img", name="Image that you sent")
+    expect(questions(chat).last).to_contain_text("Not sent yet")
+    assert shown.evaluate("(image) => image.decode().then(() => image.naturalWidth)") == 30
+    chat.page.context.set_offline(False)
+    expect(chat.replies.last).to_contain_text("An image, 30 by 20.", timeout=15_000)
+
+
 def test_a_large_image_is_made_smaller_before_it_is_sent(chat):  # noqa: F811
     file = io.BytesIO()
     Image.frombytes("RGB", (2600, 1500), os.urandom(2600 * 1500 * 3)).save(file, "PNG", compress_level=0)

@@ -163,6 +163,7 @@ class Picture {
         signal: this.#abort.signal,
       })
       this.image = { id, media_type, width, height }
+      fetch(`/api/attachments/${id}`).catch(() => {}) // into the cache: when it is sent, there may be no connection
       find("open", this.element).disabled = false
     } catch (error) {
       if (this.#abort.signal.aborted) return
