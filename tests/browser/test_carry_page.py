@@ -2,6 +2,7 @@
 
 import json
 import re
+from urllib.parse import unquote
 
 import pytest
 from playwright.sync_api import expect
@@ -120,6 +121,39 @@ def test_a_conversation_is_printed(chat, talk):  # noqa: F811
     expect(paper.get_by_role("button", name="Print")).to_be_hidden()
     assert paper.evaluate("getComputedStyle(document.body).color") == "rgb(27, 32, 34)"  # dark on light
     assert paper.pdf()[:4] == b"%PDF"
+
+
+def test_diagrams_are_printed_as_in_the_light(chat, talk):  # noqa: F811
+    id = talk("```mermaid\nflowchart LR\n  a --> b\n```\n\n```mermaid\nno diagram\n```")
+    chat.page.context.add_init_script("window.print = () => { document.title = `printed ${performance.now()}` }")
+    paper = chat.page.context.new_page()
+    paper.emulate_media(color_scheme="dark")
+    paper.goto(f"{chat.site}/c/{id}/print/")
+    expect(paper).to_have_title(re.compile("printed"), timeout=20_000)
+    picture = paper.locator(".diagram img")
+    dark = "rgb(22, 24, 27)"  # the page's own
+    assert dark not in unquote(picture.get_attribute("src"))
+    assert paper.evaluate("getComputedStyle(document.body).backgroundColor") != dark
+
+
+def test_a_long_answer_is_printed_to_its_end(chat, talk):  # noqa: F811
+    words = "\n\n".join(f"- **Item** {number} with `code`, and [a link](https://example.com)" for number in range(900))
+    id = talk(f"{words}\n\nThe very end", assistant="mirror")
+    chat.page.context.add_init_script("window.print = () => { document.title = document.body.textContent.slice(-200) }")
+    paper = chat.page.context.new_page()
+    paper.goto(f"{chat.site}/c/{id}/print/")
+    expect(paper).to_have_title(re.compile("The very end"), timeout=20_000)
+
+
+def test_a_shared_one_is_dark_again_after_it_was_printed(context, chat, shared):  # noqa: F811
+    bob = Chat(context(color_scheme="dark").new_page(), chat.site).log_in("bob")
+    bob.page.context.add_init_script("window.print = () => { document.title = document.documentElement.dataset.theme }")
+    read(bob, shared)
+    bob.page.get_by_role("button", name="Print").click()
+    expect(bob.page).to_have_title("light")
+    bob.page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert bob.page.evaluate("getComputedStyle(document.body).colorScheme") in ("dark", "light dark")
+    assert bob.page.evaluate("document.documentElement.dataset.theme") is None
 
 
 def test_the_tools_that_were_used_are_printed_too(chat, talk):  # noqa: F811

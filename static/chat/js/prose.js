@@ -53,6 +53,10 @@ export class Prose {
 }
 
 const growing = new Set()
+
+// Whether some text is not all there yet.
+export const isGrowing = () => growing.size > 0
+
 let isAnimating = false
 let rest = 0 // until when, in ms of the page's clock
 

@@ -1,7 +1,7 @@
 // A conversation that is only read: shared, or to be printed.
 
 import { copyOf, find, say, tellTime } from "./dom.js";
-import { Prose } from "./prose.js";
+import { isGrowing, Prose } from "./prose.js";
 import { hearButtons } from "./reading.js";
 import { tellTongue } from "./tongue.js";
 import { words } from "./words.js";
@@ -68,19 +68,32 @@ function newArticle({ role, name, created_at }) {
 
 hearButtons(thread)
 document.documentElement.classList.toggle("no-clipboard", !navigator.clipboard)
-find("print").addEventListener("click", () => print())
+find("print").addEventListener("click", toPaper)
 addEventListener("beforeprint", () => {
   for (const details of document.querySelectorAll("details")) details.open = true
 })
 
-if (isForPrint) {
+if (isForPrint) await toPaper()
+
+// Paper is light, and diagrams with it.
+async function toPaper() {
+  const { dataset } = document.documentElement
+  const { theme } = dataset
+  dataset.theme = "light"
+  if (!isForPrint) addEventListener("afterprint", () => showTheme(theme), { once: true })
   await Promise.race([complete(), pause(LONGEST_WAIT)])
   print()
 }
 
+function showTheme(theme) {
+  if (theme) document.documentElement.dataset.theme = theme
+  else delete document.documentElement.dataset.theme
+}
+
 async function complete() {
-  await Promise.all([document.fonts.ready, ...[...document.images].map((image) => image.decode().catch(() => {}))])
-  while (thread.querySelector(".diagram__picture:empty")) await pause(100)
+  await Promise.all([document.fonts.ready, pause(0)]) // by then, diagrams know that their colours have changed
+  while (isGrowing() || thread.querySelector(".diagram[aria-busy=true]")) await pause(100)
+  await Promise.all([...document.images].map((image) => image.decode().catch(() => {})))
 }
 
 function pause(time) {
