@@ -105,7 +105,8 @@ def markdown(conversation):
             name = run.assistant.name
         lines += [f"## {name}", "", f"*{row.created_at:%Y-%m-%d %H:%M} UTC*", ""]
         for part in row.parts:
-            lines += [*_lines(part), ""]
+            if told := _lines(part):
+                lines += [*told, ""]
     return "\n".join(lines).rstrip() + "\n"
 
 

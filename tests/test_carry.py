@@ -82,6 +82,7 @@ async def test_markdown_is_the_branch_that_is_shown(client_of, alice, talk):
         assert line in text
     assert text.count("# Noon") == 1
     assert "hm" not in text
+    assert "\n\n\n" not in text
 
 
 async def test_an_empty_one_is_a_title(client_of, alice):
