@@ -167,6 +167,17 @@ def test_what_was_deleted_can_be_had_back_where_it_was_open(chat, talk):  # noqa
     expect(row(chat, id).get_by_role("link")).to_have_attribute("aria-current", "page")
 
 
+def test_one_deletion_after_the_other_is_undone(chat, talk):  # noqa: F811
+    ids = [talk(text) for text in ("One", "Two", "Three")]
+    row(chat, ids[2]).get_by_role("link").focus()
+    for id in reversed(ids[1:]):
+        chat.page.keyboard.press("Delete")
+        expect(row(chat, id)).to_have_count(0)
+    for id in ids[1:]:
+        chat.page.keyboard.press("Control+Z")
+        expect(row(chat, id)).to_be_visible()
+
+
 def test_deleting_stops_an_answer_that_is_being_written(chat):  # noqa: F811
     chat.choose("slow").send("Count, please")
     expect(chat.replies.last).to_contain_text("1 2 3")

@@ -7,7 +7,7 @@ const STAYS = 10_000 // ms
 export class Toast {
   #element
   #onLeave
-  #last = null // what can still be undone, also when its sentence has gone
+  #undos = [] // what can still be undone, newest last, also when its sentence has gone
   #timer
 
   // `onLeave()`: the keyboard was here.
@@ -20,12 +20,12 @@ export class Toast {
   }
 
   get canUndo() {
-    return this.#last !== null
+    return this.#undos.length > 0
   }
 
   // `undo()` resolves once it is undone; without it there is nothing to undo.
   show(sentence, { label = "", undo = null } = {}) {
-    this.#last = undo
+    if (undo) this.#undos.push(undo)
     say(find("sentence", this.#element), sentence)
     const button = find("act", this.#element)
     say(button, label)
@@ -35,8 +35,7 @@ export class Toast {
   }
 
   async undo() {
-    const undo = this.#last
-    this.#last = null
+    const undo = this.#undos.pop()
     this.hide()
     await undo?.()
   }
