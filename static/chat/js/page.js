@@ -3,6 +3,7 @@
 import * as api from "./api.js";
 import { find, say } from "./dom.js";
 import { Frame } from "./frame.js";
+import { stayAboveKeyboard } from "./keyboard.js";
 import { Talk } from "./talk.js";
 import { words } from "./words.js";
 
@@ -108,5 +109,6 @@ addEventListener("online", () => {
   look()
 })
 
+stayAboveKeyboard()
 frame.load()
 show(location)
