@@ -418,6 +418,17 @@ def test_what_is_sent_offline_waits_and_goes_out_once(chat):  # noqa: F811
     assert said == ["Hello", "First", "Second"]
 
 
+def test_what_failed_offline_is_no_problem_any_more_with_the_connection(chat):  # noqa: F811
+    chat.choose("echo").send("Hello")
+    chat.wait_for_end()
+    chat.page.context.set_offline(True)
+    chat.replies.last.get_by_role("button", name="Answer again").click()
+    expect(chat.problem).to_contain_text("cannot be reached")
+    chat.page.context.set_offline(False)
+    expect(chat.problem).to_be_hidden(timeout=15_000)
+    expect(chat.replies.last).to_contain_text("Hello")
+
+
 def test_a_first_message_waits_too_and_survives_a_reload(chat):  # noqa: F811
     chat.choose("echo")
     chat.page.route("**/api/conversations", lambda route: route.abort())

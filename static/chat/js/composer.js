@@ -118,6 +118,11 @@ export class Composer {
     say(element, sentence)
   }
 
+  // The server answers again: that it does not is no problem any more.
+  reached() {
+    if (find("problem", this.#form).textContent === words.unreachable) this.problem("")
+  }
+
   // Nothing of it is left, here or in the browser.
   forget() {
     clearTimeout(this.#timer)

@@ -67,7 +67,10 @@ export class Talk {
     }, { user })
     this.#connection = new Connection({
       onChange: () => this.#drawSoon(),
-      onBack: () => this.#outbox.nudge(),
+      onBack: () => {
+        this.#composer.reached()
+        this.#outbox.nudge()
+      },
     }, { reach: api.reach })
     api.hearOfContact((isUp) => this.#connection.hear(isUp))
 
