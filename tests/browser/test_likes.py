@@ -107,6 +107,19 @@ def test_instructions_are_kept_while_one_writes(context, chat):  # noqa: F811
     expect(field).to_have_value("I live in Nara. I like tea.")
 
 
+def test_instructions_of_another_window_are_not_undone(chat):  # noqa: F811
+    other = Chat(chat.page.context.new_page(), chat.site).open()
+    for tab, text in ((chat, "Be brief."), (other, "Be polite.")):
+        tab.open_settings()
+        with kept(tab):
+            tab.page.get_by_label("Custom instructions").fill(text)
+    expect(chat.page.get_by_label("Custom instructions")).to_have_value("Be polite.")
+    chat.page.keyboard.press("Escape")
+    other.page.keyboard.press("Escape")
+    other.open_settings()
+    expect(other.page.get_by_label("Custom instructions")).to_have_value("Be polite.")
+
+
 def test_a_change_that_is_not_kept_is_taken_back(chat):  # noqa: F811
     chat.open_settings()
     chat.page.route("**/api/me", lambda route: route.abort())

@@ -15,6 +15,7 @@ export class Settings {
   #onChange
   #onImported
   #typing
+  #written = null // instructions that are not kept yet
   #keeping = Promise.resolve() // one after the other, so that the last one stays
 
   // `likes` is what the page was made with, without the instructions. `onChange(likes, before)` whenever they are others;
@@ -96,18 +97,13 @@ export class Settings {
     elements.language.value = language
     elements.transport.checked = transport === "websocket"
     elements.shows_steps.checked = shows_steps
-    // What is being written stays.
-    if (document.activeElement !== elements.instructions) elements.instructions.value = instructions ?? ""
+    if (this.#written === null) elements.instructions.value = instructions ?? ""
   }
 
   // The instructions
 
-  get #isTyped() {
-    const { value, readOnly } = this.#form.elements.instructions
-    return !readOnly && value !== this.#likes.instructions
-  }
-
   #typed() {
+    this.#written = this.#form.elements.instructions.value
     say(this.#dialog.place("instructions-state"), "")
     clearTimeout(this.#typing)
     this.#typing = setTimeout(() => this.#keepInstructions(), TYPING)
@@ -115,9 +111,11 @@ export class Settings {
 
   async #keepInstructions() {
     clearTimeout(this.#typing)
-    if (!this.#isTyped) return
+    const text = this.#written
+    if (text === null) return
     say(this.#dialog.place("instructions-state"), words.saving)
-    const isKept = await this.#keep({ instructions: this.#form.elements.instructions.value })
+    const isKept = await this.#keep({ instructions: text })
+    if (isKept && text === this.#written) this.#written = null
     say(this.#dialog.place("instructions-state"), isKept ? words.saved : words.notSaved)
   }
 
