@@ -2,9 +2,13 @@
 
 import re
 
+import pytest
 from django.core.management import call_command
 
+from chat.models import Conversation
 from chat.static import HashedStaticFiles
+
+from .site import ROOT
 
 
 def test_collected_files_have_hashed_names_also_in_imports(settings, tmp_path):
@@ -36,3 +40,24 @@ def test_all_that_scripts_and_styles_load_later_has_a_hashed_name_too(settings, 
 def test_before_they_are_collected_files_have_their_own_names(tmp_path):
     storage = HashedStaticFiles(location=tmp_path, base_url="/static/")
     assert storage.stored_name("chat/js/page.js") == "chat/js/page.js"
+
+
+def imported(*names):
+    """These modules and all that they import at once, by their paths below static/."""
+    waiting, found = [ROOT / "static" / name for name in names], set()
+    while waiting:
+        path = waiting.pop().resolve()
+        if path not in found:
+            found.add(path)
+            names = re.findall(r'^(?:import|export) [^"]*from "(\.[^"]+)"', path.read_text(), re.MULTILINE)
+            waiting += [path.parent / name for name in names]
+    return {str(path.relative_to(ROOT / "static")) for path in found}
+
+
+@pytest.mark.parametrize("kind", ["new", "open"])
+async def test_the_page_asks_at_once_for_all_the_modules_it_needs_and_no_other(client_of, alice, kind):
+    row = await Conversation.objects.acreate(owner=alice)
+    page = (await client_of(alice).get("/" if kind == "new" else f"/c/{row.pk}/")).content.decode()
+    asked = re.findall(r'<link rel="modulepreload" href="/static/([^"]+)">', page)
+    needed = ["chat/js/page.js", "chat/js/words.en.js"] + ["chat/js/growth.js"] * (kind == "open")
+    assert sorted(asked) == sorted(imported(*needed) - {"chat/js/page.js"})

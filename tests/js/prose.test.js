@@ -13,7 +13,8 @@ let asked = []
 performance.now = () => (clock += 5) // time goes by while one works
 globalThis.requestAnimationFrame = (callback) => asked.push(callback)
 
-const { Prose } = await import("../../static/chat/js/prose.js")
+const { Prose, prepare } = await import("../../static/chat/js/prose.js")
+await prepare()
 
 // The next frame, after so many milliseconds.
 const frame = (after = 16) => {

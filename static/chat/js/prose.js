@@ -1,23 +1,37 @@
-// An answer's text as it arrives: at the display's pace, as Markdown.
+// An answer's text as it arrives: at the display's pace, as Markdown. What reads Markdown is large: it comes when needed.
 
-import { Growth } from "./growth.js";
 import { Pace, upTo } from "./pace.js";
 
 const DEAR = 8 // ms; after a frame that cost more than this, the next ones are left to others
 const STRETCH = 10_000 // characters of a finished text in one go
+const AGAIN = 1_000 // ms until what did not come is asked for again
 const ROOM = 24 // ms; a finished text that needs more than this takes several frames
 
 const wantsCalm = () => typeof matchMedia !== "undefined" && matchMedia("(prefers-reduced-motion: reduce)").matches
 
+let Growth = null
+let coming = null
+
+// Have all that it takes here before there is a text.
+export const prepare = () =>
+  (coming ??= import("./growth.js").then(
+    (module) => {
+      Growth = module.Growth
+    },
+    () => setTimeout(() => (coming = null), AGAIN),
+  ))
+
 export class Prose {
-  #growth
+  #element
+  #growth = null
   #pace = new Pace(wantsCalm)
   #text = ""
   #isDone = false
   #shown = 0 // characters
 
   constructor(element) {
-    this.#growth = new Growth(element)
+    this.#element = element
+    prepare()
   }
 
   // `text` is all that came so far; `done` tells that nothing follows, and shows it at once.
@@ -32,14 +46,22 @@ export class Prose {
 
   // Shows what this frame is to show; gives whether that is all.
   frame(now) {
+    if (!this.#isReady) return false
     if (this.#isDone) return this.#goOn()
     this.#shown = this.#pace.at(now)
     this.#growth.show(upTo(this.#text, this.#shown), { done: false })
     return !this.#pace.isBehind
   }
 
+  get #isReady() {
+    if (Growth) this.#growth ??= new Growth(this.#element)
+    else prepare()
+    return this.#growth !== null
+  }
+
   // As much of a finished text as there is room for; gives whether that was all.
   #goOn() {
+    if (!this.#isReady) return false
     const began = performance.now()
     let done
     do {

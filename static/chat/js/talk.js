@@ -14,6 +14,7 @@ import { reveal } from "./found.js";
 import { SocketFollower, StreamFollower } from "./follow.js";
 import { Outbox } from "./outbox.js";
 import { Picker } from "./picker.js";
+import { prepare } from "./prose.js";
 import { Quote } from "./quote.js";
 import { Rating } from "./rating.js";
 import { hearButtons } from "./reading.js";
@@ -144,6 +145,7 @@ export class Talk {
 
   // `id` null is a new one.
   async show(id, { hasFocus = matchMedia("(pointer: fine)").matches } = {}) {
+    if (id) prepare()
     this.#thread.clear()
     const opened = this.#conversation.open(id)
     this.#composer.open(this.#conversation.place)
@@ -351,6 +353,7 @@ export class Talk {
 
   #listen() {
     hearButtons(find("thread"))
+    find("composer").addEventListener("input", prepare) // an answer is to come
     hearDrops(find("main"), (files) => {
       this.#composer.problem("")
       this.#composer.addFiles(files)
