@@ -1,5 +1,6 @@
 """Static files: hashed names once they are collected, their own before."""
 
+import gzip
 import re
 
 import pytest
@@ -61,3 +62,11 @@ async def test_the_page_asks_at_once_for_all_the_modules_it_needs_and_no_other(c
     asked = re.findall(r'<link rel="modulepreload" href="/static/([^"]+)">', page)
     needed = ["chat/js/page.js", "chat/js/words.en.js"] + ["chat/js/growth.js"] * (kind == "open")
     assert sorted(asked) == sorted(imported(*needed) - {"chat/js/page.js"})
+
+
+async def test_a_new_chat_is_light(client_of, alice):
+    page = (await client_of(alice).get("/")).content
+    names = set(re.findall(r'(?:href|src)="/static/([^"#]+)', page.decode()))
+    files = [page, *((ROOT / "static" / name).read_bytes() for name in names)]
+    assert {"chat/js/page.js", "chat/css/app.css"} < names
+    assert sum(len(gzip.compress(data, 9)) for data in files) <= 120_000  # bytes; what the page then asks for is little
