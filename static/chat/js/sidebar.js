@@ -22,6 +22,7 @@ export class Sidebar {
   #isAsking = false // for a page
   #asked = 0 // answers that are on their way
   #isOutdated = false // there was news meanwhile, which they may not know
+  #heard = 0 // news so far
   #problem = ""
   #turn = 0 // of another list; answers to an earlier one come too late
   #typing
@@ -52,11 +53,11 @@ export class Sidebar {
 
   // The list as it is by now; what lies further down stays loaded.
   async reload() {
-    const turn = this.#turn
+    const [turn, known] = [this.#turn, this.#heard]
     if (this.#asked) return void (this.#isOutdated = true)
     if (!this.#isLoaded) return this.#show(this.#wanted)
     const pages = await this.#ask(this.#firstPages(this.#list)).catch(() => null) // another time, then
-    if (!pages || turn !== this.#turn) return
+    if (!pages || turn !== this.#turn || known !== this.#heard) return // after news, it is asked for once more
     const [others, pinned] = pages
     this.#problem = ""
     this.#set({ ...this.#list, others: renewed(this.#list.others, others), pinned: renewed(this.#list.pinned, pinned) })
@@ -70,11 +71,13 @@ export class Sidebar {
 
   // It is as in this row now.
   hear(conversation) {
+    this.#heard += 1
     this.#isOutdated ||= this.#asked > 0
     this.#set(heard(this.#list, conversation))
   }
 
   forget(id) {
+    this.#heard += 1
     this.#isOutdated ||= this.#asked > 0
     this.#set(without(this.#list, id))
   }
