@@ -285,7 +285,7 @@ class Conversation(models.Model):
             if not self._state.adding:
                 self.save(update_fields=["updated_at", "assistant", "archived_at", "leaf"])
             if not self.title:
-                self._take_title(Truncator(" ".join(text.split())).chars(60))
+                self._take_title(_first_words(text))
             message.save(force_insert=True)
             if images:
                 Attachment.objects.filter(pk__in=[image.pk for image in images]).update(message=message)
@@ -395,6 +395,14 @@ class Conversation(models.Model):
         run.model, run.language = assistant.model, translation.get_language() or ""
         run.save(force_insert=True)
         return run
+
+
+MARKS = re.compile(r"```\w*|\*\*|`|^[ \t]*(?:#{1,6}|>|[-*+])[ \t]", re.MULTILINE)  # Markdown's
+
+
+def _first_words(text):
+    words = " ".join(MARKS.sub(" ", text).split()) or " ".join(text.split())
+    return Truncator(words).chars(60)
 
 
 def _after(message):

@@ -81,6 +81,22 @@ async def test_the_next_question_goes_to_the_branch_that_is_shown(client_of, ali
     assert (await client.get(path)).json()["leaf_id"] is None
 
 
+@pytest.mark.parametrize(
+    ("text", "title"),
+    [
+        ("  Two\n lines ", "Two lines"),
+        ("```python\nprint(2 * 3)\n```", "print(2 * 3)"),
+        ("# My **bread**\n\n- flour\n- `water_cold`", "My bread flour water_cold"),
+        ("3 - 2 > 0", "3 - 2 > 0"),
+        ("```", "```"),
+        ("x" * 100, "x" * 59 + "…"),
+    ],
+)
+async def test_the_first_words_are_the_title_without_marks(alice, plain, text, title):
+    run = await Conversation.begin(alice, text, assistant=plain.slug)
+    assert run.conversation.title == title
+
+
 async def test_a_title_that_came_before_the_first_message_stays(alice, plain):
     conversation = await Conversation.objects.acreate(owner=alice, assistant=plain)
     await Conversation.objects.aupdate(title="Mine", title_by="person")
