@@ -1,4 +1,4 @@
-"""Measure the site against a plain tutorial server and print the table. See `--help`; it takes about 18 minutes.
+"""Measure the site against a plain tutorial server and print the table. See `--help`; it takes about half an hour.
 
 One run holds everything: a scripted model with the load client on one core, and the server under measure on the other.
 Site and peer take turns, a few times each, and the table shows medians. Let nothing else run meanwhile: the last row
@@ -18,10 +18,15 @@ import uvloop
 
 from bench import system
 from bench.figures import FIGURES, QUICK, Bench, Row, Sizes
-from bench.load import drive
+from bench.load import STARTS, drive
 from bench.servers import Peer, Site, Upstream
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
+HOW = f"""The server has one core, model and load
+client have the other. Site and peer are measured side by side in this run, in three turns, and the table has the
+medians. Starts come at {STARTS} a second and are included unless a row says otherwise. SQLite, where a row names no
+other database. The page is measured in Chromium, with both cores. Absolute times are this machine's; ratios travel
+better, though not unchanged: where system calls cost more, both servers pay the same for them."""
 
 
 def arguments():
@@ -73,7 +78,7 @@ def main():
     print(result)
     if options.save:
         machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-        RESULTS.write_text(f"# Figures\n\nMeasured on {date.today()} by `make bench`: {machine}.\n\n{result}\n")
+        RESULTS.write_text(f"# Figures\n\nMeasured on {date.today()} by `make bench`: {machine}. {HOW}\n\n{result}\n")
 
 
 if __name__ == "__main__":
