@@ -64,6 +64,8 @@ async def measure(options):
                 if options.quick:
                     row.met = None
                 rows.append(row)
+                if options.save:  # what was measured stays, also where the rest is not waited for
+                    save(table(rows))
         rows.append(Row("what other processes took of the machine meanwhile, %", f"{strangers.percent():.1f}"))
     return table(rows)
 
@@ -77,8 +79,12 @@ def main():
     result = uvloop.run(measure(options))
     print(result)
     if options.save:
-        machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-        RESULTS.write_text(f"# Figures\n\nMeasured on {date.today()} by `make bench`: {machine}. {HOW}\n\n{result}\n")
+        save(result)
+
+
+def save(result):
+    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    RESULTS.write_text(f"# Figures\n\nMeasured on {date.today()} by `make bench`: {machine}. {HOW}\n\n{result}\n")
 
 
 if __name__ == "__main__":

@@ -198,14 +198,14 @@ async def test_what_cannot_be_read_is_not_asked_for(agent_run, arguments):  # no
     assert "JSON" in parts[0]["error"]
 
 
-async def test_a_model_that_fails_after_an_allowed_call_is_not_asked_again(agent_run, upstream):  # noqa: F811
-    """A second try would use the tool a second time."""
-    run = await agent_run(ASKED, refusal(500, {"error": {"message": "Busy"}}), tools=["transfer"])
+async def test_a_model_that_fails_after_an_allowed_call_does_not_have_it_run_again(agent_run, upstream):  # noqa: F811
+    busy = refusal(500, {"error": {"message": "Busy"}}, retry_after="0")
+    run = await agent_run(ASKED, *[busy] * 3, tools=["transfer"])
     await over(run)
     status, code, parts = await end(await answered(run, True))
     assert (status, code, parts) == ("failed", "overloaded", [result("call_1", "5 moved")])
     assert toolbox.used == [("transfer", 5)]
-    assert len(upstream.asked) == 2
+    assert len(upstream.asked) == 4
 
 
 async def test_cancel_stops_an_allowed_call(agent_run):  # noqa: F811

@@ -357,7 +357,7 @@ class Hands:
         for key in keys:
             self.keyboard.press(key)
 
-    def go_to(self, target, key="Tab", most=80):
+    def go_to(self, target, key="Tab", most=1000):
         """Press the key until the focus is there; it is somewhere at each step, and seen."""
         for _ in range(most):
             if target.evaluate("one => one === document.activeElement"):

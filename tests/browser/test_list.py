@@ -420,6 +420,7 @@ def test_a_page_of_the_list_that_fails_can_be_asked_for_again(context, crowded):
     tab.page.route(re.compile(r"/api/conversations\?.*cursor="), fail)
     tab.log_in()
     expect(tab.page.get_by_role("link", name="Number 0", exact=True)).to_be_visible()
+    tab.page.wait_for_load_state("networkidle")  # the list is asked for once more when its news are heard
     tab.page.evaluate("document.querySelector('.sidebar__list').scrollTop = 1e9")
     again = tab.page.get_by_role("button", name="Try again")
     expect(again).to_be_visible()

@@ -141,7 +141,7 @@ def test_an_edit_survives_a_reload_and_other_conversations(talk):
     talk.page.go_back()
     expect(editor(talk)).to_have_value("Half written\n\nand long")
     editor(talk).press("Enter")
-    expect(bubbles(talk)).to_have_text("Half written\n\nand long")
+    expect(bubbles(talk)).to_have_text(["Half written\n\nand long"])
     talk.wait_for_end()
     act(questions(talk).first, "Version before")
     expect(bubbles(talk)).to_have_text(["The first", "The second"])
