@@ -432,6 +432,7 @@ def test_a_page_of_the_list_that_fails_can_be_asked_for_again(context, crowded):
 
 def test_one_socket_hears_for_the_page(chat):  # noqa: F811
     sockets = []
+    chat.page.goto("about:blank")  # the socket of the page before may still be opening
     chat.page.on("websocket", lambda socket: sockets.append(socket.url))
     chat.open()
     chat.choose("echo").send("One")
