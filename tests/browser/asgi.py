@@ -8,9 +8,14 @@ providers.REGISTRY["browser"] = "tests.browser.provider"
 tools.REGISTRY["calculator"] = "tests.browser.tools.calculator"
 tools.REGISTRY["send_mail"] = "tests.browser.tools.send_mail"
 
+from django.conf import settings  # noqa: E402
+
 from chatsite.asgi import application as site  # noqa: E402
 
 from .gates import gates  # noqa: E402
+
+# Nearly every test logs somebody in, and the usual hasher takes a good part of a second for it.
+settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher", *settings.PASSWORD_HASHERS]
 
 
 async def application(scope, receive, send):
