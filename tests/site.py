@@ -41,6 +41,15 @@ def wait_for(url, process=None, seconds=30):
     raise TimeoutError(f"{url} did not answer within {seconds} s.")
 
 
+def wait_until(true, seconds=10):
+    """What `true()` gives once it is true; fails after so many seconds. For what another process does."""
+    deadline = time.monotonic() + seconds
+    while not (told := true()):
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(0.02)  # between looks
+    return told
+
+
 class Site:
     """`start`, `kill` (as a crash does), `stop` (as a deploy does), `login`."""
 
@@ -154,11 +163,11 @@ class Person(httpx.Client):
         return next(message for message in messages if message["id"] == run["reply_id"])
 
     def wait_for_end(self, run, seconds=30):
-        deadline = time.monotonic() + seconds
-        while (reply := self.reply(run))["status"] in ("queued", "in_progress"):
-            assert time.monotonic() < deadline, f"still {reply['status']} after {seconds} s"
-            time.sleep(0.05)  # between looks
-        return reply
+        def ended():
+            reply = self.reply(run)
+            return reply if reply["status"] not in ("queued", "in_progress") else None
+
+        return wait_until(ended, seconds)
 
     def event_json(self, run):
         """The data of all frames of a finished run, as JSON objects."""

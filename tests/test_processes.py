@@ -9,7 +9,7 @@ import pytest
 
 from chat.events import TERMINAL, fold, text_of
 
-from .site import Site, Upstream
+from .site import Site, Upstream, wait_until
 
 pytestmark = pytest.mark.process
 
@@ -39,13 +39,6 @@ def site(tmp_path_factory, upstream):
 def alice(site):
     with contextlib.closing(site.login("alice")) as alice:
         yield alice
-
-
-def wait_until(true, seconds=10):
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)  # between looks
 
 
 def asked(upstream, model):

@@ -14,7 +14,7 @@ import time
 
 import pytest
 
-from .site import ROOT, Site, Upstream
+from .site import ROOT, Site, Upstream, wait_until
 from .upstream import ANSWER
 
 pytestmark = pytest.mark.process
@@ -148,14 +148,6 @@ def runs(site):
         "JOIN chat_conversation conversation ON conversation.id = run.conversation_id "
         "JOIN auth_user person ON person.id = conversation.owner_id ORDER BY run.created_at",
     )
-
-
-def wait_until(true, seconds=10):
-    deadline = time.monotonic() + seconds
-    while not (told := true()):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)  # between looks
-    return told
 
 
 def asked(upstream):

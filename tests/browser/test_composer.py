@@ -406,7 +406,7 @@ def test_what_is_sent_offline_waits_and_goes_out_once(chat):  # noqa: F811
     chat.text.press("Enter")
     expect(bubbles(chat)).to_have_text(["Hello", "First", "Second"])
     keys = requests_of(chat)
-    chat.page.wait_for_timeout(1600)  # long enough for somebody to notice
+    chat.page.wait_for_timeout(1600)  # of shorter breaks nothing is said: connection.js, NOTICED
     chat.page.context.set_offline(False)
     expect(chat.page.locator(CONNECTION)).to_have_text("You are connected again.")
     expect(chat.replies).to_have_count(3, timeout=15_000)

@@ -1,6 +1,5 @@
 """What a person does with messages: edit, ask again, go on, choose between versions, rate, copy, quote."""
 
-import json
 import re
 
 import pytest
@@ -455,40 +454,6 @@ def test_the_answer_after_a_stopped_one_can_be_stopped_too(chat):  # noqa: F811
     chat.stop_button.click()
     expect(chat.page.get_by_text("You stopped this answer.")).to_have_count(2)
     chat.wait_for_end()
-
-
-# Many of them
-
-
-def test_of_a_long_conversation_the_end_is_shown_and_more_for_who_scrolls_up(chat):  # noqa: F811
-    messages = [{"role": role, "text": f"{role} {number}"} for number in range(150) for role in ("user", "assistant")]
-    chat.page.goto(chat.site + f"/c/{imported(chat, messages)}/")
-    expect(chat.replies.last).to_contain_text("assistant 149")
-    assert questions(chat).count() <= 20
-    for _ in range(10):
-        chat.page.locator(".scroller").evaluate("(box) => { box.scrollTop = 0 }")
-        chat.page.wait_for_timeout(100)
-    expect(bubbles(chat).first).to_have_text("user 0")
-    assert questions(chat).count() == 150
-
-
-def imported(chat, messages):  # noqa: F811
-    """The id of a conversation of Alice's with these messages, made by an import."""
-    nodes, parent = {"root": {"id": "root", "message": None, "parent": None, "children": []}}, "root"
-    for number, message in enumerate(messages):
-        id = f"node-{number}"
-        content = {"content_type": "text", "parts": [message["text"]]}
-        said = {"id": id, "author": {"role": message["role"]}, "content": content, "create_time": 1.7e9 + number}
-        nodes[id] = {"id": id, "parent": parent, "children": [], "message": said}
-        nodes[parent]["children"].append(id)
-        parent = id
-    export = [{"title": "Long", "create_time": 1.7e9, "update_time": 1.7e9, "mapping": nodes, "current_node": parent}]
-    file = {"name": "conversations.json", "mimeType": "application/json", "buffer": json.dumps(export).encode()}
-    [token] = [one["value"] for one in chat.page.context.cookies(chat.site) if one["name"] == "csrftoken"]
-    answer = chat.page.request.post(f"{chat.site}/api/import", multipart={"file": file}, headers={"X-CSRFToken": token})
-    assert answer.json()["messages"] == len(messages), answer.text()
-    found = chat.page.request.get(f"{chat.site}/api/conversations?q=Long").json()["items"]
-    return next(item["id"] for item in found if item["title"] == "Long")
 
 
 @pytest.mark.parametrize("width", [320, 1280])
