@@ -12,8 +12,8 @@ from ninja.responses import NinjaJSONEncoder
 from pydantic import ValidationError
 
 from . import access, engine, events, language, news
-from .api import MAX_KEY, NewMessage, Resumption, complaint, conversation_out, created_out, plain
 from .models import Conversation, Refused, Run
+from .shapes import MAX_KEY, NewMessage, Resumption, complaint, conversation_out, created_out, plain
 
 ANONYMOUS, NOT_FOUND, GOODBYE = 4401, 4404, 1012
 LOOK = 5  # seconds between looks whether the person may still be here

@@ -25,9 +25,10 @@ MAY_IMPORT = {
     "static": set(),
     "language": {"models"},
     "middleware": {"language"},
-    "api": DOORS,
+    "shapes": {"models"},
+    "api": DOORS | {"shapes"},
     "views": DOORS,
-    "consumers": DOORS | {"api"},  # a message is checked alike on both doors
+    "consumers": DOORS | {"shapes"},  # a message is checked alike on both doors
     "server": {"engine", "language", "threads"},
     "routing": {"consumers"},
     "urls": {"views", "api"},
