@@ -282,10 +282,12 @@ class Conversation(models.Model):
             message = Message(conversation=self, parent=parent, role=Message.USER, text=text, parts=parts)
             message.created_at = _after(parent)
             self.updated_at, self.assistant, self.archived_at, self.leaf = message.created_at, chosen, None, None
-            if not self._state.adding:
+            if self._state.adding:
+                self.title, self.title_by = _first_words(text), "text"
+                self.save(force_insert=True)
+            else:
                 self.save(update_fields=["updated_at", "assistant", "archived_at", "leaf"])
-            if not self.title:
-                self._take_title(_first_words(text))
+                self._name_after(text)
             message.save(force_insert=True)
             if images:
                 Attachment.objects.filter(pk__in=[image.pk for image in images]).update(message=message)
@@ -298,13 +300,11 @@ class Conversation(models.Model):
 
         return self.once(key, start, fits)
 
-    def _take_title(self, title):
-        """Its first words, unless it has got a title since we read it; a new one is saved with it."""
-        if self._state.adding:
-            self.title, self.title_by = title, "text"
-            self.save(force_insert=True)
-        elif Conversation.objects.filter(pk=self.pk, title="").update(title=title, title_by="text"):
-            self.title, self.title_by = title, "text"
+    def _name_after(self, text):
+        """Its first words are the title, unless it has one or has got one since we read it."""
+        title = {"title": _first_words(text), "title_by": "text"}
+        if not self.title and Conversation.objects.filter(pk=self.pk, title="").update(**title):
+            self.title, self.title_by = title.values()
 
     def _images(self, ids, assistant, instead):
         """The unused images of these ids, in this order; of those of the message that is edited, copies."""
