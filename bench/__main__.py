@@ -26,7 +26,7 @@ HOW = f"""The server has one core, model and load
 client have the other. Site and peer are measured side by side in this run, in three turns, and the table has the
 medians. Starts come at {STARTS} a second and are included unless a row says otherwise. SQLite, where a row names no
 other database. The page is measured in Chromium, with both cores. Absolute times are this machine's; ratios travel
-better, though not unchanged: where system calls cost more, both servers pay the same for them."""
+better, though not unchanged."""
 
 
 def arguments():
