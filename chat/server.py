@@ -34,6 +34,21 @@ class Django(ASGIHandler):
         """What is small enough is sent as it is, without a generator for each frame of a stream."""
         return [(data, True)] if len(data) <= cls.chunk_size else super().chunk_bytes(data)
 
+    # What lives as long as a stream is to go without the collector, which after some thousand streams found half a
+    # million objects of requests that held each other, and stopped everybody for a second.
+
+    async def listen_for_disconnect(self, receive):
+        """Returns when the client has gone; an exception, as Django raises it, would hold the request and it the
+        exception."""
+        await receive()
+
+    async def run_get_response(self, request):
+        response = await super().run_get_response(request)
+        if response.streaming:
+            for name in ("user", "auser", "_messages"):  # each holds the request
+                vars(request).pop(name, None)
+        return response
+
 
 def few_threads(application):
     """Every connection does its database work in one of DATABASE_THREADS threads.
@@ -137,6 +152,7 @@ def bounded_send(application):
             task.uncancel()
         finally:
             timer.cancel()
+            look = None  # it holds itself
 
     return wrapped
 
@@ -189,7 +205,8 @@ def _keep_the_loop_free():
     """Keep the collector from walking all that was imported, which stops every stream for 50 ms at a time."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(20_000, 10, 10)  # events live as long as their run: looking at them after each 700 finds nothing
+    # Events live as long as their run: looking at all of them often finds nothing, and at many of them takes long.
+    gc.set_threshold(5_000, 5, 200)
     sys.setswitchinterval(0.0005)  # seconds that the event loop waits for a database thread in Python code
 
 

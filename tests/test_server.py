@@ -1,14 +1,17 @@
 """What the site does around Django: bounds on bodies and sends, few database threads, start and end."""
 
 import asyncio
+import gc
 import json
 import signal
 import threading
+import weakref
 from contextlib import asynccontextmanager
 
 import pytest
 from asgiref.sync import sync_to_async
 from asgiref.testing import ApplicationCommunicator
+from django.core.handlers.asgi import ASGIRequest
 
 from chat import access, engine, server
 from chat.events import Finish, Text
@@ -330,6 +333,38 @@ async def test_a_reader_that_leaves_is_let_go_of(client_of, alice, script, ask):
     gate.set()
     await over(run)
     assert run.status == "completed"
+
+
+@pytest.fixture
+def requests(monkeypatch):
+    """Weak references to all requests that Django makes, while no collector looks for those that hold each other."""
+    made = []
+
+    class Remembered(ASGIRequest):
+        def __init__(self, *args):
+            super().__init__(*args)
+            made.append(weakref.ref(self))
+
+    monkeypatch.setattr(server.Django, "request_class", Remembered)
+    gc.disable()
+    yield made
+    gc.enable()
+
+
+async def test_a_reader_that_leaves_leaves_nothing_to_the_collector(client_of, alice, script, ask, requests):
+    reads = asyncio.Event()
+
+    async def reading(message):
+        if b"delta" in message.get("body", b""):
+            reads.set()
+
+    run = await ask(await script("slow", Text("one"), Finish("stop")))
+    async with asyncio.timeout(5), stream_of(client_of, alice, run, Client(reading).send) as (task, said):
+        await reads.wait()
+        said.put_nowait({"type": "http.disconnect"})
+        await task
+    await over(run)
+    assert [request() for request in requests] == [None]
 
 
 # Threads --------------------------------------------------------------------------------------------------------------
