@@ -259,6 +259,14 @@ async def test_a_journal_that_cannot_write_tries_again_and_loses_nothing(script,
     assert len(await journaled(run=run)) == run.last_seq
 
 
+@pytest.mark.parametrize(
+    ("took", "rows", "seconds"),
+    [(0.002, 1, 0.1), (0.002, 40, 0.1), (0.002, 100, 0.25), (0.002, 1000, 0.5), (0.1, 10, 0.4), (2, 10, 0.5)],
+)
+def test_ticks_are_longer_where_there_is_much_to_write(took, rows, seconds):
+    assert journal.pause(took, rows) == pytest.approx(seconds)
+
+
 async def test_a_sentence_that_no_database_takes_harms_no_run(script, ask):
     bad = await ask(await script("bad", Text("a"), ProviderError("a \0 b \ud83d", "c" * 60)))
     await over(bad)

@@ -19,7 +19,8 @@ from ..models import Attachment, Conversation, Run, RunEvent, Worker
 from .speech import INTERRUPTED
 
 TICK = 0.1  # seconds; what a kill can cost
-LONG_TICK = 0.5  # seconds, where writing takes long: it is to take a fifth of the time, and the streams the rest
+LONG_TICK = 0.5  # seconds; where there is much to write, writing is to take a fifth of the time, the streams the rest
+ROWS = 400  # a second, where that many runs stream: a row costs the same, however many events of its run it holds
 PATIENCE = 1  # seconds until a commit that failed is tried again
 ADOPT_AFTER = 2  # seconds that a queued run belongs to the process that accepted it
 FORGET = timedelta(hours=1)  # how long a temporary conversation rests before it is gone, if its page did not say so
@@ -50,8 +51,8 @@ class Journal:
             began = now()
             try:
                 if began >= due:
-                    await self.commit(self.live)
-                    due = now() + max(TICK, min(4 * (now() - began), LONG_TICK))
+                    rows = await self.commit(self.live)
+                    due = now() + pause(now() - began, rows)
                 else:
                     await self.commit({live.run.pk: live for live, *_ in self.settling})
             except Exception:
@@ -78,7 +79,7 @@ class Journal:
         return future
 
     async def commit(self, runs):
-        """Write what is new of these, by id, and end those of them that are to end."""
+        """Write what is new of these, by id, and end those of them that are to end; returns how many rows it made."""
         settling = self.settling[:]
         ending = {live.run.pk: terminal for live, _, terminal, _ in settling}
         batch = []  # (log, run id, its events that are not written yet)
@@ -89,7 +90,7 @@ class Journal:
             if news:
                 batch.append((live.log, run_id, news))
         if not batch:
-            return
+            return 0
         ends = {live.run.pk: (live.run, parts) for live, parts, *_ in settling}
         won, unwritable = await self.desk(self._write, batch, ends)
         for log, run_id, news in batch:
@@ -100,6 +101,7 @@ class Journal:
         for live, _, _, future in settling:
             if not future.done():
                 future.set_result(live.run.pk in won)
+        return len(batch)
 
     def _write(self, batch, ending):
         """Write it all in one transaction; tells which runs ended here, and which could not be written and ended so."""
@@ -154,6 +156,11 @@ class Journal:
                 f"WHERE run.worker_id = %s AND run.status = 'in_progress' {lock}",
                 [f"[{','.join(rows)}]", me],
             )
+
+
+def pause(took, rows):
+    """Seconds from a tick that took so many and wrote so many rows to the next."""
+    return max(TICK, min(max(4 * took, rows / ROWS), LONG_TICK))
 
 
 class Pulse:
