@@ -10,6 +10,7 @@ from contextlib import aclosing
 from urllib.request import urlopen
 
 import pytest
+from aiohttp.client_proto import ResponseHandler
 
 from chat import engine, providers
 from chat.engine import speech
@@ -678,6 +679,22 @@ async def test_something_long_is_read(listen, monkeypatch):
     long = event(chunk("x" * 90_000))
     said = await listen(*(long[:-2], a_moment, b"\n", a_moment, b"\n") * 3, *END)
     assert (said.text, said.error) == ("x" * 270_000, None)
+
+
+async def test_what_comes_faster_than_it_is_read_waits_and_arrives_whole(upstream, monkeypatch):
+    has_stopped, stop = asyncio.Event(), ResponseHandler.pause_reading
+
+    def stopping(self):
+        has_stopped.set()
+        stop(self)
+
+    monkeypatch.setattr(ResponseHandler, "pause_reading", stopping)
+    upstream.answers("x", *[chunk("x" * 50_000)] * 60, *END)
+    async with asyncio.timeout(20), aclosing(openai.reply(question(base_url=upstream.base_url))) as pieces:
+        said = await anext(pieces)
+        await has_stopped.wait()
+        text = said.delta + "".join([piece.delta async for piece in pieces if type(piece) is Text])
+    assert len(text) == 3_000_001
 
 
 async def test_comments_without_end_are_not_held(listen, monkeypatch):
