@@ -65,7 +65,7 @@ def database():
             # timeout; IMMEDIATE waits for its turn at the beginning instead.
             "transaction_mode": "IMMEDIATE",
             "timeout": 20,  # seconds
-            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA temp_store=MEMORY;",
         }
     elif config.get("ENGINE") == "django.db.backends.postgresql":
         config["CONN_MAX_AGE"] = 0
