@@ -64,3 +64,10 @@ def document(length):
         block = blocks[n % 4] if not many else (code(n, 90), table(n, 70), points(n, 70))[n // 10 % 3]
         text += SECTION.format(n=n, block=block)
     return text[:length]
+
+
+def returning(length):
+    """About as long, and what it says at first it says once more at the end, so that both are as much work."""
+    opening = document(min(10_000, length // 2))
+    before = document(length - len(opening))
+    return f"{before[: before.rindex('## ')]}{opening}"
