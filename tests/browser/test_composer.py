@@ -418,6 +418,27 @@ def test_what_is_sent_offline_waits_and_goes_out_once(chat):  # noqa: F811
     assert said == ["Hello", "First", "Second"]
 
 
+def test_a_stop_that_does_not_reach_the_server_is_sent_again(chat):  # noqa: F811
+    chat.choose("waits").send("Wait for never")
+    expect(chat.replies.last.locator(".step[data-state=running]")).to_be_visible()
+    chat.page.context.set_offline(True)
+    chat.stop_button.click()
+    expect(chat.page.get_by_role("alert").get_by_text("The server cannot be reached.")).to_be_visible()
+    assert chat.stored()[-1]["status"] == "in_progress"
+    chat.page.context.set_offline(False)
+    expect(chat.replies.last).to_have_attribute("data-status", "cancelled", timeout=15_000)
+
+
+def test_nothing_is_said_of_an_answer_that_cannot_be_heard(chat):  # noqa: F811
+    chat.page.route("**/events*", lambda route: route.abort())
+    chat.choose("echo").send("Hello")
+    expect(chat.page.locator(CONNECTION)).to_have_text("Connection lost. Reconnecting…")
+    expect(chat.replies.last.locator(".dots")).to_be_visible()
+    expect(chat.replies.last.locator("[data-is=doing]")).to_be_hidden()
+    chat.page.unroute("**/events*")
+    expect(chat.replies.last).to_contain_text("Hello", timeout=15_000)
+
+
 def test_what_failed_offline_is_no_problem_any_more_with_the_connection(chat):  # noqa: F811
     chat.choose("echo").send("Hello")
     chat.wait_for_end()

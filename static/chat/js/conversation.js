@@ -236,10 +236,6 @@ export class Conversation {
     }
   }
 
-  async stop() {
-    if (this.live) await this.#api.cancel(this.live.run_id)
-  }
-
   // Read over the other wire from now on.
   rewire(makeFollower) {
     this.#makeFollower = makeFollower

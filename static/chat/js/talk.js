@@ -42,6 +42,7 @@ export class Talk {
   #quote
   #starters
   #announcer = new Announcer(find("live"))
+  #unstopped = null // a run whose stop did not reach the server, and is sent again with the connection
   #isDrawing = false
   #rest = 0 // ms, after a frame that cost much
 
@@ -71,6 +72,7 @@ export class Talk {
       onBack: () => {
         this.#composer.reached()
         this.#outbox.nudge()
+        if (this.#unstopped) this.#stop(this.#unstopped)
       },
     }, { reach: api.reach })
     api.hearOfContact((isUp) => this.#connection.hear(isUp))
@@ -292,8 +294,15 @@ export class Talk {
     }
   }
 
-  #stop() {
-    this.#conversation.stop().catch(({ message }) => this.#composer.stopFailed(message))
+  async #stop(runId = this.#conversation.live?.run_id) {
+    if (!runId) return
+    this.#unstopped = null
+    try {
+      await this.#api.cancel(runId)
+    } catch ({ message, status }) {
+      if (!status) this.#unstopped = runId
+      this.#composer.stopFailed(message)
+    }
   }
 
   // What happens
@@ -434,9 +443,15 @@ export class Talk {
     this.#showWhetherItIsGone(isGone)
     this.#showWhetherThereIsMore()
     this.#connection.hear(isConnected, "stream")
-    say(find("connection"), words.connection[this.#connection.state] ?? "")
-    find("connection").dataset.state = this.#connection.state
+    this.#showConnection(this.#connection.state)
     this.#rest = 2 * (performance.now() - began)
+  }
+
+  // While it is lost, nobody knows what an answer waits for.
+  #showConnection(state) {
+    say(find("connection"), words.connection[state] ?? "")
+    find("connection").dataset.state = state
+    find("thread").classList.toggle("thread--unheard", state === "reconnecting" || state === "offline")
   }
 }
 
