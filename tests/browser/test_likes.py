@@ -120,10 +120,23 @@ def test_instructions_of_another_window_are_not_undone(chat):  # noqa: F811
     expect(other.page.get_by_label("Custom instructions")).to_have_value("Be polite.")
 
 
+def test_instructions_that_are_too_long_are_not_cut_but_refused(chat):  # noqa: F811
+    chat.open_settings()
+    field = chat.page.get_by_label("Custom instructions")
+    field.fill("I live in Nara. " * 400)
+    expect(chat.page.get_by_role("alert").get_by_text("at most 5000 characters")).to_be_visible()
+    expect(chat.page.get_by_text("Not saved", exact=True)).to_be_visible()
+    expect(field).to_have_value("I live in Nara. " * 400)
+    with kept(chat):
+        field.fill("I live in Nara.")
+    expect(chat.page.get_by_role("alert").get_by_text("at most")).to_be_hidden()
+    assert chat.likes()["instructions"] == "I live in Nara."
+
+
 def test_a_change_that_is_not_kept_is_taken_back(chat):  # noqa: F811
     chat.open_settings()
     chat.page.route("**/api/me", lambda route: route.abort())
-    chat.page.get_by_role("radio", name="Dark").check()
+    chat.page.get_by_role("radio", name="Dark").click()  # it may be taken back before a `check` looks
     expect(chat.page.get_by_role("alert").get_by_text("The server cannot be reached.")).to_be_visible()
     expect(chat.page.get_by_role("radio", name="As the device")).to_be_checked()
     expect(chat.page.locator("html")).not_to_have_attribute("data-theme", "dark")
