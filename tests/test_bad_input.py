@@ -5,6 +5,7 @@ What the stream and the socket refuse stands with them, in test_sse and test_web
 
 import base64
 import json
+import time
 import uuid
 
 import pytest
@@ -112,6 +113,17 @@ async def test_the_longest_text_is_taken(client_of, alice, conversation):
     message = await Message.objects.aget(pk=answer.json()["message_id"])
     assert message.text == text
     await over(await conversation.runs.aget())
+
+
+async def test_a_long_text_takes_no_longer_than_as_much_in_ten(conversation):
+    async def took(text, times):
+        began = time.perf_counter()
+        for _ in range(times):
+            await conversation.messages.acreate(role="user", text=text)
+        return time.perf_counter() - began
+
+    await took("字" * 10_000, 1)  # a connection, and what the database prepares
+    assert await took("字" * 100_000, 1) < 4 * await took("字" * 10_000, 10)
 
 
 async def test_a_parent_in_another_conversation_is_refused(client_of, alice, charlie, conversation):
