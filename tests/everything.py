@@ -89,15 +89,21 @@ def answers(url):
 
 
 def postgresql_url(at_the_end):
-    """A server to test on: the one that TEST_DATABASE_URL names, the local one, or one of our own until the end."""
-    url = os.environ.get("TEST_DATABASE_URL", LOCAL_POSTGRESQL)
-    if answers(url):
-        return url
-    if not postgresql_programs():
+    """A server to test on: the one that TEST_DATABASE_URL names, one of our own until the end, or the local one.
+
+    Our own does not wait for the disk, which halves the time.
+    """
+    named = os.environ.get("TEST_DATABASE_URL")
+    if named and answers(named):
+        return named
+    if not postgresql_programs() and not answers(LOCAL_POSTGRESQL):
         apt_install("postgresql")
-    programs = postgresql_programs()
-    if not programs:
-        return None
+    if (programs := postgresql_programs()) and answers(url := own_postgresql(programs, at_the_end)):
+        return url
+    return LOCAL_POSTGRESQL if answers(LOCAL_POSTGRESQL) else None
+
+
+def own_postgresql(programs, at_the_end):
     folder = at_the_end.enter_context(tempfile.TemporaryDirectory(prefix="chat-postgresql-"))
     as_user = []
     if os.geteuid() == 0:  # PostgreSQL refuses to run as root
@@ -111,8 +117,7 @@ def postgresql_url(at_the_end):
     subprocess.run(start, stdout=subprocess.DEVNULL)
     stop = [*as_user, pg_ctl, "-D", f"{folder}/data", "-m", "immediate", "stop"]
     at_the_end.callback(subprocess.run, stop, stdout=subprocess.DEVNULL)
-    url = f"postgres://postgres@127.0.0.1:{PRIVATE_PORT}/postgres"
-    return url if answers(url) else None
+    return f"postgres://postgres@127.0.0.1:{PRIVATE_PORT}/postgres"
 
 
 def postgresql_programs():
