@@ -20,7 +20,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from . import events, pictures
-from .models import Attachment, Conversation, Message, Preferences, Refused
+from .models import Assistant, Attachment, Conversation, Message, Preferences, Refused
 
 FORMAT = "chat-export"
 MOST_UNPACKED = 200_000_000  # bytes of conversations.json in a zip file
@@ -217,6 +217,7 @@ def _ours(row):
         "pinned_at": _moment(row["pinned_at"]) if row.get("pinned_at") else None,
         "archived_at": _moment(row["archived_at"]) if row.get("archived_at") else None,
         "leaf": row.get("leaf_id"),
+        "assistant": _text(row["assistant"]) if row.get("assistant") else None,
         "messages": [
             {
                 "id": _text(message["id"]),
@@ -224,6 +225,7 @@ def _ours(row):
                 "role": _text(message["role"]),
                 "parts": [_part(part) for part in message["parts"]],
                 "created_at": _moment(message["created_at"]),
+                "feedback": _feedback(message["feedback"]) if message.get("feedback") else None,
             }
             for message in row["messages"]
         ],
@@ -239,6 +241,12 @@ SHAPES = {  # part's type -> its texts, and what may be none
     "tool_call": (("id", "name", "arguments"), ("result", "error")),
     "tool_result": (("id",), ("result", "error")),
 }
+
+
+def _feedback(told):
+    if told["rating"] not in ("up", "down"):
+        raise _Broken
+    return {"rating": told["rating"], "reason": _text(told["reason"], 100), "comment": _text(told["comment"], 5000)}
 
 
 def _part(part):
@@ -325,8 +333,10 @@ def _unmarked(mark):
         return ""  # nothing that we know
 
 
-def _keep(person, id, leaf, messages, images, **fields):
-    """Write a conversation as this person's; gives the number of its messages, or None if it was here already."""
+def _keep(person, id, leaf, messages, images, assistant=None, **fields):
+    """Write a conversation as this person's, with the assistant of that slug if there is one; gives the number of its
+    messages, or None if it was here already.
+    """
 
     def own(foreign):  # the same file read twice gives the same rows, and nobody else's are touched
         return uuid.uuid5(uuid.NAMESPACE_OID, f"{person.pk} {id} {foreign}")
@@ -335,7 +345,8 @@ def _keep(person, id, leaf, messages, images, **fields):
     if known.exists():
         return None
     Conversation.objects.filter(pk=own(""), owner=person).delete()  # one that is hidden, waiting to be undone
-    row = Conversation.objects.create(pk=own(""), owner=person, title_by="person", **fields)
+    fields |= {"assistant": Assistant.objects.offered().filter(slug=assistant).first(), "title_by": "person"}
+    row = Conversation.objects.create(pk=own(""), owner=person, **fields)
     children, written, rows, kept = defaultdict(list), {}, [], []
     for message in sorted(messages, key=lambda message: message["created_at"]):
         children[message["parent"]].append(message)
@@ -379,6 +390,7 @@ def _row(conversation, id, parent, message, parts):
         parts=parts,
         text=events.text_of(parts),
         created_at=max(message["created_at"], after_parent),
+        feedback=message.get("feedback"),
     )
 
 

@@ -151,6 +151,19 @@ async def test_what_is_pinned_or_archived_stays_so(client_of, alice, charlie):
         assert (copy.pinned_at, copy.archived_at) == (row.pinned_at, row.archived_at)
 
 
+async def test_ratings_and_the_assistant_come_back_too(client_of, alice, charlie, talk, script):
+    rating = {"rating": "down", "reason": "Not true", "comment": "It was Tuesday."}
+    await talk.messages.filter(role="assistant").aupdate(feedback=rating)
+    gone = await Conversation.objects.acreate(owner=alice, title="Gone", assistant=await script("gone"))
+    told = await body(await client_of(alice).get("/api/export"))
+    await gone.assistant.adelete()
+    await send_in(client_of(charlie), told)
+    row = await Conversation.objects.select_related("assistant").aget(owner=charlie, title=talk.title)
+    assert row.assistant == (await Conversation.objects.select_related("assistant").aget(pk=talk.pk)).assistant
+    assert [message.feedback async for message in row.messages.order_by("created_at")][1] == rating
+    assert (await Conversation.objects.aget(owner=charlie, title="Gone")).assistant_id is None
+
+
 async def test_one_can_go_on_with_it(client_of, alice, charlie, talk):
     await send_in(client_of(charlie), await body(await client_of(alice).get("/api/export")))
     row = await Conversation.objects.aget(owner=charlie)
@@ -315,6 +328,9 @@ NO_EXPORTS = {
     "a part without text": with_message(parts=[{"type": "text"}]),
     "parts that are none": with_message(parts="Hi"),
     "a message that is its own parent": with_message(parent_id="1"),
+    "a rating of its own": with_message(feedback={"rating": "sideways", "reason": "", "comment": ""}),
+    "a rating that is none": with_message(feedback=5),
+    "an assistant that is none": damaged(assistant=5),
     "two of one name": damaged(messages=OURS["conversations"][0]["messages"] * 2),
     "an image that is none": damaged(
         images={"i": {"data": "aGk="}},
