@@ -193,6 +193,18 @@ def test_assistants_tell_what_they_are_for(chat):  # noqa: F811
     expect(chat.page.locator("[data-is=picker]")).to_be_focused()
 
 
+def test_who_is_faster_than_the_page_keeps_the_keyboard(chat):  # noqa: F811
+    held = []
+    chat.page.route("**/talk*.js", lambda route: held.append(route))
+    chat.page.reload(wait_until="commit")
+    chat.page.locator("[data-is=picker]").click()
+    expect(chat.page.locator("#assistants")).to_be_visible()
+    for route in held:
+        route.continue_()
+    expect(chat.page.locator("#assistants")).to_contain_text("Says what you say.")
+    expect(chat.page.locator("[data-is=picker]")).to_be_focused()
+
+
 # Images
 
 

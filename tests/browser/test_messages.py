@@ -211,6 +211,7 @@ def test_another_version_stands_where_the_one_before_was(chat):  # noqa: F811
     chat.send("In the middle")
     chat.wait_for_end()
     edit(chat, questions(chat).nth(1), "In the middle, too\n\n" + "\n\n".join(f"Line {number}" for number in range(60)))
+    expect(chat.replies.last).to_contain_text("Line 59")
     chat.wait_for_end()
     questions(chat).nth(1).scroll_into_view_if_needed()
     chat.page.locator(".scroller").evaluate("(box) => { box.scrollTop -= 150 }")

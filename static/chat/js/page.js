@@ -111,4 +111,5 @@ addEventListener("online", () => {
 
 stayAboveKeyboard()
 frame.load()
-show(location)
+// Who was faster than this script keeps the keyboard where it is.
+show(location, document.activeElement === document.body ? {} : { hasFocus: false })
