@@ -1,41 +1,52 @@
-# make run: the site on a fresh machine. make test: everything a change must pass. README tells the rest.
+# The commands of the project. `make help` lists them; README.md explains how to start.
 
 PORT ?= 8000
 HOST ?= 127.0.0.1
 PYTHON ?= python3
 BIN = .venv/bin
 MESSAGES = locale/ja/LC_MESSAGES/django.mo
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11
 
-.PHONY: run serve test bench lock format messages setup develop
+.DEFAULT_GOAL := help
+.PHONY: help run serve check test bench soak format lock messages setup develop
 
-run: setup
+help:  ## List these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+run: setup  ## Start the development server (PORT=8000, HOST=127.0.0.1), installing everything first
 	@DEBUG=$${DEBUG:-true} $(BIN)/python manage.py prepare --address http://$(HOST):$(PORT)/
 	@exec $(BIN)/python manage.py runserver $(HOST):$(PORT)
 
-serve: setup
+serve: setup  ## Start the production server: uvicorn, collected static files, DEBUG off
 	@$(BIN)/python manage.py prepare --collect-static --address http://$(HOST):$(PORT)/
-	@exec $(BIN)/uvicorn chatsite.asgi:application --host $(HOST) --port $(PORT) \
-		--ws-max-size 2500000 --timeout-graceful-shutdown 20
+	@exec $(BIN)/python manage.py serve --host $(HOST) --port $(PORT)
 
-test: develop
-	@$(BIN)/python -m tests.everything
+check: develop  ## Run the fast checks while you work: format, lint, types, JavaScript, unit tests
+	@$(BIN)/python -m scripts.check --fast
 
-bench: develop
+test: develop  ## Run everything a change must pass, also on PostgreSQL, with real processes and in a browser
+	@$(BIN)/python -m scripts.check
+
+bench: develop  ## Measure against a plain FastAPI server (ARGS=--quick for a short run)
 	@$(BIN)/python -m bench $(ARGS)
 
-format: develop
+soak: develop  ## Run the site under load, attacks and faults (ARGS="--minutes 30 --seed 1")
+	@$(BIN)/python -m scripts.soak $(ARGS)
+
+format: develop  ## Format the code and fix what the linter can fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	npm run --silent format
 
-lock: develop
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade requirements.in -o requirements.txt
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade requirements-dev.in -o requirements-dev.txt
+lock: develop  ## Pin the requirements again (ARGS=--upgrade, or ARGS="--upgrade-package NAME" for one)
+	$(COMPILE) $(ARGS) requirements.in -o requirements.txt
+	$(COMPILE) $(ARGS) requirements-dev.in -o requirements-dev.txt
 
-messages: develop
-	$(BIN)/python -m tests.messages
+messages: develop  ## Add new messages to the Japanese translation and remove unused ones
+	$(BIN)/python -m scripts.makemessages
 
-setup: .venv/runs static/vendor/made $(MESSAGES)
-develop: .venv/develops static/vendor/made $(MESSAGES)
+setup: .venv/runs static/vendor/made $(MESSAGES)  ## Install what the site needs and compile the translations
+develop: .venv/develops static/vendor/made $(MESSAGES)  ## Install what development needs as well
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or newer is needed."'

@@ -1,0 +1,1 @@
+"""Scripts for developers. The Makefile has a target for each of them."""
