@@ -1,0 +1,91 @@
+"""What can happen in a run: small immutable events with AG-UI 1.0's names.
+
+A provider yields pieces (`Text`, `Reasoning`, tool call events, `Usage`, `Finish`). The `EventBuilder` turns them into
+events, so that everything that starts also ends and every delta is clean text. `fold` turns events into the parts of
+a message. This package uses the standard library only, because models, engine, providers and API all import it.
+"""
+
+from .builder import EventBuilder
+from .fold import closing_events, fold, text_of
+from .limits import LimitExceeded, Limits
+from .text import DeltaCleaner, clean_text, shorten
+from .types import (
+    EVENTS,
+    STEPS,
+    TERMINAL,
+    VISIBLE,
+    Approval,
+    Custom,
+    Event,
+    Finish,
+    MessagesSnapshot,
+    Piece,
+    Reasoning,
+    ReasoningEnd,
+    ReasoningMessageContent,
+    ReasoningMessageEnd,
+    ReasoningMessageStart,
+    ReasoningStart,
+    RunError,
+    RunFinished,
+    RunStarted,
+    Text,
+    TextMessageContent,
+    TextMessageEnd,
+    TextMessageStart,
+    ToolCallArgs,
+    ToolCallEnd,
+    ToolCallResult,
+    ToolCallStart,
+    Usage,
+)
+from .wire import camel, continues, from_json, join_deltas, pack, to_dict, to_json, unpack, without_steps
+
+__all__ = [
+    "EVENTS",
+    "STEPS",
+    "TERMINAL",
+    "VISIBLE",
+    "Approval",
+    "Custom",
+    "DeltaCleaner",
+    "Event",
+    "EventBuilder",
+    "Finish",
+    "LimitExceeded",
+    "Limits",
+    "MessagesSnapshot",
+    "Piece",
+    "Reasoning",
+    "ReasoningEnd",
+    "ReasoningMessageContent",
+    "ReasoningMessageEnd",
+    "ReasoningMessageStart",
+    "ReasoningStart",
+    "RunError",
+    "RunFinished",
+    "RunStarted",
+    "Text",
+    "TextMessageContent",
+    "TextMessageEnd",
+    "TextMessageStart",
+    "ToolCallArgs",
+    "ToolCallEnd",
+    "ToolCallResult",
+    "ToolCallStart",
+    "Usage",
+    "camel",
+    "clean_text",
+    "closing_events",
+    "continues",
+    "fold",
+    "from_json",
+    "join_deltas",
+    "pack",
+    "shorten",
+    "text_of",
+    "to_dict",
+    "to_json",
+    "unpack",
+    "without_steps",
+]

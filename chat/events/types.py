@@ -1,0 +1,222 @@
+"""The events of a run, with AG-UI 1.0's names, and the pieces that a provider yields."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    thread_id: str
+    run_id: str
+    type: ClassVar[str] = "RUN_STARTED"
+
+
+@dataclass(frozen=True, slots=True)
+class TextMessageStart:
+    message_id: str
+    role: str = "assistant"
+    type: ClassVar[str] = "TEXT_MESSAGE_START"
+
+
+@dataclass(slots=True)  # one per token; a frozen dataclass takes three times as long to create
+class TextMessageContent:
+    message_id: str
+    delta: str
+    type: ClassVar[str] = "TEXT_MESSAGE_CONTENT"
+
+
+@dataclass(frozen=True, slots=True)
+class TextMessageEnd:
+    message_id: str
+    type: ClassVar[str] = "TEXT_MESSAGE_END"
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningStart:
+    message_id: str
+    timestamp: int | None = None  # milliseconds since 1970, as everywhere in AG-UI
+    type: ClassVar[str] = "REASONING_START"
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningMessageStart:
+    message_id: str
+    role: str = "reasoning"
+    type: ClassVar[str] = "REASONING_MESSAGE_START"
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningMessageContent:
+    message_id: str
+    delta: str
+    type: ClassVar[str] = "REASONING_MESSAGE_CONTENT"
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningMessageEnd:
+    message_id: str
+    type: ClassVar[str] = "REASONING_MESSAGE_END"
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningEnd:
+    message_id: str
+    timestamp: int | None = None
+    type: ClassVar[str] = "REASONING_END"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallStart:
+    tool_call_id: str
+    tool_call_name: str
+    parent_message_id: str | None = None
+    timestamp: int | None = None
+    type: ClassVar[str] = "TOOL_CALL_START"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallArgs:
+    tool_call_id: str
+    delta: str
+    type: ClassVar[str] = "TOOL_CALL_ARGS"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallEnd:
+    tool_call_id: str
+    type: ClassVar[str] = "TOOL_CALL_END"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallResult:
+    tool_call_id: str
+    content: str
+    message_id: str = ""
+    metadata: dict | None = None  # {"error": true} when the tool failed and content is the sentence that says why
+    timestamp: int | None = None
+    type: ClassVar[str] = "TOOL_CALL_RESULT"
+
+
+@dataclass(frozen=True, slots=True)
+class MessagesSnapshot:
+    messages: list
+    type: ClassVar[str] = "MESSAGES_SNAPSHOT"
+
+
+@dataclass(frozen=True, slots=True)
+class Custom:
+    name: str
+    value: Any
+    type: ClassVar[str] = "CUSTOM"
+
+
+@dataclass(frozen=True, slots=True)
+class RunFinished:
+    thread_id: str
+    run_id: str
+    outcome: dict
+    result: dict | None = None
+    usage: list | None = None
+    type: ClassVar[str] = "RUN_FINISHED"
+
+
+@dataclass(frozen=True, slots=True)
+class RunError:
+    message: str
+    code: str
+    usage: list | None = None
+    type: ClassVar[str] = "RUN_ERROR"
+
+
+Event = (
+    RunStarted
+    | TextMessageStart
+    | TextMessageContent
+    | TextMessageEnd
+    | ReasoningStart
+    | ReasoningMessageStart
+    | ReasoningMessageContent
+    | ReasoningMessageEnd
+    | ReasoningEnd
+    | ToolCallStart
+    | ToolCallArgs
+    | ToolCallEnd
+    | ToolCallResult
+    | MessagesSnapshot
+    | Custom
+    | RunFinished
+    | RunError
+)
+EVENTS: dict[str, type[Event]] = {
+    cls.type: cls
+    for cls in (
+        RunStarted,
+        TextMessageStart,
+        TextMessageContent,
+        TextMessageEnd,
+        ReasoningStart,
+        ReasoningMessageStart,
+        ReasoningMessageContent,
+        ReasoningMessageEnd,
+        ReasoningEnd,
+        ToolCallStart,
+        ToolCallArgs,
+        ToolCallEnd,
+        ToolCallResult,
+        MessagesSnapshot,
+        Custom,
+        RunFinished,
+        RunError,
+    )
+}
+TERMINAL = {RunFinished.type, RunError.type}
+VISIBLE = {  # an event of these types shows the reader something of the reply
+    TextMessageContent.type,
+    ReasoningMessageContent.type,
+    ToolCallStart.type,
+    ToolCallArgs.type,
+    ToolCallResult.type,
+}
+STEPS = {name for name in EVENTS if name.startswith(("REASONING_", "TOOL_CALL_"))}  # everything before the answer
+
+
+# What a provider yields, besides the four tool call events ------------------------------------------------------------
+
+
+@dataclass(slots=True)  # one per token, as TextMessageContent
+class Text:
+    delta: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reasoning:
+    delta: str
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one model call, as the vendor counts them; None where it reports no number."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    total_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    cached_input_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The model has finished; `reason` is OpenAI's `stop`, `length`, `content_filter` or `tool_calls`."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """The run has to wait until the user allows this tool call; `message` is the question to show."""
+
+    tool_call_id: str
+    message: str
+
+
+Piece = Text | Reasoning | Usage | Finish | Approval | ToolCallStart | ToolCallArgs | ToolCallEnd | ToolCallResult

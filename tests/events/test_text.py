@@ -1,0 +1,42 @@
+"""Texts are shortened between visible letters, in time that does not depend on what is left out."""
+
+import unicodedata
+
+import pytest
+
+from chat.events import shorten
+
+FAMILY = "👨\u200d👩\u200d👧\u200d👦"
+
+
+@pytest.mark.parametrize(
+    ("text", "shortened"),
+    [
+        ("", ""),
+        ("Trains", "Trains"),
+        ("Trains to Kyoto", "Trains to…"),
+        ("Trains t", "Trains t"),
+        ("東京から京都までの電車の時刻表", "東京から京都までの…"),
+        ("Families" + FAMILY, "Families…"),
+        ("Waving hi👋🏽!!", "Waving hi…"),
+        ("Cafe\u0301s and more", "Cafe\u0301s an…"),
+        ("Wochenende\u0301 so", "Wochenend…"),
+    ],
+)
+def test_shorten_cuts_between_letters(text, shortened):
+    assert shorten(text, 10) == shortened
+    assert len(shortened) <= 10
+
+
+def test_shorten_never_returns_more_than_it_may():
+    for text in ("a" + "\u0301" * 1000, "\u200d" * 1000, FAMILY * 100, "👍🏽" * 100, " " * 1000):
+        for length in range(1, 100):
+            assert len(shorten(text, length)) <= length
+
+
+def test_shorten_looks_at_the_beginning_only(monkeypatch):
+    looked_at = []
+    category = unicodedata.category
+    monkeypatch.setattr(unicodedata, "category", lambda letter: looked_at.append(letter) or category(letter))
+    shorten("a" + "\u0301" * 50_000 + "\u0323" * 49_999, 60)
+    assert len(looked_at) < 60
