@@ -1,0 +1,810 @@
+"""Conversation, Message and Run: what was said, and what each run did. The verbs that change these rows are here.
+
+The three are one aggregate: a message never leaves its conversation, and a run belongs to one message. Async verbs
+are whole transactions, run in the caller's database thread. Everything a user may see is found through
+`visible_to(user)`, which does not contain the rows of others.
+"""
+
+import base64
+import dataclasses
+import re
+import secrets
+import uuid
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.db import connections, models, transaction
+from django.db.models import F, OuterRef, Q
+from django.db.models.functions import Length
+from django.utils import timezone, translation
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from .. import events, hooks
+from ..errors import Refused
+from ..events import Event
+from ..parts import attachment_id, for_model, for_share, text_of
+from .assistants import Assistant
+from .attachments import Attachment
+from .ending import Ending
+from .journal import RunEvent
+from .lookups import letter_pairs
+
+
+class ConversationQuerySet(models.QuerySet):
+    def visible_to(self, user):
+        return self.filter(owner_id=user.pk, deleted_at=None)
+
+    def lock(self, pk):
+        """Locks this conversation until the transaction ends; returns whether it is among these rows."""
+        return bool(self.select_for_update().filter(pk=pk).values_list("pk"))
+
+
+class Conversation(models.Model):
+    """A dialogue with an assistant, owned by one user."""
+
+    class TitleBy(models.TextChoices):
+        TEXT = "text", _("the first message")
+        ASSISTANT = "assistant", _("the assistant")
+        USER = "user", _("the user")
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="conversations", verbose_name=_("owner")
+    )
+    assistant = models.ForeignKey(
+        Assistant, null=True, on_delete=models.SET_NULL, related_name="conversations", verbose_name=_("assistant")
+    )
+    title = models.CharField(max_length=200, blank=True)
+    title_by = models.CharField(
+        max_length=10,
+        blank=True,
+        choices=TitleBy,
+        help_text=_("Where the title comes from. A title set by the user is never replaced."),
+    )
+    created_at = models.DateTimeField(default=timezone.now)
+    updated_at = models.DateTimeField(_("last activity"), default=timezone.now)
+    pinned_at = models.DateTimeField(null=True, blank=True)
+    archived_at = models.DateTimeField(null=True, blank=True)
+    deleted_at = models.DateTimeField(
+        null=True, blank=True, help_text=_("Time of deletion. The conversation can be restored for a short time.")
+    )
+    is_temporary = models.BooleanField(
+        default=False, help_text=_("Hidden from the list, and deleted when the user leaves the conversation.")
+    )
+    leaf = models.ForeignKey(
+        "Message",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        help_text=_("Last message of the branch that the user is viewing. Empty: the newest message."),
+    )
+
+    objects = ConversationQuerySet.as_manager()
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("conversation"), _("conversations")
+        ordering = ["-updated_at", "-id"]
+        indexes = [
+            models.Index(fields=["owner", "-updated_at", "-id"], name="conversation_by_activity"),
+            models.Index(fields=["-updated_at", "-id"], name="all_conversations_by_activity"),
+            models.Index(fields=["updated_at"], condition=Q(is_temporary=True), name="temporary_by_activity"),
+        ]
+
+    def __str__(self):
+        return self.title or gettext("New chat")
+
+    @classmethod
+    @sync_to_async
+    def begin(cls, owner, text, assistant=None, **message):
+        """Creates a conversation with its first message and returns the queued Run, as `ask` does; or nothing."""
+        with transaction.atomic():
+            return cls(owner=owner, assistant=Assistant.objects.pick(assistant))._ask(text, **message)
+
+    @sync_to_async
+    def ask(self, text, **message):
+        """Stores the user's message with an empty reply and returns the reply's queued Run, to hand to the engine.
+
+        `parent_id` is the message it answers (default: the end of the visible branch, or the newest message),
+        `instead` a message of the user that this one is a new version of. `attachments` are ids of images,
+        `documents` parts of that kind, `time_zone` an IANA name. The same `key` again returns the same run; with
+        another text, place or assistant it is Refused with 409.
+        """
+        return self._ask(text, **message)
+
+    def _ask(
+        self,
+        text,
+        *,
+        parent_id=None,
+        instead=None,
+        assistant=None,
+        key=None,
+        attachments=(),
+        documents=(),
+        time_zone="",
+    ):
+        def start():
+            chosen = self.choose_assistant(assistant)
+            parent = instead.parent if instead else self._parent(parent_id)
+            images = self._images_to_attach(attachments, chosen, instead)
+            parts = [*map(Attachment.as_part, images), *documents, {"type": "text", "text": text}]
+            message = Message(conversation=self, parent=parent, role=Message.USER, text=text, parts=parts)
+            message.created_at = _time_after(parent)
+            self.updated_at = message.created_at
+            self.assistant = chosen
+            self.archived_at = None
+            self.leaf = None
+            if self._state.adding:
+                self.title = _first_words(text)
+                self.title_by = self.TitleBy.TEXT
+                self.save(force_insert=True)
+            else:
+                self.save(update_fields=["updated_at", "assistant", "archived_at", "leaf"])
+                self._set_title_if_empty(text)
+            message.save(force_insert=True)
+            if images:
+                Attachment.objects.filter(pk__in=[image.pk for image in images]).update(message=message)
+            return self.start_reply(message, chosen, key, time_zone=time_zone)
+
+        def is_same(run):
+            question = run.message.parent
+            if instead:
+                is_same_place = question.parent_id == instead.parent_id
+            else:
+                is_same_place = parent_id in (None, question.parent_id)
+            is_same_assistant = assistant in (None, run.assistant and run.assistant.slug)
+            return question.text == text and is_same_place and is_same_assistant
+
+        return self.run_once(key, start, is_same)
+
+    def _set_title_if_empty(self, text):
+        """Makes the first words the title, unless the row has one, even one that another request has just set."""
+        if self.title:
+            return
+        title = _first_words(text)
+        untitled = Conversation.objects.filter(pk=self.pk, title="")
+        if untitled.update(title=title, title_by=self.TitleBy.TEXT):
+            self.title = title
+            self.title_by = self.TitleBy.TEXT
+
+    def _images_to_attach(self, ids, assistant, instead):
+        """Returns the images with these ids, in this order.
+
+        An image of the message that is being edited is copied, so that both versions keep it.
+        """
+        if not ids:
+            return []
+        if not assistant.sees_images:
+            sentence = gettext("%(assistant)s does not support images. Choose another assistant.")
+            raise Refused(sentence % {"assistant": assistant.name}, "sees_no_images")
+        usable = Q(message=None) | Q(message=instead)
+        images = Attachment.objects.filter(usable, owner_id=self.owner_id).defer("data").in_bulk(ids)
+        if len(images) < len(ids):
+            raise Refused(
+                gettext("One of the images no longer exists or has already been sent. Add it again."),
+                "unknown_attachment",
+            )
+        copied = [id for id in ids if images[id].message_id]
+        if copied:
+            sizes = Attachment.objects.filter(pk__in=copied).aggregate(total=models.Sum(Length("data")))
+            Attachment.objects.check_quota(self.owner_id, sizes["total"])
+        return [images[id].copy() if id in copied else images[id] for id in ids]
+
+    @sync_to_async
+    def share(self):
+        """Creates a Share: a copy of the visible branch as it is now, without the steps before its answers."""
+        if self.is_temporary:
+            raise Refused(gettext("A temporary chat cannot be shared."), "temporary", 409)
+        leaf = self.leaf or self.messages.order_by("created_at", "id").last()
+        if leaf is None:
+            raise Refused(gettext("There is nothing to share yet."), "empty", 409)
+        if self.shares.count() >= MAX_SHARES:
+            raise Refused(gettext("This chat has too many links. Revoke one first."), "too_many_shares", 409)
+        branch = leaf.branch()
+        if sum(len(row.text) for row in branch) > MAX_SHARED_LENGTH:
+            raise Refused(gettext("This chat is too long to be shared."), "too_large", 413)
+        models.prefetch_related_objects(branch, "run__assistant")
+        messages = [
+            {
+                "role": row.role,
+                "name": run.assistant.name if (run := getattr(row, "run", None)) and run.assistant else "",
+                "parts": for_share(row.parts),
+                "created_at": row.created_at.isoformat(),
+            }
+            for row in branch
+        ]
+        return self.shares.create(pk=secrets.token_urlsafe(24), title=self.title, messages=messages)
+
+    @sync_to_async
+    def change(
+        self,
+        *,
+        title: str | None = None,
+        assistant: str | None = None,
+        is_pinned: bool | None = None,
+        is_archived: bool | None = None,
+        leaf_id: uuid.UUID | None = None,
+    ) -> None:
+        """Writes what is given and no other column, so that changes of two tabs do not undo each other.
+
+        `assistant` is a slug, `leaf_id` the last message of the branch to show.
+        """
+        values: dict[str, Any] = {}
+        if title is not None:
+            values |= {"title": title, "title_by": self.TitleBy.USER}
+        if assistant is not None:
+            values["assistant"] = Assistant.objects.pick(assistant)
+        if is_pinned is not None:
+            values["pinned_at"] = timezone.now() if is_pinned else None
+        if is_archived is not None:
+            values["archived_at"] = timezone.now() if is_archived else None
+        if leaf_id is not None:
+            if not self.messages.filter(pk=leaf_id).exists():
+                raise Refused(gettext("This message is not part of the conversation."), "unknown_message")
+            values["leaf_id"] = leaf_id
+        if values:
+            Conversation.objects.filter(pk=self.pk).update(**values)
+        for name, value in values.items():
+            setattr(self, name, value)
+
+    @sync_to_async
+    def remove(self) -> None:
+        """Hides the conversation until it can no longer be restored; deletes a temporary one at once.
+
+        Locks the conversation and its runs first: a concurrent write either commits before the deletion or fails after
+        it.
+        """
+        with transaction.atomic():
+            self.runs.lock()
+            Conversation.objects.lock(self.pk)
+            if self.is_temporary or not settings.UNDO_SECONDS:
+                self.delete()
+            else:
+                Conversation.objects.filter(pk=self.pk).update(deleted_at=timezone.now())
+
+    async def restore(self) -> None:
+        """Undoes `remove`."""
+        await Conversation.objects.filter(pk=self.pk).aupdate(deleted_at=None)
+
+    def run_once(self, key: str | None, start: Callable[[], "Run"], is_same: Callable[["Run"], bool]) -> "Run":
+        """Returns the run that `start()` creates, or the one that this key created before. Sync; one transaction.
+
+        Refused if that earlier run is not what `is_same(run)` asks for. Concurrent callers queue on the row lock, so a
+        key starts at most one run. A new conversation needs no lock: nobody else has its id yet.
+        """
+        with transaction.atomic(savepoint=False):
+            if not (self._state.adding or Conversation.objects.filter(deleted_at=None).lock(self.pk)):
+                raise Refused(gettext("This conversation no longer exists."), "not_found", 404)
+            if key is not None:
+                runs = self.runs.select_related("conversation", "message__parent", "assistant")
+                if run := runs.filter(idempotency_key=key).first():
+                    if not is_same(run):
+                        raise Refused(
+                            gettext("This Idempotency-Key has already been used for another message."),
+                            "idempotency_key_reused",
+                            409,
+                        )
+                    run.is_new = False
+                    return run
+            return start()
+
+    def touch(self) -> None:
+        """Marks the conversation as active now, and makes the branch of its newest message the visible one."""
+        self.updated_at = timezone.now()
+        self.leaf = None
+        self.save(update_fields=["updated_at", "leaf"])
+
+    def _parent(self, parent_id):
+        parent_id = parent_id or self.leaf_id
+        if self._state.adding:
+            return None
+        if parent_id is None:
+            return self.messages.order_by("-created_at", "-id").first()
+        parent = self.messages.filter(pk=parent_id).first()
+        if parent is None:
+            raise Refused(gettext("The message to reply to is not part of the conversation."), "unknown_parent")
+        return parent
+
+    def choose_assistant(self, slug: str | None) -> Assistant:
+        """Returns the assistant with that slug, else the conversation's own while it is enabled, else the default."""
+        if slug is None and self.assistant and self.assistant.is_enabled:
+            return self.assistant
+        return Assistant.objects.pick(slug)
+
+    def start_reply(
+        self, message: "Message | None", assistant: Assistant, key: str | None = None, **fields: Any
+    ) -> "Run":
+        """Creates an empty reply to `message` and its queued run, in the caller's transaction."""
+        hooks.check_run(self, assistant)
+        reply = self.messages.create(parent=message, role=Message.ASSISTANT, created_at=_time_after(message))
+        run = Run(conversation=self, message=reply, assistant=assistant, idempotency_key=key, **fields)
+        run.model = assistant.model
+        run.language = translation.get_language() or ""
+        run.save(force_insert=True)
+        return run
+
+
+MAX_SHARES = 100  # of one conversation; each is a copy
+MAX_SHARED_LENGTH = 2_000_000  # characters: each look at a share reads all of it
+MARKDOWN_MARKS = re.compile(r"```\w*|\*\*|`|^[ \t]*(?:#{1,6}|>|[-*+])[ \t]", re.MULTILINE)
+MAX_TITLE_LENGTH = 60  # characters of a title that is taken from a text
+MAX_TITLE_SOURCE_LENGTH = 1_000  # characters of the text in which its words are looked for
+
+
+def _first_words(text):
+    beginning = text.lstrip()[:MAX_TITLE_SOURCE_LENGTH]
+    words = " ".join(MARKDOWN_MARKS.sub(" ", beginning).split()) or " ".join(beginning.split())
+    return events.shorten(words, MAX_TITLE_LENGTH)
+
+
+def _time_after(message):
+    """Returns the current time, or one just after this message, so that a clock set back does not change the order."""
+    return max(timezone.now(), message.created_at + timedelta(microseconds=1)) if message else timezone.now()
+
+
+MAX_PATH_LENGTH = 10**9  # messages: all
+PATH_TO_ROOT = """
+    WITH RECURSIVE path (id, parent_id, place) AS (
+        SELECT id, parent_id, 1 FROM chat_message WHERE id = %s
+        UNION ALL
+        SELECT message.id, message.parent_id, path.place + 1
+        FROM path JOIN chat_message message ON message.id = path.parent_id WHERE path.place < %s
+    )
+    SELECT id FROM path ORDER BY place
+"""
+
+
+class MessageQuerySet(models.QuerySet):
+    def containing(self, words):
+        """Returns the messages whose text has all of these words, or parts of words, in any order."""
+        return self.filter(*(Q(text__icontains=word) for word in words.split()))
+
+    def narrowed_by_pairs(self, words):
+        """Returns the messages that have every letter pair of these words, by PostgreSQL's index of pairs.
+
+        Loses no row of `containing(words)`. On SQLite, and for words without such pairs, returns all messages.
+        """
+        pairs = letter_pairs(words)
+        if connections[self.db].vendor != "postgresql" or not pairs:
+            return self
+        indexed = models.Func("text", function="chat_pairs", output_field=ArrayField(models.TextField()))
+        return self.alias(pairs=indexed).filter(pairs__contains=sorted(pairs))
+
+    def visible_to(self, user):
+        return self.filter(conversation__owner_id=user.pk, conversation__deleted_at=None)
+
+
+class Message(models.Model):
+    """A message of the user or the assistant. Messages form a tree: edits and regenerations are siblings."""
+
+    class Role(models.TextChoices):
+        USER = "user", _("user")
+        ASSISTANT = "assistant", _("assistant")
+
+    USER = Role.USER
+    ASSISTANT = Role.ASSISTANT
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="messages")
+    # The database keeps parent and child in one conversation: see migration 0002_tree_constraint.
+    parent = models.ForeignKey("self", null=True, on_delete=models.CASCADE, related_name="children")
+    role = models.CharField(max_length=10, choices=Role)
+    parts = models.JSONField(default=list, help_text=_("Message parts. See chat.parts for their types."))
+    text = models.TextField(blank=True, help_text=_("The text parts as one text, for search."))
+    created_at = models.DateTimeField(default=timezone.now)
+    feedback = models.JSONField(
+        null=True,
+        blank=True,
+        help_text=_('The owner\'s rating: {"rating": "up" or "down", "reason", "comment"}.'),
+    )
+
+    objects = MessageQuerySet.as_manager()
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("message"), _("messages")
+        ordering = ["created_at", "id"]
+        indexes = [models.Index(fields=["conversation", "created_at"], name="message_by_conversation")]
+        constraints = [
+            models.CheckConstraint(condition=Q(role__in=["user", "assistant"]), name="message_role"),
+        ]
+
+    def __str__(self):
+        return f"{self.role}: {events.shorten(self.text, 60)}"
+
+    @sync_to_async
+    def regenerate(self, assistant: str | None = None, key: str | None = None) -> "Run":
+        """Starts another answer to the same question, beside this one, and returns its queued Run."""
+        if self.role != Message.ASSISTANT:
+            raise Refused(gettext("Only an answer can be regenerated."), "not_an_answer")
+        conversation = Conversation.objects.select_related("assistant").filter(pk=self.conversation_id).first()
+        if conversation is None:
+            raise Refused(gettext("This conversation no longer exists."), "not_found", 404)
+
+        def start():
+            chosen = conversation.choose_assistant(assistant)
+            conversation.touch()
+            fields = {}
+            if run := Run.objects.filter(message_id=self.pk).first():  # an imported answer has none
+                decisions = self._decisions_for_retry(run)
+                fields = {"time_zone": run.time_zone, "resumes_id": run.resumes_id, "decisions": decisions}
+            return conversation.start_reply(self.parent, chosen, key, **fields)
+
+        def is_same(run):
+            return run.message.parent_id == self.parent_id and run.message_id != self.pk
+
+        return conversation.run_once(key, start, is_same)
+
+    @sync_to_async
+    def continue_reply(self, key: str | None = None) -> "Run":
+        """Starts a reply that continues this unfinished answer, and returns its queued Run."""
+        runs = Run.objects.select_related("conversation__assistant", "assistant")
+        run = runs.filter(message_id=self.pk).first()
+        if run is None or run.is_open or not run.is_broken_off:
+            raise Refused(gettext("Only an unfinished answer can be continued."), "not_broken_off", 409)
+        conversation = run.conversation
+
+        def start():
+            if Message.objects.filter(parent_id=self.pk).exists():
+                raise Refused(
+                    gettext("Newer messages follow this answer, so it cannot be continued."), "superseded", 409
+                )
+            chosen = run.assistant
+            if chosen is None or not chosen.is_enabled:
+                chosen = conversation.choose_assistant(None)
+            conversation.touch()
+            return conversation.start_reply(self, chosen, key, time_zone=run.time_zone)
+
+        return conversation.run_once(key, start, lambda run: run.message.parent_id == self.pk)
+
+    @sync_to_async
+    def withdraw(self) -> "Run":
+        """Deletes a question that waits for its answer, with the empty reply, and returns the cancelled Run.
+
+        Refused once the answer has begun.
+        """
+        run = Run.objects.filter(message__parent_id=self.pk).first()
+        if self.role != Message.USER or run is None or not run.cancel_queued():
+            raise Refused(gettext("This message is already being answered."), "begun", 409)
+        with transaction.atomic():
+            Conversation.objects.lock(self.conversation_id)
+            # Questions behind it keep waiting without it, and its images can be sent again.
+            Message.objects.filter(parent__parent=self).update(parent=self.parent)
+            self.attachments.update(message=None)
+            self.delete()
+        return run
+
+    async def rate(self, rating: str | None, reason: str = "", comment: str = "") -> None:
+        """Stores what the user thinks of this answer, "up" or "down"; None removes it. Refused for a question."""
+        if self.role != Message.ASSISTANT:
+            raise Refused(gettext("Only answers can be rated."), "not_an_answer")
+        feedback = {"rating": rating, "reason": reason, "comment": comment} if rating else None
+        await Message.objects.filter(pk=self.pk).aupdate(feedback=feedback)
+
+    def _decisions_for_retry(self, run):
+        """Returns the user's decisions before this reply, with the result of each tool that has run already.
+
+        With its result in place, a tool that the user allowed does not run a second time.
+        """
+        decisions = dict(run.decisions)
+        for part in self.parts:
+            if part["type"] == "tool_result" and part["id"] in decisions:
+                decisions[part["id"]] = {"result": part["result"], "error": part["error"]}
+        return decisions
+
+    def parts_for_model(self, *, with_attachments: bool = True) -> list[dict[str, Any]]:
+        """Returns the parts as providers know them, with the data of their attachments in base64. Sync.
+
+        A part whose attachment is gone, or not wanted, is left out.
+        """
+        data: dict[str, str] = {}
+        if with_attachments and any(attachment_id(part) for part in self.parts):
+            data = {str(row.pk): base64.b64encode(row.data).decode() for row in self.attachments.all()}
+        parts = []
+        for part in self.parts:
+            id = attachment_id(part)
+            if id is None:
+                parts.append(part)
+            elif id in data:
+                parts.append({**part, "data": data[id]})
+        return for_model(parts)
+
+    def branch(self) -> list["Message"]:
+        """Returns the messages from the root down to this one, oldest first."""
+        if self.parent and self.parent.parent_id is None:
+            return [self.parent, self]  # an answer to the first question
+        path = self.path_to_root()
+        rows = Message.objects.in_bulk(path)
+        return [rows[pk] for pk in reversed(path) if pk in rows]
+
+    def path_to_root(self, limit: int = MAX_PATH_LENGTH) -> list[uuid.UUID]:
+        """Returns the ids of this message and of those above it, at most `limit` of them, this one first."""
+        field = self._meta.pk
+        connection = connections[self._state.db or "default"]
+        with connection.cursor() as cursor:
+            cursor.execute(PATH_TO_ROOT, [field.get_db_prep_value(self.pk, connection), limit])
+            return [field.to_python(id) for (id,) in cursor.fetchall()]
+
+
+class RunQuerySet(models.QuerySet):
+    def ready(self):
+        """Returns the queued runs that can start: the answer before theirs has ended."""
+        answer_before = Run.objects.filter(message_id=OuterRef("message__parent__parent_id"), status__in=Run.OPEN)
+        return self.filter(status=Run.QUEUED).exclude(models.Exists(answer_before))
+
+    def visible_to(self, user):
+        return self.filter(conversation__owner_id=user.pk, conversation__deleted_at=None)
+
+    def open(self):
+        return self.filter(status__in=Run.OPEN)
+
+    def lock(self):
+        """Locks these runs until the transaction ends, always in the same order, so that nobody deadlocks."""
+        return list(self.select_for_update().order_by("pk").values_list("pk", flat=True))
+
+
+class Run(models.Model):
+    """One generation of one reply, from the queue to its end."""
+
+    class Status(models.TextChoices):
+        QUEUED = "queued", _("queued")
+        IN_PROGRESS = "in_progress", _("in progress")
+        COMPLETED = "completed", _("completed")
+        FAILED = "failed", _("failed")
+        CANCELLED = "cancelled", _("cancelled")
+        INTERRUPTED = "interrupted", _("interrupted")
+
+    QUEUED = Status.QUEUED
+    IN_PROGRESS = Status.IN_PROGRESS
+    COMPLETED = Status.COMPLETED
+    FAILED = Status.FAILED
+    CANCELLED = Status.CANCELLED
+    INTERRUPTED = Status.INTERRUPTED
+    OPEN = (QUEUED, IN_PROGRESS)
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    conversation = models.ForeignKey(
+        Conversation, on_delete=models.CASCADE, related_name="runs", verbose_name=_("conversation")
+    )
+    message = models.OneToOneField(Message, on_delete=models.CASCADE, related_name="run")
+    assistant = models.ForeignKey(
+        Assistant, null=True, on_delete=models.SET_NULL, related_name="runs", verbose_name=_("assistant")
+    )
+    model = models.CharField(_("model"), max_length=200)
+    status = models.CharField(_("status"), max_length=20, choices=Status, default=QUEUED)
+    error_code = models.CharField(_("error code"), max_length=50, blank=True)
+    error_message = models.TextField(_("error"), blank=True, help_text=_("The message shown to the user."))
+    finish_reason = models.CharField(_("finish reason"), max_length=50, blank=True)
+    usage = models.JSONField(
+        default=list,
+        blank=True,
+        help_text=_("For each model call: provider, model, and token counts named as in AG-UI's TokenUsage."),
+    )
+    created_at = models.DateTimeField(_("created"), default=timezone.now)
+    started_at = models.DateTimeField(null=True)
+    first_token_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    idempotency_key = models.CharField(_("idempotency key"), max_length=200, null=True)
+    process_id = models.UUIDField(_("process"), null=True, help_text=_("The process that is writing the reply."))
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    cancel_requested = models.BooleanField(
+        _("cancel requested"), default=False, help_text=_("Another process has asked to stop this run.")
+    )
+    last_seq = models.PositiveIntegerField(
+        _("last sequence number"),
+        null=True,
+        help_text=_("Sequence number of the terminal event, once the run has ended."),
+    )
+    time_zone = models.CharField(
+        _("time zone"), max_length=64, blank=True, help_text=_("The user's time zone, as an IANA name.")
+    )
+    language = models.CharField(
+        _("language"), max_length=10, blank=True, help_text=_("Language of the run's own notices.")
+    )
+    interrupts = models.JSONField(  # AG-UI's name for questions to the user; a run with some is COMPLETED
+        _("pending approvals"),
+        default=list,
+        blank=True,
+        help_text=_("AG-UI interrupts that wait for the user's answer."),
+    )
+    resumes = models.ForeignKey(
+        "self", null=True, on_delete=models.CASCADE, related_name="resumed_by", verbose_name=_("resumed run")
+    )
+    decisions = models.JSONField(
+        _("approval decisions"),
+        default=dict,
+        blank=True,
+        help_text=_("For a run that resumes another: the user's decision, or the result, for each tool call."),
+    )
+
+    objects = RunQuerySet.as_manager()
+    is_new = True  # False if an idempotency key led to the run of an earlier request
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("run"), _("runs")
+        ordering = ["-created_at"]
+        indexes = [
+            models.Index(fields=["status"], condition=Q(status__in=["queued", "in_progress"]), name="run_open"),
+            models.Index(fields=["finished_at"], name="run_finished_at"),
+            models.Index(fields=["-created_at"], name="run_created_at"),
+        ]
+        constraints = [
+            models.UniqueConstraint(fields=["conversation", "idempotency_key"], name="one_run_per_idempotency_key"),
+            models.CheckConstraint(
+                condition=Q(status__in=["queued", "in_progress"])
+                | Q(finished_at__isnull=False, last_seq__isnull=False),
+                name="an_ended_run_has_an_end",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="in_progress") | Q(process_id__isnull=False), name="a_run_in_progress_has_a_process"
+            ),
+        ]
+
+    def __str__(self):
+        return f"{self.model} {self.get_status_display()}"
+
+    @property
+    def is_open(self):
+        return self.status in self.OPEN
+
+    @property
+    def is_broken_off(self):
+        """Whether the answer broke off and can be continued."""
+        return self.status in (self.INTERRUPTED, self.CANCELLED) or self.finish_reason == "length"
+
+    @property
+    def is_repeatable(self):
+        """Whether it may start again if it has shown nothing yet. A tool that the user allowed must not run twice."""
+        return True not in self.decisions.values()
+
+    def in_its_language(self):
+        """Returns a context manager that activates the language of the user who asked."""
+        return translation.override(self.language or settings.LANGUAGE_CODE)
+
+    @property
+    def events_url(self):
+        return f"/api/runs/{self.pk}/events"
+
+    @property
+    def error(self):
+        return {"code": self.error_code, "message": self.error_message} if self.error_code else None
+
+    @property
+    def ending(self) -> Ending:
+        """How the run ended, as stored in its row."""
+        return Ending(**{field.name: getattr(self, field.name) for field in dataclasses.fields(Ending)})
+
+    @property
+    def notice(self) -> str | None:
+        return self.ending.notice
+
+    @property
+    def total_usage(self):
+        """The token counts of all model calls together, or None if there are none."""
+        total: dict[str, int] = {}
+        for call in self.usage:
+            for name, count in call.items():
+                if name.endswith("_tokens"):
+                    total[name] = total.get(name, 0) + count
+        return total or None
+
+    def terminal_event(self, ending: Ending | None = None) -> Event:
+        """Returns the event that ends the log, for this ending or the one in the row."""
+        ending = ending or self.ending
+        usage = [{events.camel(name): value for name, value in call.items()} for call in ending.usage] or None
+        if ending.error_code:
+            return events.RunError(ending.error_message, ending.error_code, usage)
+        outcome: dict[str, Any] = {"type": "cancelled" if ending.status == self.CANCELLED else "success"}
+        if ending.interrupts:
+            outcome = {"type": "interrupt", "interrupts": ending.interrupts}
+        result = {"finishReason": ending.finish_reason or None, "notice": ending.notice}
+        return events.RunFinished(str(self.conversation_id), str(self.pk), outcome, result, usage)
+
+    def finish(
+        self, ending: Ending, parts: list[dict[str, Any]], *, last_seq: int, process_id: uuid.UUID | None
+    ) -> bool:
+        """Ends the run with its message's parts, unless it has ended otherwise; returns whether it did.
+
+        The same call again, after a commit whose answer was lost, returns True as well.
+        Runs in the caller's transaction. `process_id` is the process that writes the run, None for one that is queued.
+        """
+        status = self.IN_PROGRESS if process_id else self.QUEUED
+        values = {field.name: getattr(ending, field.name) for field in dataclasses.fields(ending)}
+        values |= {"last_seq": last_seq, "process_id": None}
+        if Run.objects.filter(pk=self.pk, status=status, process_id=process_id).update(**values) != 1:
+            ended_so = {"status": ending.status, "finished_at": ending.finished_at, "last_seq": last_seq}
+            if not Run.objects.filter(pk=self.pk, **ended_so).exists():
+                return False
+        for name, value in values.items():
+            setattr(self, name, value)
+        Message.objects.filter(pk=self.message_id).update(parts=parts, text=text_of(parts))
+        lasting = Conversation.objects.filter(pk=self.conversation_id, is_temporary=False)  # the others: by their pages
+        lasting.update(updated_at=ending.finished_at)
+        return True
+
+    @sync_to_async
+    def resume(self, decisions: dict[str, bool]) -> "Run":
+        """Continues with the user's decisions and returns the queued Run that resumes this one.
+
+        `decisions` maps the id of each interrupt to whether the user allows its tool call. The same again returns
+        the same run; different decisions, or late ones, are Refused.
+        """
+        calls = {interrupt["id"]: interrupt["toolCallId"] for interrupt in self.interrupts}
+        if not calls:
+            raise Refused(gettext("This run is not waiting for an answer."), "not_waiting", 409)
+        if decisions.keys() != calls.keys():
+            sentence = gettext("Answer all of these interrupts in one request: %(interrupts)s.")
+            raise Refused(sentence % {"interrupts": ", ".join(calls)}, "not_all_answered")
+        by_call = {call: decisions[id] for id, call in calls.items()}
+        conversation = Conversation.objects.filter(pk=self.conversation_id).first()
+        if conversation is None:
+            raise Refused(gettext("This conversation no longer exists."), "not_found", 404)
+
+        def start():
+            now = timezone.now()
+            if any(datetime.fromisoformat(interrupt["expiresAt"]) < now for interrupt in self.interrupts):
+                raise Refused(gettext("This approval request has expired. Send your message again."), "expired", 410)
+            if Message.objects.filter(parent_id=self.message_id).exists():
+                raise Refused(
+                    gettext("The conversation continued before you responded to this request."), "superseded", 409
+                )
+            if self.assistant is None or not self.assistant.is_enabled:
+                raise Refused(gettext("The assistant that asked is no longer available."), "no_assistant", 409)
+            conversation.touch()
+            fields = {"resumes": self, "decisions": by_call, "time_zone": self.time_zone}
+            return conversation.start_reply(self.message, self.assistant, f"resume:{self.pk}", **fields)
+
+        def is_same(run):
+            if run.decisions != by_call:
+                raise Refused(gettext("A different decision has already been recorded."), "already_answered", 409)
+            return True
+
+        return conversation.run_once(f"resume:{self.pk}", start, is_same)
+
+    def cancel_queued(self) -> bool:
+        """Cancels the run if it is still queued; returns whether it was. Sync, one transaction."""
+        ending = Ending(self.CANCELLED)
+        log = [events.RunStarted(str(self.conversation_id), str(self.pk)), self.terminal_event(ending)]
+        with transaction.atomic():
+            is_cancelled = self.finish(ending, [], last_seq=len(log), process_id=None)
+            if is_cancelled:
+                RunEvent.write(self.pk, log, after=0)
+        return is_cancelled
+
+    def claim(self, process_id: uuid.UUID) -> bool:
+        """Starts a queued run in this process, unless the answer before it is still open; returns whether it did."""
+        queued = Run.objects.filter(pk=self.pk, status=self.QUEUED)
+        question = self.message.parent
+        if question and question.parent_id:
+            open_answer = Message.objects.filter(pk=question.parent_id, run__status__in=self.OPEN)
+            queued = queued.exclude(models.Exists(open_answer))
+        now = timezone.now()
+        claimed = queued.update(
+            status=self.IN_PROGRESS,
+            process_id=process_id,
+            started_at=now,
+            attempts=F("attempts") + 1,
+            cancel_requested=False,
+        )
+        if claimed:
+            self.status = self.IN_PROGRESS
+            self.process_id = process_id
+            self.started_at = now
+            self.attempts += 1
+        return claimed == 1
+
+    def requeue(self, process_id: uuid.UUID | None) -> bool:
+        """Puts a run that has shown nothing back in the queue, for any process; in the caller's transaction.
+
+        Returns whether the run was still in progress in this process.
+        """
+        owned = Run.objects.filter(pk=self.pk, status=self.IN_PROGRESS, process_id=process_id)
+        if owned.update(status=self.QUEUED, process_id=None, started_at=None) != 1:
+            return False
+        RunEvent.objects.filter(run_id=self.pk).delete()
+        return True
