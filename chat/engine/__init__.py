@@ -1,87 +1,103 @@
 """The life of a run: start, follow, cancel, recover.
 
 A run belongs to the process and not to a request. Each event loop has one Engine, made at its first use; the servers
-that tell us when they start and stop (see chat.server) make it early and let it leave in order.
+that tell us when they start and stop (see chat.asgi.lifespan) make it early and shut it down in order.
 """
 
 import asyncio
 import contextvars
 import uuid
-import weakref
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
+from typing import Any, TypeAlias
 
 from .. import events, providers
-from ..models import Run
-from . import log, speech
+from ..models import Assistant, Run
+from ..per_loop import PerLoop
+from . import log
+from .reply import ReplyWriter, build_request
 from .runner import Engine
 
-_engines = weakref.WeakKeyDictionary()
+_engines = PerLoop(Engine)
+
+Followed: TypeAlias = AsyncGenerator[tuple[int, events.Event | None], None]
 
 
-def here():
+def current() -> Engine:
     """The engine of the running event loop."""
-    loop = asyncio.get_running_loop()
-    if loop not in _engines:
-        _engines[loop] = Engine()
-    return _engines[loop]
+    return _engines.get()
 
 
-async def start(run):
-    """Take on a queued run: it begins when it has a slot, and goes on whoever watches."""
-    await here().start(run)
+def set_up(adopts: Mapping[str, Any], gives_titles: bool) -> Engine:
+    """Makes the running loop's engine with these options (see Engine), before its first use."""
+    return _engines.set(Engine(adopts, gives_titles))
 
 
-async def cancel(run):
-    """Stop a run; what was written stays. Does nothing to a run that is over."""
-    await here().cancel(run)
+async def start(run: Run) -> None:
+    """Takes on a queued run: it begins when it has a slot, and goes on whether anybody follows it or not."""
+    await current().start(run)
 
 
-def follow(run, after=0, steps=True):
-    """Read a run's events from any position until it ends: see `log.follow`. Without `steps`: the answer alone."""
-    told = log.follow(here(), run, after)
-    return told if steps else _answer_alone(told)
+async def cancel(run: Run) -> None:
+    """Stops a run; what was written stays. Does nothing to a run that has ended."""
+    await current().cancel(run)
 
 
-async def _answer_alone(told):
-    async with aclosing(told):
-        async for seq, event in told:
+def keep(conversation_id: uuid.UUID) -> None:
+    """Keeps a temporary conversation for another half minute: a page shows it."""
+    current().temporary.keep(conversation_id)
+
+
+def follow(run: Run, after: int = 0, steps: bool = True) -> Followed:
+    """Reads a run's events from any position until it ends: see `log.follow`. Without `steps`: the answer alone."""
+    followed = log.follow(current(), run, after)
+    return followed if steps else _without_steps(followed)
+
+
+async def _without_steps(followed):
+    async with aclosing(followed):
+        async for seq, event in followed:
             yield seq, event and events.without_steps(event)
 
 
-async def unkept(assistant, model_id, turns, **fields):
-    """Let a model answer with nothing kept: yields its events like `follow`, and stops it when the reader leaves.
+async def generate_unsaved(
+    assistant: Assistant, model_id: str, turns: list[tuple[str, list]], **fields: Any
+) -> AsyncGenerator[tuple[int, events.Event], None]:
+    """Lets a model answer without storing anything: yields its events like `follow`, and stops it with the reader.
 
     `turns` are (role, parts) from the oldest to the question, `fields` more of `providers.Request`.
     """
     run = Run(conversation_id=uuid.uuid4(), message_id=uuid.uuid4(), model=model_id)
-    live = speech.Speech(run.pk, str(run.message_id), fields.get("answers", ()))
-    live.log.append(events.RunStarted(str(run.conversation_id), str(run.pk)))
-    request = speech.request(assistant, model_id, turns, **fields)
+    reply = ReplyWriter(run.pk, str(run.message_id), fields.get("decisions", ()))
+    reply.log.append(events.RunStarted(str(run.conversation_id), str(run.pk)))
+    request = build_request(assistant, model_id, turns, **fields)
 
-    async def speak():
+    async def write() -> None:
         try:
-            live.log.append(live.conclude(run, *await live.give(model_id, request)))
+            ending = await reply.generate(model_id, request)
+            reply.close()
+            reply.log.append(run.terminal_event(ending))
         finally:
-            live.log.end()  # whatever happens, nobody waits for more
+            reply.log.end()  # whatever happens, no reader waits for more
 
-    task = asyncio.get_running_loop().create_task(speak(), context=contextvars.Context())
+    task = asyncio.get_running_loop().create_task(write(), context=contextvars.Context())
     try:
         seq = 0
-        while not task.done() or seq < len(live.log):
-            while seq < len(live.log):
+        while not task.done() or seq < len(reply.log):
+            while seq < len(reply.log):
                 seq += 1
-                yield seq, live.log.events[seq - 1]
+                yield seq, reply.log.events[seq - 1]
             if not task.done():
-                await live.log.next_wake()
+                await reply.log.next_wake()
     finally:
-        live.stop(Run.CANCELLED)
+        reply.stop(Run.CANCELLED)
         await task
 
 
-async def leave():
-    """End this loop's engine in order; nothing of it is left."""
-    engine = _engines.pop(asyncio.get_running_loop(), None)
+async def shut_down() -> None:
+    """Ends the running loop's engine in order; nothing of it is left."""
+    engine = _engines.pop()
     if engine:
-        await engine.leave()
+        await engine.shut_down()
     else:
-        await providers.close()  # what is not kept needs no engine
+        await providers.close()  # unsaved replies need no engine

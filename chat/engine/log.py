@@ -1,168 +1,221 @@
-"""The live log of a run in memory, and reading it: append, follow; who waits for which run.
+"""The live log of a run in memory: append to it, follow it, wake those who wait for it.
 
-Readers keep a cursor, not a queue. A wake-up carries no data; the log does. Whoever lags reads more at once:
+Readers keep a cursor, not a queue. A wake-up carries no data; the log does. A reader that lags reads more at once:
 consecutive deltas that wait for it leave as one event whose number is the last of them.
 """
 
 import asyncio
+import uuid
+from collections.abc import AsyncGenerator, Iterable, Iterator
+from typing import TYPE_CHECKING, TypeAlias
 
 from asgiref.sync import sync_to_async
+from django.db import close_old_connections
 from django.db.models import Subquery
 
-from .. import events
-from ..models import Run, RunEvent
+from .. import events, outages
+from ..models import Message, Run, RunEvent
+from ..parts import to_agui_messages
 
-POLL = 0.25  # seconds between looks into the database, for a run that another process writes
-CHUNK = 200  # rows read from the database at a time
-LARGEST = 64_000  # characters of one joined delta
-BREATH = 200  # events after which a replay lets others have the loop
+if TYPE_CHECKING:
+    from .runner import Engine, LiveRun
+
+POLL_INTERVAL = 0.25  # seconds between queries for a run that another process writes
+OUTAGE_DELAY = 1  # second until a database that could not be read is asked again
+MAX_ROWS_PER_QUERY = 200
+MAX_DELTA_CHARS = 64_000  # of a delta that is joined from several
+MAX_SNAPSHOT_LENGTH = 10_000_000  # characters; older messages are left out
+MAX_EVENTS_PER_TURN = 1000  # of a replay, before it lets other tasks have the loop; a millisecond
+
+Numbered: TypeAlias = tuple[int, events.Event]
 
 
 class Log:
-    """The events of one live run, from seq 1. `ended` without a terminal event means that it is no longer ours."""
+    """The events of one live run, from seq 1. `ended` without a terminal event means: no longer written here."""
 
-    __slots__ = ("_loop", "_seen", "_waiting", "ended", "events", "journaled")
+    __slots__ = ("_loop", "_readers", "_seen", "ended", "events", "journaled")
 
-    def __init__(self):
-        self._loop = asyncio.get_running_loop()  # kept: to ask for it costs a system call
-        self.events, self._waiting = [], []
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()  # kept: asking for it costs a system call
+        self.events: list[events.Event] = []
+        self._readers: list[asyncio.Future] = []
         self.journaled = 0  # how many of the events are in the database
-        self._seen = 0  # how many there were at the last look around
+        self._seen = 0  # how many events there were at the last `wake_if_quiet`
         self.ended = False
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.events)
 
-    def append(self, event):
+    def append(self, event: events.Event) -> None:
         self.events.append(event)
-        if self._waiting:
+        if self._readers:
             self.wake()
 
-    def end(self):
+    def end(self) -> None:
         self.ended = True
         self.wake()
 
-    def wake(self):
-        """Let every reader look, whether there is news or not."""
-        waiting, self._waiting = self._waiting, []
-        for reader in waiting:
+    def wake(self) -> None:
+        """Wakes every reader, whether there are new events or not."""
+        readers, self._readers = self._readers, []
+        for reader in readers:
             if not reader.done():
                 reader.set_result(None)
 
-    def wake_if_quiet(self):
-        """Let the readers look if nothing was said since this was called last."""
+    def wake_if_quiet(self) -> None:
+        """Wakes the readers if no event was appended since the last call."""
         if self._seen == len(self.events):
             self.wake()
         self._seen = len(self.events)
 
-    def next_wake(self):
-        """To be awaited; one for each reader."""
+    def next_wake(self) -> asyncio.Future:
+        """A future of the next wake-up, one for each reader."""
         reader = self._loop.create_future()
-        self._waiting.append(reader)
+        self._readers.append(reader)
         return reader
 
+    def next_events(self, cursor: int) -> Iterable[Numbered]:
+        """The next (seq, event) behind the cursor: nearly always one, and this is called for each token."""
+        if len(self.events) == cursor + 1:
+            return ((cursor + 1, self.events[cursor]),)
+        end = cursor - cursor % MAX_EVENTS_PER_TURN + MAX_EVENTS_PER_TURN
+        return _join(enumerate(self.events[cursor:end], cursor + 1))
 
-async def follow(engine, run, after=0):
-    """Read a run's events behind position `after`, stored ones first, then each new one until the run ends.
 
-    Yields (seq, event); and (position, None) at every quiet pulse, so that a door can say that it is alive. Ends after
-    the terminal event, or without one when the run is gone or this process is leaving: the reader then comes back.
-    A position that the log does not reach, and any position in a run that had to be begun again, gets RUN_STARTED,
-    MESSAGES_SNAPSHOT and what comes after; the reader replaces what it had.
+async def follow(engine: "Engine", run: Run, after: int = 0) -> AsyncGenerator[tuple[int, events.Event | None], None]:
+    """Reads a run's events behind position `after`, stored ones first, then each new one until the run ends.
+
+    Yields (seq, event), and (position, None) at intervals while nothing happens, so that the transport can send a
+    keepalive. While the database is away, waits for it. Ends after the terminal event, or without one when the run is
+    deleted or this process shuts down; the reader then reconnects. A position that the log does not reach, and any
+    position in a run that was started again, gets RUN_STARTED, MESSAGES_SNAPSHOT and what comes after; the reader
+    replaces what it had.
     """
     cursor, attempt = after, run.attempts
-    lost = cursor and attempt > 1  # nobody knows which attempt the position is of
-    while not engine.leaving:
-        live = engine.live.get(run.pk)  # listen first, read the log second: nothing falls between
-        if live is None:
-            run = await Run.objects.filter(pk=run.pk).afirst()  # the state first, for the same reason
-            if run is None:
-                return
-        now = live.run if live else run
-        if now.attempts > attempt:
-            lost, attempt = cursor > 0 and now.attempts > 1, now.attempts
-        if now.is_open and (lost or (live and cursor > len(live.log))):
-            lost, cursor = False, 1
-            for event in await snapshot(run):
-                yield cursor, event
-        if live:
-            log, told = live.log, live.log.events
-            while not engine.leaving:
-                news = len(told) - cursor
-                if news <= 0:
-                    if log.ended:
-                        break
-                    await log.next_wake()
-                    if cursor == len(told) and not log.ended:
-                        yield cursor, None
-                    continue
-                # Nearly always it is one event, and each call here is made for each token.
-                for cursor, event in [(cursor + 1, told[cursor])] if news == 1 else _joined(_numbered(told, cursor)):
+    is_lost = after > 0 and attempt > 1  # the position may be one of an earlier attempt
+    while not engine.is_shutting_down:
+        try:
+            live = _live(engine, run)  # subscribe first, read the log second: no event falls between
+            if live is None:
+                stored_run = await Run.objects.filter(pk=run.pk).afirst()  # the status before the events, likewise
+                if stored_run is None:
+                    return
+                run = stored_run
+            current = live.run if live else run
+            if current.attempts > attempt:
+                is_lost = cursor > 0 and current.attempts > 1
+                attempt = current.attempts
+            if current.is_open and (is_lost or (live and cursor > len(live.log))):
+                replacement = await snapshot(run)
+                is_lost, cursor = False, 1
+                for event in replacement:
                     yield cursor, event
-                    if event.type in events.TERMINAL:
-                        return
-                    if cursor % BREATH == 0:
+            if live:
+                log = live.log
+                while not engine.is_shutting_down:
+                    if cursor >= len(log.events):
+                        if log.ended:
+                            break
+                        await log.next_wake()
+                        if cursor == len(log.events) and not log.ended:
+                            yield cursor, None
+                        continue
+                    for seq, event in log.next_events(cursor):
+                        cursor = seq
+                        yield seq, event
+                        if event.type in events.TERMINAL:
+                            return
+                    if cursor % MAX_EVENTS_PER_TURN == 0:
                         await asyncio.sleep(0)
-            continue
-        stored = []
-        if not lost:
-            stored, reached = await _stored(run.pk, cursor, attempt)
-            if not (reached or run.is_open) and cursor == after:
-                stored, lost = [], True
-        for cursor, event in _joined(stored):
-            yield cursor, event
-            if event.type in events.TERMINAL:
-                return
-        if not stored and not run.is_open:
-            started, messages = await snapshot(run)
-            yield 1, started
-            yield run.last_seq - 1, messages
-            yield run.last_seq, run.terminal_event()
-            return
-        if not stored:
+                continue
+            numbered = await _read(run, None if is_lost else cursor, attempt, is_first=cursor == after)
+            for seq, event in numbered:
+                cursor = seq
+                yield seq, event
+                if event.type in events.TERMINAL:
+                    return
+            if not numbered:
+                yield cursor, None
+                await asyncio.sleep(POLL_INTERVAL)
+        except outages.DATABASE_ERRORS as error:
+            if outages.outage(error) is None:
+                raise
             yield cursor, None
-            await asyncio.sleep(POLL)
+            await _wait_after_outage()
 
 
-def _numbered(told, cursor):
-    return enumerate(told[cursor:], cursor + 1)
+async def _wait_after_outage() -> None:
+    await asyncio.sleep(OUTAGE_DELAY)
+    await sync_to_async(close_old_connections)()  # otherwise done between requests
 
 
-def _joined(numbered):
+def _live(engine: "Engine", run: Run) -> "LiveRun | None":
+    """Returns the run if this process writes it. One that has ended is read from the database, where all of it is."""
+    live = engine.live.get(run.pk)
+    return live if live and live.run.is_open else None
+
+
+def _join(numbered: Iterable[Numbered]) -> Iterator[Numbered]:
     """The same events with consecutive deltas of one text as one."""
-    held = None
+    deltas: list[events.Event] = []
+    length = last = 0
     for seq, event in numbered:
-        if held is None:
-            held = seq, event
-            continue
-        both = events.joined(held[1], event) if len(getattr(held[1], "delta", "")) < LARGEST else None
-        if both is None:
-            yield held
-            held = seq, event
-        else:
-            held = seq, both
-    if held is not None:
-        yield held
+        if deltas and (length >= MAX_DELTA_CHARS or not events.continues(deltas[0], event)):
+            yield last, events.join_deltas(deltas)
+            deltas, length = [], 0
+        deltas.append(event)
+        length += len(getattr(event, "delta", ""))
+        last = seq
+    if deltas:
+        yield last, events.join_deltas(deltas)
+
+
+async def _read(run: Run, after: int | None, attempt: int, is_first: bool) -> list[Numbered]:
+    """Returns the next stored events, or of an ended run that has none what replaces them. `after` None: it is lost."""
+    must_reach = is_first and not run.is_open
+    stored = [] if after is None else await _stored(run.pk, after, attempt, must_reach)
+    return list(_join(stored)) if stored or run.is_open else await _replacement(run)
 
 
 @sync_to_async
-def _stored(run_id, after, attempt):
-    """The next stored events, and whether the log reaches position `after`.
+def _stored(run_id: uuid.UUID, after: int, attempt: int, must_reach: bool) -> list[Numbered]:
+    """The next stored events.
 
-    There are none once the run was begun again: its numbers then mean other events.
+    None are returned once the run was started again, as its numbers then mean other events; nor, with `must_reach`, if
+    the log has no event at position `after`.
     """
     rows = RunEvent.objects.filter(run_id=run_id, run__attempts=attempt)
-    holds = rows.filter(seq__lte=max(after, 1)).order_by("-seq").values("seq")[:1]  # the row of that event
-    told = rows.filter(seq__gte=Subquery(holds))[:CHUNK].told()
-    return [(seq, event) for seq, event in told if seq > after], not after or any(seq == after for seq, _ in told)
+    row_of_position = rows.filter(seq__lte=max(after, 1)).order_by("-seq").values("seq")[:1]
+    numbered = rows.filter(seq__gte=Subquery(row_of_position))[:MAX_ROWS_PER_QUERY].numbered()
+    if must_reach and after and all(seq != after for seq, _ in numbered):
+        return []
+    return [(seq, event) for seq, event in numbered if seq > after]
+
+
+async def _replacement(run: Run) -> list[Numbered]:
+    """What a reader of an ended run gets in place of a log that does not hold its position."""
+    started, messages = await snapshot(run)
+    assert run.last_seq is not None  # a constraint of the database
+    return [(1, started), (run.last_seq - 1, messages), (run.last_seq, run.terminal_event())]
 
 
 @sync_to_async
-def snapshot(run):
-    """RUN_STARTED and the branch up to the reply; the reply itself is in it only when the run is over."""
+def snapshot(run: Run) -> list[events.Event]:
+    """RUN_STARTED and the branch up to the reply; the reply itself is in it only when the run has ended."""
     run = Run.objects.select_related("message").get(pk=run.pk)
     branch = run.message.branch()
     if run.is_open:
         branch = branch[:-1]
-    messages = [told for row in branch for told in events.messages_of(str(row.pk), row.role, row.parts)]
+    branch = _newest(branch)
+    messages = [message for row in branch for message in to_agui_messages(str(row.pk), row.role, row.parts)]
     return [events.RunStarted(str(run.conversation_id), str(run.pk)), events.MessagesSnapshot(messages)]
+
+
+def _newest(branch: list[Message]) -> list[Message]:
+    """Returns as much of the end of a branch as fits into a snapshot."""
+    length = 0
+    for index in range(len(branch) - 1, -1, -1):
+        length += len(branch[index].text)
+        if length > MAX_SNAPSHOT_LENGTH:
+            return branch[index + 1 :]
+    return branch

@@ -1,259 +1,348 @@
-"""One asyncio task per run: history -> speech -> settled rows; and the line in which runs wait for a slot."""
+"""One asyncio task per run, from the history to the finished row; and the queue in which runs wait for a slot."""
 
 import asyncio
-import base64
 import contextvars
 import copy
-import functools
 import logging
 import uuid
 from collections import Counter
+from collections.abc import Coroutine, Mapping
+from typing import Any
 
 from channels.layers import get_channel_layer
 from django.conf import settings
-from django.db import close_old_connections, connection, transaction
+from django.db import InterfaceError, OperationalError, transaction
+from django.utils.translation import gettext
 
-from .. import events, news, providers
-from ..models import Assistant, Preferences, Run
-from ..threads import database_thread
-from . import journal, speech, titles
+from .. import broadcast, events, hooks, providers
+from ..executors import DatabaseThread
+from ..models import Assistant, Ending, Refused, Run
+from ..tools import Context
+from . import heartbeat
+from .heartbeat import Heartbeat
+from .history import turns_before
+from .journal import Journal
+from .recovery import recover, recover_own
+from .reply import LOST, ReplyWriter, build_request
+from .retention import prune
+from .temporary import TemporaryConversations
+from .titles import Titles
 
-PRUNE_EVERY = 600  # seconds
-LOOK_AROUND = 2.5  # seconds between wakes of all readers, so that none is silent for 15 s
+PRUNE_INTERVAL = 600  # seconds
+READER_WAKE_INTERVAL = 2.5  # seconds between wake-ups of quiet readers, so that none sends nothing for 15 s
+RETRY_DELAY = 1  # seconds until a conversation is read again, after the database was away
+STOP_TIMEOUT = 5  # seconds that stopped runs have at shutdown to store what they wrote
 
 logger = logging.getLogger(__name__)
 
 
 class Engine:
-    """The runs of one process: at most MAX_RUNS at a time, MAX_RUNS_PER_USER of one person; the others wait in line."""
+    """The runs of one process: at most MAX_RUNS at a time, MAX_RUNS_PER_USER of one user; further runs are queued.
 
-    def __init__(self):
-        self.worker_id = uuid.uuid4()
-        self.live = {}  # run id -> LiveRun, in the order of arrival; those in `line` wait for a slot
-        self.line = {}
-        self.held = []  # queued runs that build on an answer that is still being written
-        self.ends = 0  # how many runs have ended here
-        self.leaving = False
-        self.busy = Counter()  # person's id -> runs that have a slot
-        self.tasks = set()
-        # Two threads with a database connection each, whatever the number of runs: a long commit delays no claim.
-        self.desks = [database_thread("runs"), database_thread("journal")]
-        self.journal = journal.Journal(self.worker_id, self.live, functools.partial(self.desk, 1))
-        self.pulse = journal.Pulse(self.worker_id)
-        for chore in (self.journal.keep(), self._watch(), self._prune(), self._wake_readers()):
-            self._spawn(chore)
+    `adopts` is a filter of the queued runs of other processes that this one takes over; None: all of them.
+    """
 
-    async def desk(self, number, function, *args):
-        """Run a database function to its end in that thread, also when the caller is cancelled."""
+    def __init__(self, adopts: Mapping[str, Any] | None = None, gives_titles: bool = True) -> None:
+        self.process_id = uuid.uuid4()
+        self.titles = Titles(self) if gives_titles else None
+        self.live: dict[uuid.UUID, LiveRun] = {}  # queued or in progress here, in the order of arrival
+        self.queue: dict[uuid.UUID, LiveRun] = {}  # those that wait for a slot
+        # Queued runs that build on an answer that is still being written, each with the id of that answer's message.
+        self.blocked: dict[uuid.UUID, tuple[Run, uuid.UUID]] = {}
+        self.ended_count = 0  # runs that have ended here
+        self.is_shutting_down = False
+        self.slots_in_use: Counter[int] = Counter()  # user's id -> runs that have a slot
+        self.tasks: set[asyncio.Task] = set()
+        self.hook_tasks: set[asyncio.Task] = set()  # those of them that call the RUN_ENDED hooks
+        # Four database threads, whatever the number of runs. The journal has one. A long conversation takes a while to
+        # read, and much that is old to delete, for which no other run and no heartbeat waits.
+        self.database_thread = DatabaseThread("runs")
+        self.history_thread = DatabaseThread("history")
+        self.retention_thread = DatabaseThread("retention")
+        self.run_in_database = self.database_thread.run
+        self.journal = Journal(self.process_id, self.live)
+        self.heartbeat = Heartbeat(self.process_id, adopts)
+        self.temporary = TemporaryConversations(self)
+        chores = [self.journal.write_forever(), self._beat(), self._prune(), self._wake_readers()]
+        for chore in (*chores, self.temporary.sweep_forever()):
+            self.spawn(chore)
 
-        def with_connection():
-            close_old_connections()
-            return function(*args)
+    async def start(self, run: Run) -> None:
+        """Takes on a run that was made just now and tells the other readers of its conversation."""
+        if self.titles:
+            self.titles.give_way(run)
+        self._enqueue(copy.copy(run), is_fresh=True)  # the caller's own object stays as it is
+        await broadcast.notify_user(run.conversation.owner_id, run.conversation_id)
+        layer = get_channel_layer()
+        if layer is not None:
+            await layer.group_send(
+                f"conversation.{run.conversation_id}", {"type": "run.created", "run_id": str(run.pk)}
+            )
 
-        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self.desks[number], with_connection))
-
-    async def start(self, run):
-        """Take on a run that was made just now and let its conversation's other readers know."""
-        self._queue(copy.copy(run), is_fresh=True)  # the caller's own stays as it is
-        await news.spread(run.conversation.owner_id, run.conversation_id)
-        await get_channel_layer().group_send(
-            f"conversation.{run.conversation_id}", {"type": "run.created", "run_id": str(run.pk)}
-        )
-
-    async def cancel(self, run):
-        """Stop it wherever it is; a run that is over stays as it is."""
+    async def cancel(self, run: Run) -> None:
+        """Stops the run in whichever process it is; a run that has ended stays as it is."""
         live = self.live.get(run.pk)
         if live and live.is_ours:
             live.stop(Run.CANCELLED)
-        elif await self.desk(0, run.cancel_in_line):
-            if live := self.line.pop(run.pk, None):
-                self.forget(live)
-        elif live := self.live.get(run.pk):  # it was claimed while we asked
+        elif await self.run_in_database(run.cancel_queued):
+            self.call_end_hooks(run)
+            if queued := self.queue.pop(run.pk, None):
+                self._release(queued)
+        elif live := self.live.get(run.pk):  # it was claimed meanwhile
             live.stop(Run.CANCELLED)
         else:
-            ask = Run.objects.filter(pk=run.pk, status=Run.IN_PROGRESS).update
-            await self.desk(0, functools.partial(ask, cancel_requested=True))
+            elsewhere = Run.objects.filter(pk=run.pk, status=Run.IN_PROGRESS)
+            await self.run_in_database(elsewhere.update, cancel_requested=True)
 
-    async def leave(self):
-        """Say goodbye to the readers, give live runs SHUTDOWN_GRACE seconds, then end them here and now."""
-        self.say_goodbye()
-        ends = [live.task for live in self.live.values() if live.is_ours]
-        if ends:
-            await asyncio.wait(ends, timeout=settings.SHUTDOWN_GRACE)
+    async def shut_down(self) -> None:
+        """Sends the readers away, gives live runs SHUTDOWN_GRACE seconds, then interrupts them."""
+        self.begin_shutdown()
+        tasks = [live.reply.task for live in self.live.values() if live.is_ours and live.reply.task]
+        if tasks:
+            await asyncio.wait(tasks, timeout=settings.SHUTDOWN_GRACE)
         for live in list(self.live.values()):
             live.stop(Run.INTERRUPTED)
-        if ends:
-            await asyncio.wait(ends, timeout=5)
+        if tasks:
+            await asyncio.wait(tasks, timeout=STOP_TIMEOUT)
+        if self.hook_tasks:
+            await asyncio.wait(self.hook_tasks, timeout=STOP_TIMEOUT)
         for task in list(self.tasks):
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
-        for desk in self.desks:
-            desk.submit(lambda: connection.close())  # that thread's own connection
-            await asyncio.to_thread(desk.shutdown)
+        await self.database_thread.close()
+        await self.history_thread.close()
+        await self.retention_thread.close()
+        await self.journal.database.close()
         await providers.close()
 
-    def say_goodbye(self):
-        self.leaving = True
+    def begin_shutdown(self) -> None:
+        """From now on no run starts, and the readers leave to come back in another process."""
+        self.is_shutting_down = True
         for live in self.live.values():
             live.log.wake()
 
-    def forget(self, live):
-        """It is over, or another's: readers go on in the database."""
+    def call_end_hooks(self, run: Run) -> None:
+        """Calls the RUN_ENDED hooks in a task of their own, after the commit that ended the run."""
+        if settings.RUN_ENDED:
+            task = self.spawn(hooks.call_end_hooks(run, self.run_in_database))
+            self.hook_tasks.add(task)
+            task.add_done_callback(self.hook_tasks.discard)
+
+    def _release(self, live: "LiveRun") -> None:
+        """Forgets a run that has ended or that another process has. Its readers continue from the database."""
         self.live.pop(live.run.pk, None)
         live.log.end()
 
-    def _queue(self, run, is_fresh=False):
+    def _enqueue(self, run: Run, is_fresh: bool = False) -> None:
+        self.blocked.pop(run.pk, None)
         if run.pk not in self.live:
-            self.live[run.pk] = self.line[run.pk] = LiveRun(self, run)
-        self._advance(run.pk if is_fresh else None)
+            live = LiveRun(self, run)
+            self.live[run.pk] = live
+            self.queue[run.pk] = live
+        self._fill_slots(run.pk if is_fresh else None)
 
-    def _advance(self, fresh=None):
-        """Give free slots to those who wait, first come first served, within each person's bound.
+    def _fill_slots(self, fresh: uuid.UUID | None = None) -> None:
+        """Gives free slots to the queued runs, first come first served, within each user's limit.
 
-        `fresh` is the id of a run that was made just now: it is as this process knows it.
+        `fresh` is the id of a run that was made just now: this process knows it as it is.
         """
-        for run_id, live in list(self.line.items()):
-            if self.leaving or self.busy.total() >= settings.MAX_RUNS:
+        for run_id, live in list(self.queue.items()):
+            if self.is_shutting_down or self.slots_in_use.total() >= settings.MAX_RUNS:
                 return
-            if self.busy[live.person] < settings.MAX_RUNS_PER_USER:
-                del self.line[run_id]
-                self.busy[live.person] += 1
-                self._spawn(self._slot(live, run_id == fresh))
+            if self.slots_in_use[live.user_id] < settings.MAX_RUNS_PER_USER:
+                del self.queue[run_id]
+                self.slots_in_use[live.user_id] += 1
+                self.spawn(self._run_in_slot(live, run_id == fresh))
 
-    async def _slot(self, live, is_fresh):
-        ends = self.ends
+    async def _run_in_slot(self, live: "LiveRun", is_fresh: bool) -> None:
+        ended_before = self.ended_count
         try:
-            await live.go(is_fresh)
+            await live.execute(is_fresh)
         finally:
-            self.busy -= Counter([live.person])
-            self.forget(live)
+            self.slots_in_use[live.user_id] -= 1
+            if not self.slots_in_use[live.user_id]:
+                del self.slots_in_use[live.user_id]
+            self._release(live)
             if live.is_ours:
-                self._spawn(self._after(live))
-                # what others wait for may be there now
-                self.ends += 1
-                held, self.held = self.held, []
-                for run in held:
-                    self._queue(run)
-            elif live.waits and self.ends == ends:
-                self.held.append(live.run)
-            elif live.waits:  # what it waits for may have ended since it looked
-                self._queue(live.run)
-            self._advance()
+                self.spawn(self._after_end(live))
+                self.ended_count += 1
+                self._unblock(live.run.message_id)
+            elif live.waits_for and self.ended_count == ended_before:
+                self.blocked[live.run.pk] = live.run, live.waits_for
+            elif live.waits_for:  # an answer has ended meanwhile, perhaps the one that it waits for
+                self._enqueue(live.run)
+            self._fill_slots()
 
-    async def _after(self, live):
-        """Tell the person's pages of the end, and give a conversation that is new a title."""
-        await news.spread(live.person, live.run.conversation_id)
-        if await titles.give(self.desk, live):
-            await news.spread(live.person, live.run.conversation_id)
+    def _unblock(self, message_id: uuid.UUID) -> None:
+        """Queues the runs again that wait for this answer."""
+        for run in [run for run, waits_for in self.blocked.values() if waits_for == message_id]:
+            self._enqueue(run)
 
-    def _spawn(self, work):
-        """A task that belongs to nobody's request: its own context, a strong reference, its failure in the log."""
+    async def _after_end(self, live: "LiveRun") -> None:
+        """Tells the user's pages of the end, and gives a new conversation a title."""
+        await broadcast.notify_user(live.user_id, live.run.conversation_id)
+        if self.titles:
+            self.titles.add(live)
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task:
+        """A task that belongs to no request: with a context of its own, a strong reference, its failure in the log."""
         task = asyncio.get_running_loop().create_task(work, context=contextvars.Context())
         self.tasks.add(task)
-        task.add_done_callback(self._done)
+        task.add_done_callback(self._task_done)
         return task
 
-    def _done(self, task):
+    def _task_done(self, task: asyncio.Task) -> None:
         self.tasks.discard(task)
         if not task.cancelled() and task.exception():
             logger.error("A task of the engine failed", exc_info=task.exception())
 
-    async def _watch(self):
-        """Beat, stop what another process wants stopped, recover what the dead left, take on what nobody begins."""
+    async def _beat(self) -> None:
+        """Sends the heartbeat at intervals.
+
+        Each time, stops runs that another process asked to cancel, queues unclaimed runs, and recovers the runs of dead
+        processes and those that this one does not know it has.
+        """
         while True:
             try:
                 ours = [live for live in self.live.values() if live.is_ours]
-                stop, mine, left = await self.desk(0, self.pulse.beat, max(0, settings.MAX_RUNS - len(self.live)))
+                room = max(0, settings.MAX_RUNS - len(self.live))
+                beat = await self.run_in_database(self.heartbeat.beat, room)
                 for live in ours:
-                    if live.run.pk in stop:
+                    if live.run.pk in beat.to_stop:
                         live.stop(Run.CANCELLED)
-                    elif live.run.pk not in mine:
-                        live.stop("lost")
-                for run in left:
-                    self._queue(run)
-                if self.pulse.gone:
-                    await self.desk(0, journal.recover, self.pulse.gone)
+                    elif live.run.pk not in beat.ours:
+                        live.stop(LOST)
+                for run in beat.unclaimed:
+                    self._enqueue(run)
+                if forgotten := beat.ours - self.live.keys():
+                    for run in await self.run_in_database(recover_own, forgotten, self.process_id):
+                        self.call_end_hooks(run)
+                if self.heartbeat.dead:
+                    for run in await self.run_in_database(recover, self.heartbeat.dead):
+                        self.call_end_hooks(run)
             except Exception:
                 logger.exception("The heartbeat failed; trying again")
-            await asyncio.sleep(journal.Pulse.BEAT)
+            await asyncio.sleep(heartbeat.HEARTBEAT_INTERVAL)
 
-    async def _prune(self):
+    async def _prune(self) -> None:
         while True:
             try:
-                more = await self.desk(0, journal.prune)
+                deleted = await self.retention_thread.run(prune)
             except Exception:
                 logger.exception("Old events could not be deleted; trying again")
-                more = 0
-            await asyncio.sleep(1 if more else PRUNE_EVERY)
+                deleted = 0
+            await asyncio.sleep(1 if deleted else PRUNE_INTERVAL)
 
-    async def _wake_readers(self):
+    async def _wake_readers(self) -> None:
         while True:
-            await asyncio.sleep(LOOK_AROUND)
+            await asyncio.sleep(READER_WAKE_INTERVAL)
             for live in list(self.live.values()):
                 live.log.wake_if_quiet()
 
 
-class LiveRun(speech.Speech):
-    """A run that this process writes."""
+class LiveRun:
+    """A run that this process writes, or will write once it has a slot.
 
-    def __init__(self, engine, run):
-        super().__init__(run.pk, str(run.message_id), run.answers)
-        self.engine, self.run = engine, run
-        self.person = run.conversation.owner_id
+    It ends in five steps, of which the last three are one transaction and what follows it:
+
+    1. the reply ends with an Ending (`ReplyWriter.generate`);
+    2. the closing events and the terminal event are made (`_finish`);
+    3. the journal queues them (`Journal.finish`);
+    4. its next commit writes them and finishes the row, if the row is still ours (`Run.finish`);
+    5. the terminal event goes out to the readers (`_finish`).
+    """
+
+    def __init__(self, engine: Engine, run: Run) -> None:
+        self.engine = engine
+        self.run = run
+        self.reply = ReplyWriter(run.pk, str(run.message_id), run.decisions)
+        self.log = self.reply.log
+        self.user_id = run.conversation.owner_id
         self.is_ours = False  # once claimed
-        self.waits = False  # it could not be claimed yet
+        self.waits_for: uuid.UUID | None = None  # the message whose answer has to end before this one can start
+        self.failure: Ending | None = None  # there is nothing to ask the provider
 
-    async def go(self, is_fresh):
-        request = await self.engine.desk(0, self._claim, is_fresh)
-        if request is None:
+    def stop(self, reason: str) -> None:
+        self.reply.stop(reason)
+
+    async def execute(self, is_fresh: bool) -> None:
+        if not await self.engine.run_in_database(self._claim, is_fresh):
             return
-        self.task, self.is_ours = asyncio.current_task(), True
-        self.engine.journal.wanted.set()
+        self.reply.task = asyncio.current_task()
+        self.is_ours = True
+        self.engine.journal.wake()
         self.log.append(events.RunStarted(str(self.run.conversation_id), str(self.run.pk)))
         with self.run.in_its_language():
-            status, error = await self.give(self.run.model, request)
-            await self._settle(status, error)
+            request = await self._prepare()
+            await self._finish(self.failure or await self.reply.generate(self.run.model, request))
 
-    def _claim(self, is_fresh):
-        """What to ask the provider, if the run is now ours; sync, in the desk's thread. What waited is read anew."""
+    def _claim(self, is_fresh: bool) -> bool:
+        """Returns whether the run is now ours. Sync. A run that was queued is read again."""
         runs = Run.objects.select_related("conversation", "message__parent", "assistant")
         run = self.run if is_fresh else runs.filter(pk=self.run.pk).first()
         if run is None:
-            return None
-        if not run.claim(self.engine.worker_id):
-            self.waits = Run.objects.filter(pk=run.pk, status=Run.QUEUED).exists()
-            return None
+            return False
+        if not run.claim(self.engine.process_id):
+            question = run.message.parent
+            if question and Run.objects.filter(pk=run.pk, status=Run.QUEUED).exists():
+                self.waits_for = question.parent_id
+            return False
         self.run = run
-        turns = [(message.role, _with_images(message)) for message in run.message.branch()[:-1]]
-        wishes = Preferences.objects.filter(person_id=self.person).values_list("instructions", flat=True)
-        context = providers.Context(run.conversation.owner_id, run.time_zone or "UTC", str(run.conversation_id))
-        return speech.request(
-            run.assistant or Assistant(), run.model, turns, next(iter(wishes), ""), context=context, answers=run.answers
+        return True
+
+    async def _prepare(self) -> providers.Request:
+        """Returns what to ask the provider. While the database is away, waits for it."""
+        while not self.reply.stop_reason:
+            try:
+                return await self.engine.history_thread.run(self._request)
+            except (OperationalError, InterfaceError):
+                logger.warning("The conversation of run %s cannot be read; trying again", self.run.pk)
+                await asyncio.sleep(RETRY_DELAY)
+            except Exception:
+                logger.exception("The conversation of run %s cannot be read", self.run.pk)
+                self.failure = self._internal_failure()
+                break
+        return providers.Request(self.run.model, [])  # is not sent
+
+    def _request(self) -> providers.Request:
+        """Returns what to ask the provider. Sync."""
+        run = self.run
+        additions = self._additions()
+        turns = turns_before(run.message, run.assistant.memory_turns if run.assistant else None)
+        context = Context(run.conversation.owner_id, run.time_zone or "UTC", str(run.conversation_id))
+        return build_request(
+            run.assistant or Assistant(), run.model, turns, additions, context=context, decisions=run.decisions
         )
 
-    async def _settle(self, status, error):
-        run = self.run
-        if self.ending == "lost":
+    def _additions(self) -> list[hooks.Addition]:
+        with self.run.in_its_language():
+            try:
+                return hooks.request_additions(self.run)
+            except Refused as error:
+                self.failure = Ending.with_error(Run.FAILED, (error.code, error.message))
+            except (OperationalError, InterfaceError):  # is waited for
+                raise
+            except Exception:
+                logger.exception("A REQUEST_CONTEXT hook failed for run %s", self.run.pk)
+                self.failure = self._internal_failure()
+        return []
+
+    def _internal_failure(self) -> Ending:
+        return Ending.with_error(Run.FAILED, ("internal", gettext("Something went wrong on our side. Try again.")))
+
+    async def _finish(self, ending: Ending) -> None:
+        if self.reply.stop_reason == LOST:
             return
-        silent = not self.narrator.shown and run.is_repeatable
-        if self.ending == Run.INTERRUPTED and silent and await self.engine.desk(0, self._hand_back):
-            return
-        terminal = self.conclude(run, status, error)
-        if await self.engine.journal.settle(self, events.fold(self.log.events), terminal):
+        can_start_again = not self.reply.builder.shown and self.run.is_repeatable
+        if self.reply.stop_reason == Run.INTERRUPTED and can_start_again:
+            if await self.engine.run_in_database(self._requeue):
+                return
+        self.reply.close()
+        terminal = self.run.terminal_event(ending)
+        if await self.engine.journal.finish(self, ending, events.fold(self.log.events), terminal):
             self.log.append(terminal)
+            self.engine.call_end_hooks(self.run)
 
-    def _hand_back(self):
+    def _requeue(self) -> bool:
         with transaction.atomic():
-            return self.run.hand_back(self.engine.worker_id)
-
-
-def _with_images(message):
-    """The message's parts as a model is shown them: images with their data. Sync."""
-    if not any(part["type"] == "image" for part in message.parts):
-        return message.parts
-    data = {str(row.pk): base64.b64encode(row.data).decode() for row in message.attachments.all()}
-    return [
-        part | {"data": data[part["id"]]} if part["type"] == "image" else part
-        for part in message.parts
-        if part["type"] != "image" or part["id"] in data
-    ]
+            return self.run.requeue(self.engine.process_id)

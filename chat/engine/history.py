@@ -1,0 +1,48 @@
+"""The part of a conversation that a model is shown, within limits. Sync: for a database thread."""
+
+from typing import Any
+
+from ..models import Message
+from ..parts import attachment_id
+
+MAX_MESSAGES = 2_000
+MAX_CHARACTERS = 4_000_000  # more than the models with the largest context windows take
+MAX_IMAGES = 50
+BATCH_SIZE = 20  # messages that are read at a time
+
+Turn = tuple[str, list[dict[str, Any]]]  # a role and its parts
+
+
+def turns_before(reply: Message, max_questions: int | None = None) -> list[Turn]:
+    """Returns the turns of the branch up to this reply, without it, oldest first.
+
+    If there are more questions than `max_questions`, or more than the limits of this module allow, the older turns are
+    left out, and of older turns the images: nothing of them is read. What is left begins with a question.
+    """
+    path = reply.path_to_root(MAX_MESSAGES + 1)[1:]
+    newest_first: list[Turn] = []
+    characters = images = questions = 0
+    for start in range(0, len(path), BATCH_SIZE):
+        ids = path[start : start + BATCH_SIZE]
+        rows = Message.objects.in_bulk(ids)
+        for message in (rows[id] for id in ids if id in rows):
+            characters += _length(message)
+            if newest_first and characters > MAX_CHARACTERS:
+                return _from_first_question(newest_first)
+            images += sum(attachment_id(part) is not None for part in message.parts)
+            newest_first.append((message.role, message.parts_for_model(with_attachments=images <= MAX_IMAGES)))
+            questions += message.role == Message.USER
+            if message.role == Message.USER and questions == max_questions:
+                return newest_first[::-1]
+    return _from_first_question(newest_first) if len(path) == MAX_MESSAGES else newest_first[::-1]
+
+
+def _length(message: Message) -> int:
+    return sum(len(value) for part in message.parts for value in part.values() if isinstance(value, str))
+
+
+def _from_first_question(newest_first: list[Turn]) -> list[Turn]:
+    """Returns the turns, oldest first, without those before the first question; all of them if there is none."""
+    turns = newest_first[::-1]
+    first = next((index for index, (role, _) in enumerate(turns) if role == Message.USER), 0)
+    return turns[first:]

@@ -1,0 +1,231 @@
+"""Writes one reply: what a provider yields becomes events in a log. Timeouts, retries and the ending; no rows."""
+
+import asyncio
+import itertools
+import logging
+import time
+import uuid
+from collections.abc import Iterable
+from contextlib import aclosing
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.utils import timezone
+from django.utils.translation import gettext, gettext_lazy
+
+from .. import events, hooks, providers
+from ..models import Assistant, Ending, Run, interrupts_for
+from .log import Log
+
+FIRST_TOKEN_TIMEOUT = 60  # seconds; reasoning models think before they answer, and again after a tool's result
+BETWEEN_TOKENS_TIMEOUT = 30  # seconds
+USAGE_TIMEOUT = 5  # seconds after the finish reason; some servers then neither send the usage nor close
+RUN_TIMEOUT = 600  # seconds
+CONTINUE_PROMPT = (
+    "Your answer broke off. Go on exactly where it ends, without repeating anything and without a remark about it."
+)
+# After these a tool runs or the model thinks anew, so that the first token's timeout counts.
+BEFORE_LONG_PAUSE = {events.ToolCallEnd, events.ToolCallResult, events.Usage}
+# The third reason to stop, beside Run.CANCELLED and Run.INTERRUPTED (this process shuts down): not ours any more.
+LOST = "lost"
+
+Error = tuple[str, Any]  # a code and the sentence for the user, which may be a lazy translation
+INTERRUPTED_ERROR: Error = ("interrupted", gettext_lazy("The server stopped while this answer was being written."))
+
+logger = logging.getLogger(__name__)
+
+
+def build_request(
+    assistant: Assistant,
+    model_id: str,
+    turns: list[tuple[str, list[dict[str, Any]]]],
+    additions: Iterable[hooks.Addition] = (),
+    **fields: Any,
+) -> providers.Request:
+    """What to ask this model for that assistant; `turns` are (role, parts) from the oldest to the question.
+
+    If they end in an answer, the model is asked to continue it. `additions` are those of chat.hooks.
+    """
+    provider, _, model = model_id.partition(":")
+    additions = list(additions)
+    tools = list(dict.fromkeys([*assistant.tools, *(name for addition in additions for name in addition.tools)]))
+    max_turns = assistant.memory_turns or (assistant.TURNS_WITH_TOOLS if tools else None)
+    if max_turns:
+        questions = [index for index, (role, _) in enumerate(turns) if role == "user"]
+        turns = turns[questions[-max_turns:][0] :]
+    turns = list(turns)
+    if turns[-1][0] == "assistant" and not fields.get("decisions"):
+        turns.append(("user", [{"type": "text", "text": CONTINUE_PROMPT}]))
+    instructions = [assistant.system_prompt, *(addition.instructions for addition in additions)]
+    return providers.Request(
+        model,
+        turns,
+        provider,
+        system_prompt="\n\n".join(filter(None, instructions)),
+        params=assistant.params,
+        tools=tools,
+        ask_first=assistant.ask_first,
+        max_model_calls=assistant.max_model_calls,
+        **fields,
+    )
+
+
+class ReplyWriter:
+    """Writes one reply into a log. `decisions` are those of the request."""
+
+    def __init__(self, run_id: uuid.UUID, message_id: str, decisions: Iterable[str] = ()) -> None:
+        self.run_id = run_id
+        self.message_id = message_id
+        self.log = Log()
+        self.builder = events.EventBuilder(message_id, lambda: time.time_ns() // 1_000_000, decisions, _limits())
+        self.first_token_at: datetime | None = None
+        self.stop_reason: str | None = None  # Run.CANCELLED, Run.INTERRUPTED or LOST
+        self.task: asyncio.Task | None = None  # that generates
+        self.is_generating = False
+        self.timeout: float = FIRST_TOKEN_TIMEOUT  # seconds that the provider may be silent now
+
+    def stop(self, reason: str) -> None:
+        """Stops at the next chance: at once while the provider answers, else before or after."""
+        if self.stop_reason is None:
+            self.stop_reason = reason
+            if self.is_generating and self.task:
+                self.task.cancel()
+
+    async def generate(self, model_id: str, request: providers.Request) -> Ending:
+        """Writes the provider's reply into the log and returns how it ended.
+
+        Raises CancelledError only if the task was cancelled by something other than `stop`.
+        """
+        self.task = asyncio.current_task()
+        try:
+            async with asyncio.timeout(RUN_TIMEOUT) as limit:
+                await self._ask(model_id, request)
+        except asyncio.CancelledError:
+            if self.stop_reason is None:
+                raise
+            if self.task:
+                self.task.uncancel()
+        except providers.ProviderError as error:
+            if not self.builder.finish_reason:
+                status = Run.INTERRUPTED if error.broken_off else Run.FAILED
+                return self._ending(model_id, status, (error.code, error))
+        except TimeoutError:
+            if not self.builder.finish_reason:
+                status = Run.INTERRUPTED if self.builder.shown else Run.FAILED
+                return self._ending(model_id, status, ("timeout", self._timeout_message(limit.expired())))
+        except events.LimitExceeded as error:
+            logger.warning("Run %s was ended, because it exceeded %s", self.run_id, error)
+            status = Run.INTERRUPTED if self.builder.shown else Run.FAILED
+            return self._ending(model_id, status, ("too_long", _limit_message(error)))
+        except Exception:
+            logger.exception("Run %s failed (message %s)", self.run_id, self.message_id)
+            sentence = gettext("Something went wrong on our side. The answer so far has been saved.")
+            return self._ending(model_id, Run.FAILED, ("internal", sentence))
+        if self.builder.finish_reason:
+            return self._ending(model_id, Run.COMPLETED)
+        if self.stop_reason == Run.CANCELLED:
+            return self._ending(model_id, Run.CANCELLED)
+        return self._ending(model_id, Run.INTERRUPTED, INTERRUPTED_ERROR)
+
+    def close(self) -> None:
+        """Ends in the log what is still open, so that the terminal event can follow."""
+        for event in events.closing_events(self.log.events):
+            self.log.append(event)
+
+    def _ending(self, model_id: str, status: str, error: Error | None = None) -> Ending:
+        approvals = self.builder.approvals if status == Run.COMPLETED else []
+        return Ending.with_error(
+            status,
+            error,
+            finish_reason=self.builder.finish_reason or "",
+            usage=[_counts(usage, model_id) for usage in self.builder.usage],
+            interrupts=interrupts_for(self.run_id, approvals),
+            first_token_at=self.first_token_at,
+        )
+
+    def _timeout_message(self, is_run_timeout: bool) -> str:
+        if is_run_timeout:
+            return gettext("The answer took longer than %(minutes)s minutes.") % {"minutes": RUN_TIMEOUT // 60}
+        if self.builder.shown:
+            return gettext("The model stopped responding: it sent nothing for %(seconds)s seconds.") % {
+                "seconds": self.timeout
+            }
+        sentence = gettext("The model did not start to answer within %(seconds)s seconds.")
+        return sentence % {"seconds": FIRST_TOKEN_TIMEOUT}
+
+    async def _ask(self, model_id: str, request: providers.Request) -> None:
+        """Asks the provider; at most twice again, where that may help and nothing was shown yet."""
+        self.is_generating = True
+        try:
+            if self.stop_reason:
+                raise asyncio.CancelledError
+            reply, _ = providers.resolve(model_id, request.tools)
+            for attempt in itertools.count():
+                try:
+                    return await self._consume(reply, request)
+                except providers.ProviderError as error:
+                    delay = error.pause(attempt)
+                    if delay is None or self.builder.shown or self.builder.finish_reason:
+                        raise
+                    logger.info("Run %s: %s Asking again in %s s", self.run_id, error, delay)
+                await asyncio.sleep(delay)
+        finally:
+            self.is_generating = False
+
+    async def _consume(self, reply, request: providers.Request) -> None:
+        """Appends the events of each piece of one provider call; moves the timeout on."""
+        builder = self.builder
+        log = self.log
+        max_length = settings.MAX_REPLY_LENGTH
+        now = asyncio.get_running_loop().time
+        async with asyncio.timeout(FIRST_TOKEN_TIMEOUT) as clock, aclosing(reply(request)) as pieces:
+            scheduled = now() + FIRST_TOKEN_TIMEOUT
+            async for piece in pieces:
+                for event in builder.feed(piece):
+                    log.append(event)
+                is_long = not builder.shown or type(piece) in BEFORE_LONG_PAUSE
+                timeout = FIRST_TOKEN_TIMEOUT if is_long else BETWEEN_TOKENS_TIMEOUT
+                due = now() + (USAGE_TIMEOUT if builder.finish_reason else timeout)
+                if abs(due - scheduled) > BETWEEN_TOKENS_TIMEOUT / 10:  # each time would be a tenth of a token's cost
+                    clock.reschedule(due)
+                    scheduled = due
+                    self.timeout = timeout
+                if self.first_token_at is None and builder.shown:
+                    self.first_token_at = timezone.now()
+                if builder.length > max_length:
+                    builder.finish_reason = "length"
+                    return
+        if not builder.finish_reason:
+            raise providers.ProviderError(
+                gettext("The model stopped before its answer was complete."),
+                "broken_off",
+                broken_off=True,
+                retryable=True,
+            )
+
+
+def _limits() -> events.Limits:
+    return events.Limits(settings.MAX_TOOL_CALLS, settings.MAX_TOOL_ARGUMENTS_LENGTH, settings.MAX_REPLY_PARTS)
+
+
+def _limit_message(error: events.LimitExceeded) -> str:
+    """Returns the sentence for the user, with the name of the setting for those who run the site."""
+    sentences = {
+        "MAX_REPLY_PARTS": gettext("The answer was ended: it has more than %(limit)s steps (%(setting)s)."),
+        "MAX_TOOL_CALLS": gettext("The answer was ended: the model made more than %(limit)s tool calls (%(setting)s)."),
+        "MAX_TOOL_CALLS_PER_TURN": gettext(
+            "The answer was ended: the model made more than %(limit)s tool calls at once (%(setting)s)."
+        ),
+        "MAX_TOOL_ARGUMENTS_LENGTH": gettext(
+            "The answer was ended: the arguments of a tool call have more than %(limit)s characters (%(setting)s)."
+        ),
+    }
+    return sentences[error.setting] % {"limit": f"{error.value:,}", "setting": error.setting}
+
+
+def _counts(usage: events.Usage, model_id: str) -> dict[str, Any]:
+    """One model call's usage as the row keeps it, without the counts that the provider did not give."""
+    provider, _, model = model_id.partition(":")
+    counts = {name: getattr(usage, name) for name in events.Usage.__slots__}
+    return {"provider": provider, "model": model} | {name: count for name, count in counts.items() if count is not None}

@@ -1,0 +1,149 @@
+"""What of a long conversation is read for a model, and that other runs do not wait for it."""
+
+import threading
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.db import OperationalError
+
+from chat import engine
+from chat.engine import history, runner
+from chat.events import Finish, Text
+from chat.models import Attachment, Conversation, Message, Run
+from tests import scripted
+from tests.waiting import wait_for_run, wait_until
+
+
+@pytest.fixture
+async def conversation(alice):
+    return await Conversation.objects.acreate(owner=alice)
+
+
+async def add_messages(conversation, texts, parent=None, parts=lambda text: [{"type": "text", "text": text}]):
+    """Adds questions and answers by turns, one after the other. Returns the messages."""
+    rows = []
+    for text in texts:
+        role = Message.ASSISTANT if len(rows) % 2 else Message.USER
+        parent = await Message.objects.acreate(
+            conversation=conversation, parent=parent, role=role, text=text, parts=parts(text)
+        )
+        rows.append(parent)
+    return rows
+
+
+def texts_of(turns):
+    return ["".join(part.get("text", "") for part in parts) for _, parts in turns]
+
+
+async def turns_before(reply, *args):
+    return await sync_to_async(history.turns_before)(reply, *args)
+
+
+async def test_turns_begin_with_the_question_that_is_still_remembered(conversation):
+    rows = await add_messages(conversation, ["one", "1", "two", "2", "three", ""])
+    assert texts_of(await turns_before(rows[-1], 2)) == ["two", "2", "three"]
+    assert texts_of(await turns_before(rows[-1])) == ["one", "1", "two", "2", "three"]
+
+
+async def test_turns_follow_the_branch_of_the_reply(conversation):
+    first = await add_messages(conversation, ["one", "1"])
+    await add_messages(conversation, ["another", "2"], first[-1])
+    branch = await add_messages(conversation, ["two", ""], first[-1])
+    assert texts_of(await turns_before(branch[-1])) == ["one", "1", "two"]
+
+
+async def test_turns_read_no_more_messages_than_the_limit(conversation, monkeypatch):
+    monkeypatch.setattr(history, "MAX_MESSAGES", 4)
+    rows = await add_messages(conversation, ["one", "1", "two", "2", "three", ""])
+    assert texts_of(await turns_before(rows[-1])) == ["two", "2", "three"]  # "1" would be the fourth
+
+
+async def test_turns_read_no_more_text_than_the_limit(conversation, monkeypatch):
+    monkeypatch.setattr(history, "MAX_CHARACTERS", 50)
+    monkeypatch.setattr(history, "BATCH_SIZE", 2)
+    rows = await add_messages(conversation, ["old", "1", "long" * 20, "2", "three", ""])
+    assert texts_of(await turns_before(rows[-1])) == ["three"]
+    rows = await add_messages(conversation, ["question" * 100, ""])
+    assert len(await turns_before(rows[-1])) == 1  # the question itself is always sent
+
+
+async def test_turns_leave_out_older_images_without_reading_them(conversation, alice, monkeypatch):
+    monkeypatch.setattr(history, "MAX_IMAGES", 1)
+    rows = await add_messages(conversation, ["one", "1", "two", ""])
+    for row in (rows[0], rows[2]):
+        attachment = await Attachment.objects.acreate(
+            owner=alice, message=row, data=b"image", media_type="image/png", width=1, height=1
+        )
+        row.parts = [attachment.as_part(), *row.parts]
+        await row.asave()
+    old, _, new = await turns_before(rows[-1])
+    assert [part["type"] for part in old[1]] == ["text"]
+    assert [part["type"] for part in new[1]] == ["image", "text"]
+
+
+async def test_other_runs_start_while_a_long_conversation_is_read(script, ask, monkeypatch):
+    assistant = await script("plain", Text("yes"), Finish("stop"))
+    is_reading, may_read = threading.Event(), threading.Event()
+    turns_before = runner.turns_before
+
+    def read_slowly(*args):
+        is_reading.set()
+        assert may_read.wait(10)
+        return turns_before(*args)
+
+    monkeypatch.setattr(runner, "turns_before", read_slowly)
+    slow = await ask(assistant, "long")
+    await wait_until(is_reading.is_set)
+    try:
+        other = await ask(assistant, "short")
+        await wait_until(lambda: Run.objects.filter(pk=other.pk, status="in_progress").aexists())
+    finally:
+        may_read.set()
+    for run in (slow, other):
+        await wait_for_run(run)
+        assert run.status == "completed"
+
+
+async def test_run_waits_for_the_database_before_it_asks_the_model(script, ask, monkeypatch):
+    assistant = await script("plain", Text("yes"), Finish("stop"))
+    turns_before, failures = runner.turns_before, [OperationalError("away"), OperationalError("away")]
+
+    def read(*args):
+        if failures:
+            raise failures.pop()
+        return turns_before(*args)
+
+    monkeypatch.setattr(runner, "turns_before", read)
+    monkeypatch.setattr(runner, "RETRY_DELAY", 0.01)
+    run = await ask(assistant)
+    await wait_for_run(run)
+    assert (run.status, failures) == ("completed", [])
+
+
+async def test_run_ends_when_its_conversation_cannot_be_read(script, ask, monkeypatch, caplog):
+    assistant = await script("plain", Text("yes"), Finish("stop"))
+
+    def fail(*args):
+        raise LookupError("what is this?")
+
+    monkeypatch.setattr(runner, "turns_before", fail)
+    run = await ask(assistant)
+    await wait_for_run(run)
+    assert (run.status, run.error_code) == ("failed", "internal")
+    assert "what is this?" in caplog.text
+    assert not scripted.asked
+
+
+async def test_run_that_waits_for_the_database_can_be_cancelled(script, ask, monkeypatch):
+    assistant = await script("plain", Text("yes"), Finish("stop"))
+
+    def fail(*args):
+        raise OperationalError("away")
+
+    monkeypatch.setattr(runner, "turns_before", fail)
+    monkeypatch.setattr(runner, "RETRY_DELAY", 0.01)
+    run = await ask(assistant)
+    await wait_until(lambda: Run.objects.filter(pk=run.pk, status="in_progress").aexists())
+    await engine.cancel(run)
+    await wait_for_run(run)
+    assert run.status == "cancelled"

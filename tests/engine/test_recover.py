@@ -1,0 +1,174 @@
+"""What becomes of the runs of a process that died."""
+
+import threading
+import uuid
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.utils import timezone
+
+from chat import engine
+from chat.engine import heartbeat, recovery, retention, runner
+from chat.events import Finish, Text, fold
+from chat.models import Conversation, Run, RunEvent, ServerProcess
+from tests import scripted
+from tests.rows import stored_events
+from tests.waiting import wait_for_run, wait_until
+
+
+async def test_recovery_keeps_the_text_and_marks_the_run_interrupted(orphan):
+    run = await orphan("half ", "an answer")
+    seen = await wait_for_run(run)
+    assert (run.status, run.error_code, run.process_id) == ("interrupted", "interrupted", None)
+    assert [event.type for _, event in seen[-2:]] == ["TEXT_MESSAGE_END", "RUN_ERROR"]
+    assert [seq for seq, _ in seen][-1] == run.last_seq
+    message = await run.conversation.messages.aget(run=run)
+    assert message.parts == fold(event for _, event in seen) == [{"type": "text", "text": "half an answer"}]
+
+
+async def test_reader_ahead_of_the_journal_gets_what_is_stored(orphan):
+    run = await orphan("half ", "an answer")  # seq 1 to 4; later positions saw events that were never journaled
+    numbers = [seq for seq, _ in await wait_for_run(run)]
+    for position in (5, 6, 7, 50):
+        seen = [(seq, event) async for seq, event in engine.follow(run, position) if event]
+        assert [event.type for _, event in seen] == ["RUN_STARTED", "MESSAGES_SNAPSHOT", "RUN_ERROR"]
+        assert seen[1][1].messages[-1]["content"] == "half an answer"
+        assert seen[-1][0] == run.last_seq
+    assert [event.type async for _, event in engine.follow(run, 4) if event] == ["TEXT_MESSAGE_END", "RUN_ERROR"]
+    assert min(seq for seq in numbers if seq > 4) > recovery.SEQ_GAP
+
+
+async def test_process_that_died_is_deleted(orphan):
+    dead = (await orphan("half")).process_id
+    engine.current()
+    await wait_until(lambda: ServerProcess.objects.exclude(pk=dead).aexists())
+
+    async def forgotten():
+        return not await ServerProcess.objects.filter(pk=dead).aexists()
+
+    await wait_until(forgotten)
+
+
+async def test_recovery_restarts_a_run_that_had_shown_nothing(orphan):
+    run = await orphan()
+    await wait_for_run(run)
+    assert (run.status, run.attempts) == ("completed", 2)
+    assert [seq for seq, _ in await wait_for_run(run)] == list(range(1, 6))
+    assert len(scripted.asked) == 1
+
+
+async def test_reader_of_the_lost_attempt_starts_over(orphan):
+    run = await orphan()
+    ahead = [(seq, event) async for seq, event in engine.follow(run, after=4) if event]
+    assert [event.type for _, event in ahead[:2]] == ["RUN_STARTED", "MESSAGES_SNAPSHOT"]
+    text = "".join(getattr(event, "delta", "") for _, event in ahead) or ahead[1][1].messages[-1]["content"]
+    assert text == "second try"
+    assert ahead[-1][1].type == "RUN_FINISHED"
+
+
+async def test_recovery_restarts_a_run_a_limited_number_of_times(orphan):
+    run = await orphan(attempts=recovery.MAX_ATTEMPTS)
+    await wait_for_run(run)
+    assert run.status == "interrupted"
+    assert scripted.asked == []
+
+
+async def test_recovery_cancels_a_run_that_was_to_be_cancelled(orphan):
+    run = await orphan("half")
+    await Run.objects.filter(pk=run.pk).aupdate(cancel_requested=True)
+    await wait_for_run(run)
+    assert (run.status, run.error) == ("cancelled", None)
+
+
+async def test_process_that_beats_keeps_its_runs(orphan):
+    run = await orphan("half")
+    beats = 0
+
+    async def beat():
+        nonlocal beats
+        beats += 1
+        await ServerProcess.objects.filter(pk=run.process_id).aupdate(beat=100 + beats)
+        peer = engine.current().heartbeat.peers.get(run.process_id)
+        return peer is not None and peer.count > 105
+
+    await wait_until(beat)
+    await run.arefresh_from_db()
+    assert run.status == "in_progress"
+
+
+async def test_queued_run_that_nobody_claims_is_adopted(alice, script):
+    from chat.models import Conversation
+
+    conversation = await Conversation.objects.acreate(
+        owner=alice, assistant=await script("left", Text("late but here"), Finish("stop"))
+    )
+    run = await conversation.ask("Hi")
+    engine.current()
+    await wait_until(lambda: Run.objects.filter(pk=run.pk, status="completed").aexists())
+    assert len(scripted.asked) == 1
+
+
+async def test_retention_deletes_the_events_of_old_runs(finished_run):
+    old, recent = await finished_run("long ago"), await finished_run("just now")
+    await Run.objects.filter(pk=old.pk).aupdate(finished_at=timezone.now() - retention.EVENT_RETENTION)
+    assert await sync_to_async(retention.prune)() == 1
+    assert not await RunEvent.objects.filter(run=old).aexists()
+    assert len(await stored_events(run=recent)) == recent.last_seq
+    assert [event.type for _, event in await wait_for_run(old)] == ["RUN_STARTED", "MESSAGES_SNAPSHOT", "RUN_FINISHED"]
+
+
+def test_nobody_counts_as_dead_after_an_outage_of_ones_own(transactional_db, monkeypatch):
+    ours = heartbeat.Heartbeat(uuid.uuid4())
+    ServerProcess.objects.create(pk=uuid.uuid4(), beat=7)
+    for _ in range(heartbeat.MAX_MISSED_BEATS + 2):
+        ours.beat(0)
+    assert len(ours.dead) == 1
+    with monkeypatch.context() as away:
+        away.setattr(Run.objects, "ready", lambda: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            ours.beat(0)
+    for _ in range(heartbeat.OUTAGE_GRACE - 1):
+        ours.beat(0)
+        assert not ours.dead
+    for _ in range(heartbeat.MAX_MISSED_BEATS + 1):
+        ours.beat(0)
+    assert len(ours.dead) == 1
+
+
+def test_process_that_counts_on_keeps_its_runs(transactional_db, alice):
+    conversation = Conversation.objects.create(owner=alice)
+    message = conversation.messages.create(role="assistant")
+    owner = ServerProcess.objects.create(pk=uuid.uuid4(), beat=8)
+    run = Run.objects.create(
+        conversation=conversation, message=message, model="x:y", status=Run.IN_PROGRESS, process_id=owner.pk
+    )
+    assert recovery.recover({owner.pk: 7}) == []
+    run.refresh_from_db()
+    assert run.status == Run.IN_PROGRESS
+    recovery.recover({owner.pk: 8})
+    run.refresh_from_db()
+    assert run.status != Run.IN_PROGRESS
+
+
+async def test_long_deletion_keeps_the_process_alive(transactional_db, monkeypatch):
+    may_end = threading.Event()
+    began = threading.Event()
+
+    def prune():
+        began.set()
+        may_end.wait(20)
+        return 0
+
+    monkeypatch.setattr(runner, "prune", prune)
+    monkeypatch.setattr(heartbeat, "HEARTBEAT_INTERVAL", 0.02)
+    process_id = engine.current().process_id
+    await wait_until(began.is_set)
+
+    async def beats():
+        row = await ServerProcess.objects.filter(pk=process_id).afirst()
+        return row and row.beat > 3
+
+    try:
+        await wait_until(beats)
+    finally:
+        may_end.set()

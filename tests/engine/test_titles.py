@@ -1,0 +1,215 @@
+"""A conversation gets a title after its first answer, by the model that gave it."""
+
+import asyncio
+
+import pytest
+from django.db import OperationalError
+
+from chat import engine
+from chat.engine import titles
+from chat.events import Finish, Text
+from chat.models import Assistant, Conversation
+from tests.upstream import END, RESET, STOP, Answer, chunk, refusal
+from tests.waiting import wait_for_run, wait_until
+
+
+@pytest.fixture(autouse=True)
+def with_titles(settings):
+    settings.AUTO_TITLES = True
+
+
+@pytest.fixture
+async def model(transactional_db, upstream):
+    """An assistant whose model gives an answer first, and `upstream.title` when asked for a title."""
+    upstream.title = Answer(["White ", "castle", *END])
+
+    def answer(request):
+        is_title = request.body["messages"][0]["content"] == titles.TITLE_PROMPT
+        return upstream.title if is_title else Answer(["It is in Himeji.", *END])
+
+    upstream.answer = answer
+    params = {"base_url": upstream.base_url, "temperature": 0.1}
+    return await Assistant.objects.acreate(slug="model", name="Model", model="openai:m", params=params, is_default=True)
+
+
+async def title_of(run):
+    """The title, and who gave it, once the engine has stopped."""
+    await engine.shut_down()  # cancels what is running, so the caller waits for it first
+    row = await Conversation.objects.aget(pk=run.conversation_id)
+    return row.title, row.title_by
+
+
+async def wait_for_requests(upstream, run, count):
+    await wait_for_run(run)
+    await wait_until(lambda: len(upstream.asked) == count and upstream.answering == 0)
+    await wait_until(lambda: len(engine.current().tasks) == CHORES)
+
+
+CHORES = 5  # of an engine that has nothing to do
+
+
+async def test_title_comes_from_the_model_that_answered(ask, model, upstream):
+    run = await ask(model, "Where is the white castle?")
+    await wait_for_run(run)
+    await wait_until(lambda: Conversation.objects.filter(pk=run.conversation_id, title_by="assistant").aexists())
+    assert await title_of(run) == ("White castle", "assistant")
+    body = upstream.asked[1].body
+    assert (body["model"], body["temperature"]) == ("m", 0.1)
+    assert body["messages"][1]["content"] == "Where is the white castle?\n\n---\n\nIt is in Himeji."
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(["", STOP, *END]),
+        Answer(["“”", *END]),
+        Answer(["Wh", RESET]),
+        Answer(["A title without end", chunk(finish_reason="length"), *END[1:]]),
+        refusal(400, {"error": {"message": "no"}}),
+    ],
+    ids=["empty", "only marks", "cut", "too long", "refused"],
+)
+async def test_title_stays_the_first_words_where_the_model_gives_none(ask, model, upstream, answer):
+    upstream.title = answer
+    run = await ask(model, "Where is the white castle?")
+    await wait_for_requests(upstream, run, 2)
+    assert await title_of(run) == ("Where is the white castle?", "text")
+
+
+@pytest.mark.parametrize(
+    ("answer", "title"),
+    [
+        ('"White castle."', "White castle"),
+        ("**White castle**\n\nIt fits, because…", "White castle"),
+        ("# Title: White  castle", "White castle"),
+        ("「白い城」。", "白い城"),
+        ("w" * 200, "w" * 79 + "…"),
+        ("\n \nWhite castle", "White castle"),
+        ("  ", ""),
+    ],
+)
+def test_title_is_tidy(answer, title):
+    assert titles.tidy(answer) == title
+
+
+async def test_title_comes_after_the_first_answer_only(ask, model, upstream):
+    run = await ask(model)
+    await wait_for_run(run)
+    await wait_until(lambda: Conversation.objects.filter(title_by="assistant").aexists())
+    await Conversation.objects.aupdate(title="Hi", title_by="text")
+    second = await run.conversation.ask("And?")
+    await engine.start(second)
+    await wait_for_requests(upstream, second, 3)
+    assert await title_of(run) == ("Hi", "text")
+
+
+async def test_title_of_the_user_stays(ask, model, upstream):
+    gate = asyncio.Event()
+    upstream.title = Answer([gate.wait, "White castle", *END])
+    run = await ask(model)
+    await wait_for_run(run)
+    await wait_until(lambda: len(upstream.asked) == 2)
+    await Conversation.objects.aupdate(title="My own", title_by="user")
+    gate.set()
+    await wait_for_requests(upstream, run, 2)
+    assert await title_of(run) == ("My own", "user")
+
+
+async def test_title_times_out_with_a_silent_model(ask, model, upstream, monkeypatch):
+    monkeypatch.setattr(titles, "TITLE_TIMEOUT", 0.05)
+    upstream.title = Answer([asyncio.Event().wait])
+    run = await ask(model, "Where?")
+    await wait_for_requests(upstream, run, 2)
+    assert await title_of(run) == ("Where?", "text")
+
+
+@pytest.mark.parametrize("fields", [{"is_temporary": True}, {"title": "Mine", "title_by": "user"}])
+async def test_title_is_not_asked_for_where_none_is_wanted(alice, model, upstream, fields):
+    row = await Conversation.objects.acreate(owner=alice, assistant=model, **fields)
+    run = await row.ask("Hi")
+    await engine.start(run)
+    await wait_for_requests(upstream, run, 1)
+
+
+async def test_title_is_not_asked_for_where_titles_are_off(ask, model, upstream, settings):
+    settings.AUTO_TITLES = False
+    await wait_for_requests(upstream, await ask(model), 1)
+
+
+async def test_title_is_not_asked_of_what_is_no_language_model(script, ask):
+    run = await ask(await script("plain", Text("Hello"), Finish("stop")))
+    await wait_for_run(run)
+    assert await title_of(run) == ("Hi", "text")
+
+
+async def test_title_is_not_asked_for_after_a_failed_answer(ask, model, upstream):
+    upstream.answer = lambda request: refusal(400, {"error": {"message": "no"}})
+    await wait_for_requests(upstream, await ask(model), 1)
+
+
+async def test_title_gives_way_to_the_next_question_and_comes_after_its_answer(ask, model, upstream):
+    upstream.title = Answer(["White ", asyncio.Event().wait])
+    run = await ask(model)
+    await wait_for_run(run)
+    await wait_until(lambda: len(upstream.asked) == 2)
+    waiting_title = upstream.asked[1]
+    upstream.title = Answer(["White castle", *END])
+    second = await run.conversation.ask("And?")
+    await engine.start(second)
+    async with asyncio.timeout(5):
+        await waiting_title.closed.wait()
+    await wait_for_run(second)
+    await wait_until(lambda: Conversation.objects.filter(title_by="assistant").aexists())
+    assert await title_of(run) == ("White castle", "assistant")
+    assert upstream.asked[2].question == "And?"  # the title was not asked for in between
+
+
+async def test_title_is_read_up_to_the_end_of_its_line(ask, model, upstream):
+    upstream.title = Answer(["\n“White castle", "”\nIt ", "fits", asyncio.Event().wait])
+    run = await ask(model)
+    await wait_for_run(run)
+    await wait_until(lambda: Conversation.objects.filter(title_by="assistant").aexists())
+    assert await title_of(run) == ("White castle", "assistant")
+    assert upstream.asked[1].closed.is_set()
+
+
+@pytest.mark.parametrize("delta", [{"content": "w" * 100}, {"reasoning_content": "w" * 1000}])
+async def test_title_is_given_up_where_the_model_does_not_come_to_its_end(ask, model, upstream, delta):
+    upstream.title = Answer([*[chunk(delta)] * 30, asyncio.Event().wait])
+    run = await ask(model, "Where?")
+    await wait_for_requests(upstream, run, 2)
+    assert await title_of(run) == ("Where?", "text")
+
+
+async def test_title_is_stored_once_the_database_is_back(ask, model, upstream, monkeypatch, caplog):
+    gate = asyncio.Event()
+    upstream.title = Answer([gate.wait, "White castle", *END])
+    run = await ask(model)
+    await wait_for_run(run)
+    await wait_until(lambda: len(upstream.asked) == 2)
+    is_away = True
+    run_in_database = engine.current().run_in_database
+
+    async def run_or_fail(function, *args, **kwargs):
+        if is_away and kwargs.get("title"):
+            raise OperationalError("the database is away")
+        return await run_in_database(function, *args, **kwargs)
+
+    monkeypatch.setattr(engine.current(), "run_in_database", run_or_fail)
+    gate.set()
+    await wait_until(lambda: "A title could not be stored" in caplog.text)
+    is_away = False
+    await wait_until(lambda: Conversation.objects.filter(title_by="assistant").aexists())
+    assert await title_of(run) == ("White castle", "assistant")
+
+
+async def test_titles_that_wait_are_limited_in_number(ask, model, upstream, monkeypatch):
+    monkeypatch.setattr(titles, "MAX_TITLES", 1)
+    monkeypatch.setattr(titles, "MAX_WAITING_TITLES", 2)
+    gate = asyncio.Event()
+    upstream.title = Answer([gate.wait, "White castle", *END])
+    for number in range(4):  # each gives way to the next
+        await wait_for_run(await ask(model, f"{number}"))
+    gate.set()
+    await wait_until(lambda: len(engine.current().tasks) == CHORES)
+    assert await Conversation.objects.filter(title_by="assistant").acount() == 2
