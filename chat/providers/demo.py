@@ -1,14 +1,16 @@
-"""`demo:` — an assistant that needs no key and no network, says so, and shows everything a reply may hold."""
+"""`demo:` — needs no key and no network. Says that it is a demonstration, and shows everything a reply can contain."""
 
 import asyncio
 import json
 import re
 import secrets
+from collections.abc import AsyncGenerator, Iterator
 
 from .. import tools
-from ..events import Finish, Reasoning, Text, ToolCallArgs, ToolCallEnd, ToolCallResult, ToolCallStart, Usage
+from ..events import Finish, Piece, Reasoning, Text, ToolCallArgs, ToolCallEnd, ToolCallResult, ToolCallStart, Usage
+from .base import Request
 
-PACE = 0.02  # seconds between tokens, about what a fast model does
+TOKEN_DELAY = 0.02  # seconds between tokens, about as a fast model
 
 ENGLISH = {
     "thought": "Nobody is thinking here. A real model would weigh the question now, and this text would be its notes.",
@@ -30,7 +32,7 @@ The clock tool says it is **{time}**.
 
 ```python
 def fold(events):
-    "The message that a run's events tell."
+    "Returns the text of a run's events."
     return "".join(event.delta for event in events)
 ```
 
@@ -85,37 +87,37 @@ flowchart LR
 }
 
 
-async def reply(request):
+async def reply(request: Request) -> AsyncGenerator[Piece, None]:
     question = "".join(part["text"] for part in request.turns[-1][1] if part["type"] == "text")
     script = JAPANESE if re.search(r"[぀-ヿ㐀-鿿]", question) else ENGLISH
-    spoken = 0
+    output_tokens = 0
     for token in tokens(script["thought"]):
-        spoken += 1
+        output_tokens += 1
         yield Reasoning(token)
-        await asyncio.sleep(PACE)
+        await asyncio.sleep(TOKEN_DELAY)
 
     call = f"call_{secrets.token_hex(6)}"
     arguments = {"time_zone": "Asia/Tokyo" if script is JAPANESE else "UTC"}
     yield ToolCallStart(call, "clock")
     for token in tokens(json.dumps(arguments)):
         yield ToolCallArgs(call, token)
-        await asyncio.sleep(PACE)
+        await asyncio.sleep(TOKEN_DELAY)
     yield ToolCallEnd(call)
-    time = tools.find("clock")(**arguments)
+    time = tools.get_tool("clock")(**arguments)
     yield ToolCallResult(call, time)
 
     first_line = " ".join(question.split())[:200]
-    escaped = re.sub(r"([!-/:-@[-`{-~])", r"\\\1", first_line)  # all that may mean something in Markdown
+    escaped = re.sub(r"([!-/:-@[-`{-~])", r"\\\1", first_line)  # everything that Markdown may interpret
     quote = f"{script['quote']}\n\n> {escaped}"
     for token in tokens(script["text"].format(quote=quote, time=time)):
-        spoken += 1
+        output_tokens += 1
         yield Text(token)
-        await asyncio.sleep(PACE)
-    heard = sum((len(part.get("text", "")) + 3) // 4 for _, parts in request.turns for part in parts)
-    yield Usage(heard, spoken, heard + spoken)
+        await asyncio.sleep(TOKEN_DELAY)
+    input_tokens = sum((len(part.get("text", "")) + 3) // 4 for _, parts in request.turns for part in parts)
+    yield Usage(input_tokens, output_tokens, input_tokens + output_tokens)
     yield Finish("stop")
 
 
-def tokens(text):
-    """The text in pieces of about the size that models speak in; joined they are the text."""
+def tokens(text: str) -> Iterator[str]:
+    """Yields the text in pieces of about a model's token; joined they are the text."""
     return (match[0] for match in re.finditer(r"\s*[^\s]{1,6}|\s+$", text))

@@ -1,26 +1,34 @@
-"""What servers of models report, as ProviderErrors with sentences for the person; all providers share it."""
+"""What model servers report, as ProviderErrors with sentences for the user; shared by all providers."""
 
 import logging
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from ..events import clean
-from . import ProviderError
+from ..events import clean_text
+from ..redaction import redact
+from .base import ProviderError
 
-log = logging.getLogger(__name__)
+MAX_MESSAGE_LENGTH = 300  # characters of a server's own message
+MAX_READ_LENGTH = 10_000  # characters of it in which keys are looked for
+MAX_WORDS = 10  # that name the error
+MAX_WORD_LENGTH = 100  # characters
+
+logger = logging.getLogger(__name__)
 
 SENTENCES = {
-    401: (_("The provider refused the API key."), "authentication"),
+    401: (_("The provider rejected the API key."), "authentication"),
     402: (_("The provider's account has no quota left."), "quota"),
     403: (_("The provider does not allow this model for this key."), "permission"),
-    404: (_("The provider does not know this model, or its address is wrong."), "unknown_model"),
+    404: (_("The provider has no such model, or the configured base URL is wrong."), "unknown_model"),
     413: (_("The conversation is too long for this model."), "context_length"),
-    429: (_("The model is asked too often right now. Try again in a minute."), "rate_limited"),
+    429: (_("Too many requests to the model. Try again in a minute."), "rate_limited"),
     500: (_("The model is overloaded or failing. Try again in a minute."), "overloaded"),
 }
-STATUSES = {  # what a server may say in place of an HTTP status, or to say it better
+STATUSES = {  # words that servers send in place of an HTTP status, or that are more precise than theirs
     "API_KEY_INVALID": 401,
     "DEADLINE_EXCEEDED": 504,
     "INTERNAL": 500,
@@ -46,11 +54,11 @@ STATUSES = {  # what a server may say in place of an HTTP status, or to say it b
 }
 
 
-def reported(error, status=None, headers=None):
-    """The ProviderError of what a server reports: a refusal's body, or an error object in mid-stream.
+def reported(error: Any, status: int | None = None, headers: Mapping[str, str] | None = None) -> ProviderError:
+    """Returns the ProviderError for what a server reports: the body of a refusal, or an error object in mid-stream.
 
-    Seen are {"message", "code", "type"} with words or numbers, Google's "status" and "details" with it, the same
-    inside of a list or an "error", and plain text.
+    Known forms are {"message", "code", "type"} with words or numbers, Google's with "status" and "details", either of
+    them inside a list or an "error", and plain text.
     """
     if type(error) is list and error:
         error = error[0]
@@ -58,69 +66,90 @@ def reported(error, status=None, headers=None):
         error = error.get("error") or error
     if type(error) is not dict:
         error = {"message": error}
-    message = clean(str(error.get("message") or error.get("detail") or gettext("no reason given")))[:300]
-    details = [detail for detail in _list(error.get("details")) if type(detail) is dict]
-    words = [str(word) for detail in details if (word := detail.get("reason"))]
-    words += [str(error.get("code")), str(error.get("type")), str(error.get("status"))]
-    said = ", ".join(word for word in words if word != "None")
-    log.warning("The model's server reported an error (%s; %s): %s", status, said, message)
-    status = next((STATUSES[word] for word in words if word in STATUSES), status)
-    if status is None:
-        status = next((int(word) for word in words if re.fullmatch("[45][0-9]{2}", word)), 400)
+    message = str(error.get("message") or error.get("detail") or gettext("no reason given"))[:MAX_READ_LENGTH]
+    message = redact(clean_text(message))[:MAX_MESSAGE_LENGTH]
+    details = error.get("details")
+    details = [detail for detail in details if type(detail) is dict] if type(details) is list else []
+    words = [str(detail["reason"]) for detail in details[:MAX_WORDS] if detail.get("reason")]
+    words += [str(error[key]) for key in ("code", "type", "status") if error.get(key) is not None]
+    words = [redact(word[:MAX_READ_LENGTH])[:MAX_WORD_LENGTH] for word in words]
+    logger.warning("The model's server reported an error (%s; %s): %s", status, ", ".join(words), message)
+    status = _status(words, status)
     retryable = status in (408, 409, 429) or status >= 500
+    retry_after = _retry_after(details, headers or {})
     if status in SENTENCES or retryable:
         sentence, code = SENTENCES.get(status, SENTENCES[500])
-    else:
-        sentence, code = gettext("The provider reported an error: %(message)s") % {"message": message}, "refused"
-    delays = (detail.get("retryDelay") for detail in details)
-    retry_after = next((wait for told in delays if (wait := seconds(told)) is not None), None)
-    if retry_after is None:
-        retry_after = seconds((headers or {}).get("retry-after"))
-    return ProviderError(sentence, code, retryable=retryable, retry_after=retry_after)
+        return ProviderError(sentence, code, retryable=retryable, retry_after=retry_after)
+    refusal = gettext("The provider reported an error: %(message)s") % {"message": message}
+    return ProviderError(refusal, "refused", retry_after=retry_after)
 
 
-def seconds(told):
-    """What a Retry-After says, or a delay such as `7.5s`, or None; it may also be a date, which nobody sends."""
+def _status(words: list[str], status: int | None) -> int:
+    """Returns the HTTP status that fits best: a known word's, the response's own, or a number among the words."""
+    for word in words:
+        if word in STATUSES:
+            return STATUSES[word]
+    if status is not None:
+        return status
+    return next((int(word) for word in words if re.fullmatch("[45][0-9]{2}", word)), 400)
+
+
+def _retry_after(details: list[dict[str, Any]], headers: Mapping[str, str]) -> float | None:
+    """Returns the seconds that the server asks to wait, or None."""
+    for value in [*(detail.get("retryDelay") for detail in details), headers.get("retry-after")]:
+        delay = seconds(value)
+        if delay is not None:
+            return delay
+    return None
+
+
+def seconds(value: object) -> float | None:
+    """Returns the seconds of a Retry-After or of a delay such as `7.5s`, or None. No server sends dates."""
     try:
-        number = float(str(told).removesuffix("s"))
+        number = float(str(value).removesuffix("s"))
     except ValueError:
         return None
     return number if number >= 0 else None
 
 
-def too_long():
+def too_long() -> ProviderError:
     return ProviderError(*SENTENCES[413])
 
 
-def unreachable(error):
-    log.warning("The model's server cannot be reached: %s", plain(error))
+def unreachable(error: BaseException) -> ProviderError:
+    logger.warning("The model's server cannot be reached: %s", describe(error))
     return ProviderError(gettext("The model's server cannot be reached."), "unreachable", retryable=True)
 
 
-def not_set_up(error):
-    log.warning("The provider is not set up: %s", plain(error))
-    return ProviderError(gettext("The model's address or API key is not set up rightly."), "not_configured")
+def not_configured(error: BaseException) -> ProviderError:
+    logger.warning("The provider is not configured: %s", describe(error))
+    return ProviderError(gettext("The model's address or API key is not configured correctly."), "not_configured")
 
 
-def malformed():
-    return ProviderError(gettext("The model's server sent something that cannot be read."), "malformed")
+def malformed() -> ProviderError:
+    return ProviderError(gettext("The model's server sent a response that cannot be read."), "malformed")
 
 
-def broken_off(error=None):
+def endless() -> ProviderError:
+    return ProviderError(gettext("The model's server sent a response that is too long."), "malformed")
+
+
+def redirected() -> ProviderError:
+    """Returns the error of a redirect to another host, which would get the conversation, and from some SDKs the key."""
+    return ProviderError(gettext("The model's server redirects to another host. Correct its address."), "redirected")
+
+
+def broken_off(error: BaseException | None = None) -> ProviderError:
     if error is not None:
-        log.warning("The model's stream broke off: %s", plain(error))
+        logger.warning("The model's stream broke off: %s", describe(error))
     return ProviderError(
-        gettext("The connection to the model broke off before the answer was complete."),
+        gettext("The connection to the model was lost before the answer was complete."),
         "broken_off",
         retryable=True,
         broken_off=True,
     )
 
 
-def plain(error):
-    """For the log; some errors' repr shows the request's headers and the key in them."""
-    return f"{type(error).__name__}: {error}"
-
-
-def _list(value):
-    return value if type(value) is list else []
+def describe(error: BaseException) -> str:
+    """Returns the error for the log. Not its repr: some show the request's headers and the key in them."""
+    return redact(f"{type(error).__name__}: {error}"[:MAX_READ_LENGTH])[:MAX_MESSAGE_LENGTH]

@@ -1,0 +1,48 @@
+"""`anthropic: azure_openai: google_genai: google_vertexai: ollama:MODEL` and `langchain:PROVIDER:MODEL` — LangChain's
+chat models, which convert the vendors' formats.
+
+Of an assistant's params, `base_url`, `api_key_env` and `api_key` choose the server; the rest are arguments of the
+vendor's chat model. LangChain and the vendors' packages are imported at their first use, and in a thread: that takes a
+second or two, which the streams of others cannot wait for.
+
+Agents use `chat_model`, `messages`, `Pieces` and `translated_errors`. These take and give LangChain's types, which stay
+in this package and in `agent`.
+"""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+
+from ...events import Piece
+from ..base import Request
+from . import internals
+from .errors import translated_errors
+from .messages import messages
+from .models import build, chat_model
+from .pieces import Pieces
+from .transport import TrackedTransport, close
+
+__all__ = ["IS_LANGUAGE_MODEL", "Pieces", "chat_model", "check", "close", "messages", "reply", "translated_errors"]
+
+IS_LANGUAGE_MODEL = True
+
+
+async def reply(request: Request) -> AsyncGenerator[Piece, None]:
+    pieces = Pieces()
+    async with chat_model(request) as model:
+        with translated_errors():
+            async with aclosing(internals.stream(model, messages(request))) as chunks:
+                async for chunk in chunks:
+                    for piece in pieces.feed(chunk.message, chunk.generation_info):
+                        yield piece
+    for piece in pieces.close():
+        yield piece
+
+
+def check(model_id: str, params: dict[str, Any]) -> None:
+    """Raises ProviderError with what to correct if no request could be sent."""
+    provider, _, model = model_id.partition(":")
+    request = Request(model, [("user", [{"type": "text", "text": "Hi"}])], provider, params=params)
+    chat = build(request, TrackedTransport())
+    with translated_errors():
+        internals.check_arguments(chat, messages(request))

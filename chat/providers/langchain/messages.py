@@ -1,0 +1,90 @@
+"""Our turns and parts -> LangChain's messages."""
+
+import json
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Any
+
+from ..base import Part, Request
+
+NOT_EXECUTED = "This tool call was not executed."
+
+
+def messages(request: Request) -> list[Any]:
+    """Returns the system prompt and the turns as LangChain's messages.
+
+    Each tool call is followed by its ToolMessage. Its result is that of the part, of a later `tool_result` part, or of
+    the request's decisions if they are dicts; without any it is an error.
+    """
+    types = import_module("langchain_core.messages")
+    results = {id: answer for id, answer in request.decisions.items() if isinstance(answer, dict)}
+    results |= {part["id"]: part for _, parts in request.turns for part in parts if part["type"] == "tool_result"}
+    converted = [types.SystemMessage(request.system_prompt)] if request.system_prompt else []
+    for role, parts in request.turns:
+        if role == "user":
+            if content := _user_content(parts):
+                converted.append(types.HumanMessage(content))
+        else:
+            converted += _assistant_messages(types, parts, results)
+    return converted
+
+
+def _user_content(parts: list[Part]) -> Any:
+    """Returns a user's message as text; with images as a list of LangChain's standard content blocks."""
+    blocks: list[dict[str, Any]] = []
+    for part in parts:
+        if part["type"] == "text" and part["text"]:
+            blocks.append({"type": "text", "text": part["text"]})
+        elif part["type"] == "image":
+            source = {"url": part["url"]} if part.get("url") else {"base64": part.get("data")}
+            media_type = {"mime_type": part["media_type"]} if part.get("media_type") else {}
+            blocks.append({"type": "image", **source, **media_type})
+    if all(block["type"] == "text" for block in blocks):
+        return "".join(block["text"] for block in blocks)
+    return blocks
+
+
+def _assistant_messages(types: Any, parts: list[Part], results: dict[str, Any]) -> Iterator[Any]:
+    """Yields a message for each text with the calls that follow it, and one for each call's result."""
+    text = ""
+    calls: list[Part] = []
+    for part in parts:
+        if part["type"] == "text":
+            if calls:
+                yield from _calls_and_results(types, text, calls, results)
+                text = ""
+                calls = []
+            text += part["text"]
+        elif part["type"] == "tool_call":
+            calls.append(part)
+    if calls:
+        yield from _calls_and_results(types, text, calls, results)
+    elif text:
+        yield types.AIMessage(text)
+
+
+def _calls_and_results(types: Any, text: str, calls: list[Part], results: dict[str, Any]) -> Iterator[Any]:
+    yield types.AIMessage(text, tool_calls=[_tool_call(call) for call in calls])
+    for call in calls:
+        yield _tool_message(types, call, results.get(call["id"], {}))
+
+
+def _tool_call(part: Part) -> dict[str, Any]:
+    """Returns the call; one whose arguments are not a JSON object was never executed, but vendors require an object."""
+    try:
+        arguments = json.loads(part["arguments"])
+    except (ValueError, RecursionError):
+        arguments = {}
+    return {"id": part["id"], "name": part["name"], "args": arguments if isinstance(arguments, dict) else {}}
+
+
+def _tool_message(types: Any, call: Part, later: dict[str, Any]) -> Any:
+    error = call.get("error") or later.get("error")
+    result = call.get("result")
+    if result is None:
+        result = later.get("result")
+    if result is None and not error:
+        error = NOT_EXECUTED
+    return types.ToolMessage(
+        error or result, tool_call_id=call["id"], name=call["name"], status="error" if error else "success"
+    )

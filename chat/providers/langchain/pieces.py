@@ -1,0 +1,133 @@
+"""LangChain's message chunks -> our pieces."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from ...events import Finish, Piece, Reasoning, Text, Usage
+from .. import errors
+from ..openai.chunks import ToolCallDeltas
+
+REASON_KEYS = ("finish_reason", "stop_reason", "stopReason", "done_reason", "status")  # one for each vendor
+REASONS = {  # a vendor's finish reason, in lower case -> OpenAI's
+    "completed": "stop",
+    "end_turn": "stop",
+    "pause_turn": "stop",
+    "stop_sequence": "stop",
+    "function_call": "tool_calls",
+    "tool_use": "tool_calls",
+    "incomplete": "length",
+    "max_output_tokens": "length",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "model_length": "length",
+    "blocklist": "content_filter",
+    "guardrail_intervened": "content_filter",
+    "image_safety": "content_filter",
+    "prohibited_content": "content_filter",
+    "recitation": "content_filter",
+    "refusal": "content_filter",
+    "safety": "content_filter",
+    "sensitive": "content_filter",
+    "spii": "content_filter",
+}
+
+
+class Pieces:
+    """The AIMessageChunks of one model call -> pieces, whatever form the vendor's content has.
+
+    pieces = Pieces()
+    for each chunk: pieces.feed(chunk)    # its pieces, in order
+    pieces.close()                        # at the end: the rest; raises ProviderError if the model had not finished
+    """
+
+    def __init__(self) -> None:
+        self.finished = False
+        self.tool_calls = ToolCallDeltas()
+        self.usages: list[Any] = []  # LangChain's usage of a call is the sum over its chunks
+
+    def feed(self, message: Any, info: dict[str, Any] | None = None) -> list[Piece]:
+        """Returns the chunk's pieces; `info` is the generation's, if the chunk came with one."""
+        pieces: list[Piece] = []
+        if content := message.content:
+            if type(content) is str:
+                pieces.append(Text(content))
+            else:
+                pieces += _content_blocks(content)
+        if extra := message.additional_kwargs:
+            if thought := _text(extra.get("reasoning_content")):
+                pieces.insert(0, Reasoning(thought))
+        for call in message.tool_call_chunks:
+            pieces += self.tool_calls.feed(call.get("index"), call.get("id"), call.get("name"), call.get("args"))
+        if message.usage_metadata:
+            self.usages.append(message.usage_metadata)
+        if info or message.response_metadata:
+            pieces += self._finish({**(info or {}), **message.response_metadata})
+        return pieces
+
+    def close(self) -> Iterator[Piece]:
+        usage = self._usage()
+        if usage.total_tokens:
+            yield usage
+        if not self.finished:
+            raise errors.broken_off()
+
+    def _finish(self, metadata: dict[str, Any]) -> Iterator[Piece]:
+        reason = _finish_reason(metadata)
+        if not reason or self.finished:
+            return
+        if reason == "stop" and self.tool_calls.count:
+            reason = "tool_calls"
+        self.finished = True
+        yield from self.tool_calls.close()
+        yield Finish(reason)
+
+    def _usage(self) -> Usage:
+        return Usage(
+            _total(usage.get("input_tokens") for usage in self.usages),
+            _total(usage.get("output_tokens") for usage in self.usages),
+            _total(usage.get("total_tokens") for usage in self.usages),
+            _total((usage.get("output_token_details") or {}).get("reasoning") for usage in self.usages),
+            _total((usage.get("input_token_details") or {}).get("cache_read") for usage in self.usages),
+        )
+
+
+def _content_blocks(content: list[Any]) -> Iterator[Piece]:
+    for block in content:
+        if type(block) is str:
+            yield Text(block)
+            continue
+        match block.get("type"):
+            case "text" | "output_text":
+                if text := _text(block.get("text")):
+                    yield Text(text)
+            case "refusal":
+                yield Text(_text(block.get("refusal")))
+            case "thinking" | "reasoning" | "reasoning_content":
+                values = [block.get(name) for name in ("thinking", "reasoning", "reasoning_content", "summary")]
+                if thought := _text(values):
+                    yield Reasoning(thought)
+
+
+def _finish_reason(metadata: dict[str, Any]) -> str | None:
+    """Returns the vendor's finish reason in OpenAI's words, or None if there is none yet."""
+    values = (metadata.get(key) for key in REASON_KEYS)
+    reason = next((value for value in values if value and type(value) is str), None)
+    if reason is None and (metadata.get("prompt_feedback") or {}).get("block_reason"):
+        return "content_filter"
+    if reason == "incomplete":
+        reason = (metadata.get("incomplete_details") or {}).get("reason") or reason
+    return reason and REASONS.get(reason.lower(), reason.lower())
+
+
+def _total(counts: Iterable[Any]) -> int | None:
+    known = [count for count in counts if type(count) is int]
+    return max(0, sum(known)) if known else None
+
+
+def _text(value: Any) -> str:
+    """Returns the text of what may be a string, a block with text, or a list of both."""
+    if type(value) is list:
+        return "".join(map(_text, value))
+    if type(value) is dict:
+        return next((_text(value[name]) for name in ("text", "thinking", "reasoning") if value.get(name)), "")
+    return value if type(value) is str else ""

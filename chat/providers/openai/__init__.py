@@ -1,0 +1,60 @@
+"""`openai:MODEL` — OpenAI and every server that speaks its chat completions.
+
+The official SDK brings authentication, addresses and typed errors. Its parsed chunks cost more per token than all the
+rest of the site, so the stream is read raw: bytes from the aiohttp transport, one small SSE decoder, orjson.
+
+Of an assistant's params, `base_url`, `api_key_env` and `api_key` choose the server; the rest goes into the request.
+Format: https://platform.openai.com/docs/api-reference/chat-streaming
+"""
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from importlib import import_module
+from typing import Any
+
+from ...events import Piece
+from ..base import Request
+from . import client
+from .chunks import Chunks
+from .client import close
+from .stream import read_stream
+
+__all__ = ["IS_LANGUAGE_MODEL", "chat_model", "check", "check_chat_model", "close", "reply"]
+
+IS_LANGUAGE_MODEL = True
+
+
+def reply(request: Request) -> AsyncGenerator[Piece, None]:
+    return read_stream(_response(request), Chunks())
+
+
+def check(model_id: str, params: dict[str, Any]) -> None:
+    """Raises ProviderError with what to correct if no request could be sent."""
+    client.resolve(dict(params))
+
+
+@asynccontextmanager
+async def _response(request: Request) -> AsyncIterator[Any]:
+    params = dict(request.params)
+    with client.translated_errors():
+        opening = client.for_params(params).chat.completions.with_streaming_response.create(
+            model=request.model,
+            messages=[],
+            stream=True,
+            stream_options={"include_usage": True},
+            # Passed as `messages`, each message would be compared with every type of message the SDK knows.
+            extra_body={"messages": request.messages} | params,
+        )
+        async with opening as response:
+            yield response
+
+
+# Agents use LangChain's chat model of OpenAI, over the connections and the stream of this package.
+
+
+def chat_model(request: Request) -> AbstractAsyncContextManager[Any]:
+    return import_module("chat.providers.langchain").chat_model(request)
+
+
+def check_chat_model(model_id: str, params: dict[str, Any]) -> None:
+    import_module("chat.providers.langchain").check(model_id, params)

@@ -1,0 +1,62 @@
+"""The table of providers, and the choice of one by an assistant's model id."""
+
+import sys
+from importlib import import_module
+from types import ModuleType
+
+from django.utils.translation import gettext
+
+from .base import ProviderError, Reply
+
+LANGCHAIN = "chat.providers.langchain"
+REGISTRY = {  # the part of an assistant's model id before the colon -> the module that has `reply`
+    "anthropic": LANGCHAIN,
+    "azure_openai": LANGCHAIN,
+    "demo": "chat.providers.demo",
+    "google_genai": LANGCHAIN,
+    "google_vertexai": LANGCHAIN,
+    "langchain": LANGCHAIN,
+    "ollama": LANGCHAIN,
+    "openai": "chat.providers.openai",
+    "python": "chat.providers.python",
+}
+AGENT = "chat.providers.agent"  # answers with tools, over the `chat_model` of the provider's module
+
+
+def resolve(model_id: str, tools: object = ()) -> tuple[Reply, str]:
+    """Returns the generator function and the model's name of `provider:model`.
+
+    With tools, a provider that has a `chat_model` answers through the agent; other providers use tools as they please.
+    Raises ProviderError with what to correct.
+    """
+    return responsible_module(model_id, tools).reply, model_id.partition(":")[2]
+
+
+def responsible_module(model_id: str, tools: object = ()) -> ModuleType:
+    """Returns the module whose `reply` answers: the provider's, or the agent's."""
+    module = provider_module(model_id)
+    return import_module(AGENT) if tools and hasattr(module, "chat_model") else module
+
+
+def provider_module(model_id: str) -> ModuleType:
+    """Returns the module of this model id's provider, of which `IS_LANGUAGE_MODEL` and `chat_model` are optional."""
+    name, colon, _ = model_id.partition(":")
+    if not colon or name not in REGISTRY:
+        known = ", ".join(f"{name}:" for name in sorted(REGISTRY))
+        sentence = gettext("“%(model)s” does not name a provider. A model id starts with one of %(known)s.")
+        raise ProviderError(sentence % {"model": model_id, "known": known}, "unknown_provider")
+    return import_module(REGISTRY[name])
+
+
+def is_language_model(model_id: str) -> bool:
+    """Tells whether the provider's model follows instructions, such as to write a title."""
+    name = model_id.partition(":")[0]
+    return name in REGISTRY and getattr(import_module(REGISTRY[name]), "IS_LANGUAGE_MODEL", False)
+
+
+async def close() -> None:
+    """Closes the connections that the used providers keep open for the running event loop."""
+    for path in dict.fromkeys(REGISTRY.values()):
+        module = sys.modules.get(path)
+        if module is not None and hasattr(module, "close"):
+            await module.close()

@@ -1,0 +1,63 @@
+import json
+import subprocess
+
+import pytest
+
+from chat import engine, providers
+from chat.models import Assistant
+from tests import toolbox
+from tests.providers import aimock as aimock_server
+from tests.providers.provider_runs import nothing_under_way
+from tests.upstream import Answer
+
+
+@pytest.fixture
+async def agent_run(upstream, ask, monkeypatch):
+    """`await agent_run(*turns, tools=[…])`: a started run of an agent whose model says these turns in their order."""
+    toolbox.offer(monkeypatch)
+
+    async def start(*turns, text="Hi", params=None, **fields):
+        for turn in turns:
+            upstream.answers(turn if isinstance(turn, Answer) else Answer(list(turn)))
+        fields = {"model": "openai:scripted", "tools": ["echo"]} | fields
+        params = {"base_url": upstream.base_url} | (params or {})
+        slug = fields.pop("slug", "agent")
+        assistant = await Assistant.objects.acreate(slug=slug, name="Agent", params=params, **fields)
+        return await ask(assistant, text)
+
+    yield start
+    await nothing_under_way(upstream)
+
+
+@pytest.fixture(scope="session")
+def aimock_port(tmp_path_factory):
+    """The port of the process that serves all tests."""
+    fixtures = tmp_path_factory.mktemp("aimock") / "fixtures.json"
+    answers = [
+        {"match": {"userMessage": part}, "chunkSize": 8} | fixture for part, fixture in aimock_server.ANSWERS.items()
+    ]
+    fixtures.write_text(json.dumps({"fixtures": answers}))
+    command = ["node", str(aimock_server.CLI), "--port", "0", "--fixtures", str(fixtures)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        for line in process.stdout:
+            if " listening on " in line:
+                yield int(line.rpartition(":")[2])
+                break
+        else:
+            pytest.fail("aimock did not start")
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@pytest.fixture
+async def aimock(aimock_port, monkeypatch):
+    """A Relay to the process. When the test is over, no connection to it may be left open."""
+    monkeypatch.setenv("NO_PROXY", "*")
+    relay = aimock_server.Relay(aimock_port)
+    await relay.start()
+    yield relay
+    await engine.shut_down()
+    await providers.close()
+    await relay.stop()
