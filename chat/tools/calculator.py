@@ -3,26 +3,32 @@ import math
 import operator
 import re
 import statistics
+from collections.abc import Callable
+from typing import Any
 
 from django.utils.translation import gettext, gettext_lazy
 from simpleeval import FunctionNotDefined, InvalidExpression, NameNotDefined, SimpleEval
 
 from . import ToolError
 
-MAX_LENGTH = 1000  # characters of an expression, and with it the number of its operations
-MAX_BITS = 10_000  # of any whole number on the way: three thousand digits, on which everything takes microseconds
-MAX_DEPTH = 200  # what 1 + 1 + … is deep, too
-MAX_SHOWN = 100  # characters of the expression that a sentence quotes
+MAX_LENGTH = 1000  # characters of an expression, which also limits the number of its operations
+MAX_BITS = 10_000  # of any integer in between: three thousand digits, on which every operation takes microseconds
+MAX_DEPTH = 200  # of nested operations; 1 + 1 + … nests, too
+MAX_QUOTED_LENGTH = 100  # characters of the expression that an error quotes
+MAX_ROUND_DIGITS = 400  # beyond the digits of a float, and round() would compute 10 to the power of it
 
-TOO_DEEP = gettext_lazy("The expression is nested too deeply. Work out its parts one by one, or use sum([…]).")
+TOO_DEEP = gettext_lazy("The expression is nested too deeply. Calculate its parts one at a time, or use sum([…]).")
 
-AS_TYPED = str.maketrans({"×": "*", "·": "*", "÷": "/", "−": "-", "–": "-", "π": "(pi)", "√": "sqrt", "^": "**"})
-FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}  # １＋２, as a Japanese keyboard writes it
-RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
+SYMBOLS = str.maketrans({"×": "*", "·": "*", "÷": "/", "−": "-", "–": "-", "π": "(pi)", "√": "sqrt", "^": "**"})
+FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}  # １＋２, as a Japanese keyboard types it
+WORD = re.compile(r"[\w.]+")
+NUMBER = re.compile(r"\b\d")
+KEYWORD = re.compile("and|else|for|if|in|is|not|or")
+SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
 
 
 def calculator(expression: str) -> str:
-    """Work out an expression such as 3 * (2 + 5) ** 2, sqrt(71) or 12.5 / 100 * 80.
+    """Evaluates an expression such as 3 * (2 + 5) ** 2, sqrt(71) or 12.5 / 100 * 80.
 
     Operators: + - * / // % ** and comparisons; % is the remainder. Constants: pi, e, tau. Functions: sqrt, cbrt, exp,
     log(x, base), ln, log2, log10, sin, cos, tan, asin, acos, atan, atan2, sinh, cosh, tanh, degrees, radians, hypot,
@@ -30,35 +36,45 @@ def calculator(expression: str) -> str:
     Angles are in radians. Numbers have a decimal point and no thousands separators.
     """
     if len(expression) > MAX_LENGTH:
-        sentence = gettext("The expression is too long: at most %(most)s characters can be worked out.")
-        raise ToolError(sentence % {"most": f"{MAX_LENGTH:,}"})
+        sentence = gettext("The expression is too long. At most %(limit)s characters are allowed.")
+        raise ToolError(sentence % {"limit": f"{MAX_LENGTH:,}"})
     try:
-        return shown(evaluator.eval(expression, parsed(expression)))
+        return _to_text(evaluator.eval(expression, _parse(expression)))
     except NameNotDefined as error:
-        raise ToolError(gettext("“%(name)s” is not known here.") % {"name": cut(error.name)}) from None
+        raise ToolError(gettext("“%(name)s” is not defined.") % {"name": _shorten(error.name)}) from None
     except FunctionNotDefined as error:
-        raise ToolError(gettext("There is no function “%(name)s” here.") % {"name": cut(error.func_name)}) from None
+        raise ToolError(gettext("There is no function “%(name)s”.") % {"name": _shorten(error.func_name)}) from None
     except ZeroDivisionError:
-        raise ToolError(gettext("That divides by zero.")) from None
+        raise ToolError(gettext("Division by zero.")) from None
     except OverflowError:
-        raise ToolError(gettext("That number is too large.")) from None
+        raise ToolError(gettext("The number is too large.")) from None
     except (InvalidExpression, KeyError):  # KeyError: comparisons such as `in`
-        raise ToolError(gettext("Only numbers, operators and mathematical functions can be used.")) from None
+        raise ToolError(gettext("Only numbers, operators and mathematical functions are allowed.")) from None
 
 
-def parsed(expression):
-    """The syntax tree; `^` is a power as everywhere outside of programs, with a power's precedence."""
+def _is_warned_of(text: str) -> bool:
+    """Returns whether Python warns of the text while it parses: of an escape, or a keyword right behind a number."""
+    return "\\" in text or any(
+        KEYWORD.search(word, number.end()) for word in WORD.findall(text) if (number := NUMBER.search(word))
+    )
+
+
+def _parse(expression: str) -> ast.expr:
+    """Returns the syntax tree; `^` is a power, as everywhere outside of programs, with a power's precedence."""
     text = re.sub(r"√\s*([\d.]+)", r"√(\1)", expression.translate(FULL_WIDTH))
-    text = re.sub("[⁰¹²³⁴-⁹]+", lambda raised: f"**{raised[0].translate(RAISED)}", text)
-    text = " ".join(text.translate(AS_TYPED).split())
+    text = re.sub("[⁰¹²³⁴-⁹]+", lambda match: f"**{match[0].translate(SUPERSCRIPTS)}", text)
+    text = " ".join(text.translate(SYMBOLS).split())
+    sentence = gettext("“%(expression)s” is not a valid expression.")
+    invalid = ToolError(sentence % {"expression": _shorten(expression)})
+    if _is_warned_of(text):
+        raise invalid
     try:
         tree = ast.parse(text, mode="eval").body
     except (SyntaxError, ValueError):
-        sentence = gettext("“%(expression)s” is no expression that can be worked out.")
-        raise ToolError(sentence % {"expression": cut(expression)}) from None
+        raise invalid from None
     except (RecursionError, MemoryError):  # the parser's own stack
         raise ToolError(TOO_DEEP) from None
-    level = [tree]
+    level: list[ast.AST] = [tree]
     for _ in range(MAX_DEPTH):
         level = [child for node in level for child in ast.iter_child_nodes(node)]
     if level:
@@ -66,114 +82,116 @@ def parsed(expression):
     return tree
 
 
-def cut(text):
+def _shorten(text: str) -> str:
     text = " ".join(text.split())
-    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
+    return text if len(text) <= MAX_QUOTED_LENGTH else f"{text[:MAX_QUOTED_LENGTH]}…"
 
 
-def shown(value):
-    """The result as text: 3 for 3.0, and every digit that a number has."""
+def _to_text(value: object) -> str:
+    """Returns the result as text: 3 for 3.0, and all digits of a number."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, tuple | list):
-        raise ToolError(gettext("That is a list of numbers. Ask for one, and write 1234 for 1,234."))
-    value = number(value)
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
-        value = int(value)
-    return str(value)
+        raise ToolError(
+            gettext("The result is a list. Use an expression with a single number, and write 1234 instead of 1,234.")
+        )
+    result = checked(value)
+    if isinstance(result, float) and result.is_integer() and abs(result) < 2**53:
+        result = int(result)
+    return str(result)
 
 
-# Every number that comes up goes through here -------------------------------------------------------------------------
+# Every number passes through these functions --------------------------------------------------------------------------
 
 
-def number(value):
-    """The value, if it is a real number of bounded size."""
+def checked(value: object) -> int | float:
+    """Returns the value; raises ToolError if it is not a real number of limited size."""
     if not isinstance(value, int | float):
-        raise ToolError(gettext("Only real numbers can be worked with."))
+        raise ToolError(gettext("Only real numbers are supported."))
     if isinstance(value, float) and not math.isfinite(value):
-        raise ToolError(gettext("That number is too large.") if math.isinf(value) else gettext("That has no value."))
+        if math.isinf(value):
+            raise ToolError(gettext("The number is too large."))
+        raise ToolError(gettext("The result is not a number."))
     if isinstance(value, int) and value.bit_length() > MAX_BITS:
         raise ToolError(too_large())
     return value
 
 
-def too_large():
-    sentence = gettext("That number is too large: more than %(most)s digits.")
-    return sentence % {"most": f"{int(MAX_BITS * math.log10(2)):,}"}
+def too_large() -> str:
+    sentence = gettext("The number is too large: it has more than %(limit)s digits.")
+    return sentence % {"limit": f"{int(MAX_BITS * math.log10(2)):,}"}
 
 
-def bits(value):
-    """About how many bits a power of this whole number has for each of its exponent; 0 for -1, 0 and 1."""
+def bits_per_exponent(value: int) -> float:
+    """Returns about how many bits each step of the exponent adds to a power of this integer; 0 for -1, 0 and 1."""
     return math.log2(abs(value)) if abs(value) > 1 else 0
 
 
-def not_larger_than(size):
-    if size > MAX_BITS:
+def check_bits(bits: float) -> None:
+    if bits > MAX_BITS:
         raise ToolError(too_large())
 
 
-def power(base, exponent):
+def power(base: Any, exponent: Any) -> Any:
     if isinstance(base, int) and isinstance(exponent, int) and exponent > 0:
-        not_larger_than(bits(base) * exponent)
+        check_bits(bits_per_exponent(base) * exponent)
     return base**exponent
 
 
-def factorial(n):
-    not_larger_than(math.lgamma(n + 1) / math.log(2) if n > 0 else 0)
+def factorial(n: int) -> int:
+    check_bits(math.lgamma(n + 1) / math.log(2) if n > 0 else 0)
     return math.factorial(n)
 
 
-def comb(n, k):
-    not_larger_than(bits(n) * min(k, n - k))
+def comb(n: int, k: int) -> int:
+    check_bits(bits_per_exponent(n) * min(k, n - k))
     return math.comb(n, k)
 
 
-def perm(n, k):
-    not_larger_than(bits(n) * k)
+def perm(n: int, k: int) -> int:
+    check_bits(bits_per_exponent(n) * k)
     return math.perm(n, k)
 
 
-def lcm(*values):
-    multiple = 1
+def lcm(*values: int) -> Any:
+    multiple: Any = 1
     for value in values:
-        multiple = number(math.lcm(multiple, value))
+        multiple = checked(math.lcm(multiple, value))
     return multiple
 
 
-def rounded(value, digits=0):
-    if abs(digits) > 400:  # beyond what a number has, and 10 to the power of that would be worked out
-        raise ToolError(gettext("That many digits cannot be rounded to."))
+def round_to(value: Any, digits: int = 0) -> Any:
+    if abs(digits) > MAX_ROUND_DIGITS:
+        raise ToolError(gettext("Numbers cannot be rounded to that many digits."))
     return round(value, digits) if digits else round(value)
 
 
-def of_many(function):
-    """Takes numbers one by one or as one list: max(1, 2) or max([1, 2])."""
+def of_many(function: Callable[[list[Any]], Any]) -> Callable[..., Any]:
+    """Returns the function for numbers one by one or in one list: max(1, 2) or max([1, 2])."""
 
-    def call(*values):
+    def call(*values: Any) -> Any:
         return function([*values[0]] if len(values) == 1 and isinstance(values[0], list | tuple) else [*values])
 
     return call
 
 
-def careful(name, function, *, lists=False):
-    """The function, with real numbers of bounded size going in and coming out."""
+def with_checks(name: str, function: Callable[..., Any], *, lists: bool = False) -> Callable[..., Any]:
+    """Returns the function with checked arguments and a checked result."""
 
-    def call(*values):
+    def call(*values: Any) -> Any:
         for value in values:
-            if lists and isinstance(value, list | tuple):
-                [number(one) for one in value]
-            else:
-                number(value)
+            for item in value if lists and isinstance(value, list | tuple) else [value]:
+                checked(item)
         try:
             result = function(*values)
         except (TypeError, ValueError, statistics.StatisticsError):
-            raise ToolError(gettext("“%(name)s” has no result for this.") % {"name": name}) from None
-        return result if isinstance(result, bool) else number(result)
+            raise ToolError(gettext("“%(name)s” is not defined for these values.") % {"name": name}) from None
+        return result if isinstance(result, bool) else checked(result)
 
     return call
 
 
-FUNCTIONS = {
+FUNCTIONS: dict[str, Callable[..., Any]] = {
     name: getattr(math, name)
     for name in (
         "sqrt cbrt exp log log2 log10 sin cos tan asin acos atan atan2 sinh cosh tanh degrees radians hypot "
@@ -183,14 +201,20 @@ FUNCTIONS = {
     "ln": lambda x: math.log(x),
     "abs": abs,
     "sign": lambda x: (x > 0) - (x < 0),
-    "round": rounded,
+    "round": round_to,
     "factorial": factorial,
     "comb": comb,
     "perm": perm,
     "lcm": lcm,
 }
-OF_MANY = {"min": min, "max": max, "sum": sum, "mean": statistics.mean, "median": statistics.median}
-OPERATORS = {
+OF_MANY: dict[str, Callable[..., Any]] = {
+    "min": min,
+    "max": max,
+    "sum": sum,
+    "mean": statistics.mean,
+    "median": statistics.median,
+}
+OPERATORS: dict[type, tuple[str, Callable[..., Any]]] = {
     ast.Add: ("+", operator.add),
     ast.Sub: ("-", operator.sub),
     ast.Mult: ("*", operator.mul),
@@ -210,22 +234,26 @@ OPERATORS = {
 
 
 class Arithmetic(SimpleEval):
-    """The evaluator with nothing in it but what stands above; every other syntax is refused by name."""
+    """An evaluator with nothing but the above; all other syntax is refused by name."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__(
-            operators={node: careful(*named) for node, named in OPERATORS.items()},
-            functions={name: careful(name, function) for name, function in FUNCTIONS.items()}
-            | {name: careful(name, of_many(function), lists=True) for name, function in OF_MANY.items()},
+            operators={node: with_checks(*named) for node, named in OPERATORS.items()},
+            functions={name: with_checks(name, function) for name, function in FUNCTIONS.items()}
+            | {name: with_checks(name, of_many(function), lists=True) for name, function in OF_MANY.items()},
             names={"pi": math.pi, "e": math.e, "tau": math.tau},
         )
-        known = {node: self.nodes[node] for node in (ast.Name, ast.UnaryOp, ast.BinOp, ast.Compare, ast.Call)}
-        self.nodes = known | {ast.Constant: self._number, ast.List: self._list, ast.Tuple: self._list}
+        allowed = {node: self.nodes[node] for node in (ast.Name, ast.UnaryOp, ast.BinOp, ast.Compare, ast.Call)}
+        self.nodes: dict[type, Callable[..., Any]] = allowed | {
+            ast.Constant: self._number,
+            ast.List: self._list,
+            ast.Tuple: self._list,
+        }
 
-    def _number(self, node):
-        return number(node.value)
+    def _number(self, node: ast.Constant) -> int | float:
+        return checked(node.value)
 
-    def _list(self, node):
+    def _list(self, node: ast.List | ast.Tuple) -> list[Any]:
         return [self._eval(item) for item in node.elts]
 
 

@@ -1,67 +1,65 @@
+from datetime import datetime
+
 from django.contrib.auth import get_user_model
 from django.utils.translation import gettext
 
+from .. import search
+from ..events import clean_text
 from ..models import Conversation, Message
-from . import NOBODY, Context, ToolError
+from . import ANONYMOUS, Context, ToolError
 
-MOST_WORDS = 8
-LONGEST_WORD = 100  # characters
-LOOKED_AT = 100  # messages, the newest that hold the words
-OF_ONE = 2  # passages of the same conversation, so that others are seen too
-SHOWN = 8  # passages
-BEFORE, LONG = 100, 300  # characters of a passage: before the first word found, and altogether
+MAX_WORDS = 8
+MAX_WORD_LENGTH = 100  # characters
+MAX_CANDIDATES = 100  # messages that are read: the newest that contain the words
+MAX_PER_CONVERSATION = 2  # passages, so that other conversations are seen as well
+MAX_PASSAGES = 8
+PASSAGE_LENGTH = 300  # characters
+CONTEXT_LENGTH = 100  # characters of a passage before the first word
+SPEAKERS: dict[str, str] = {Message.USER: "the user said", Message.ASSISTANT: "the assistant said"}
 
 
-def search_conversations(words: str, context: Context = NOBODY) -> str:
-    """Search the person's other conversations for words that all occur in one message, in any order.
+def search_conversations(words: str, context: Context = ANONYMOUS) -> str:
+    """Searches the user's other conversations for words that all occur in one message, in any order.
 
-    Gives passages with title, link, date and who said it, the newest first. Use few words that the text itself must
-    contain, in the language of the conversation; a part of a word is enough.
+    Returns passages with title, link, date and speaker, newest first. Use few words that the text itself must contain,
+    in the language of the conversation; a part of a word is enough.
     """
-    if context.person is None:
-        raise ToolError(gettext("Nobody is logged in here, so there are no conversations to search."))
-    wanted = list(dict.fromkeys(words.replace("\0", "").encode("utf-8", "ignore").decode().split()))
-    if not wanted or len(wanted) > MOST_WORDS or any(len(word) > LONGEST_WORD for word in wanted):
-        raise ToolError(gettext("Search for one to %(most)s words.") % {"most": MOST_WORDS})
-    person = get_user_model()(pk=context.person)
-    said = Message.objects.visible_to(person).exclude(conversation=context.conversation)
-    titled = Conversation.objects.visible_to(person).exclude(pk=context.conversation)
-    for word in wanted:
-        said, titled = said.filter(text__icontains=word), titled.filter(title__icontains=word)
-    found = passages(said.select_related("conversation").order_by("-created_at", "-id")[:LOOKED_AT])
-    seen = {message.conversation_id for message in found}
-    lines = [
-        f"{heading(message.conversation, message.created_at, context)}, {SPEAKERS[message.role]}:\n"
-        f"{passage(message.text, wanted)}"
-        for message in found
-    ] + [
-        f"{heading(conversation, conversation.updated_at, context)}: the title alone has the words."
-        for conversation in titled.exclude(pk__in=seen)[: SHOWN - len(found)]
-    ]
-    return "\n\n".join(lines) or "Nothing was found. Other words may help, or fewer."
-
-
-SPEAKERS = {Message.USER: "the person said", Message.ASSISTANT: "the assistant said"}
-
-
-def passages(messages):
-    """The messages to show, a few of each conversation."""
-    chosen = {}
+    if context.user_id is None:
+        raise ToolError(gettext("No user is logged in, so there are no conversations to search."))
+    text = clean_text(words).replace("\ufffd", "")  # replaced surrogates, which match nothing
+    terms = list(dict.fromkeys(text.split()))
+    if not terms or len(terms) > MAX_WORDS or any(len(term) > MAX_WORD_LENGTH for term in terms):
+        raise ToolError(gettext("Search for one to %(limit)s words.") % {"limit": MAX_WORDS})
+    user = get_user_model()(pk=context.user_id)
+    words = " ".join(terms)
+    by_text = Message.objects.visible_to(user).filter(conversation__is_temporary=False)
+    by_text = by_text.exclude(conversation=context.conversation).containing(words)
+    by_title = Conversation.objects.visible_to(user).filter(is_temporary=False).exclude(pk=context.conversation)
+    by_title = by_title.filter(search.title_contains(words))
+    candidates = by_text.select_related("conversation").order_by("-created_at", "-id")[:MAX_CANDIDATES]
+    messages = _select(list(candidates))
+    lines = []
     for message in messages:
-        chosen.setdefault(message.conversation_id, []).append(message)
-    few = {message.pk for of_one in chosen.values() for message in of_one[:OF_ONE]}
-    return [message for message in messages if message.pk in few][:SHOWN]
+        heading = _heading(message.conversation, message.created_at, context)
+        passage = search.passage(message.text, words, PASSAGE_LENGTH, CONTEXT_LENGTH)
+        lines.append(f"{heading}, {SPEAKERS[message.role]}:\n{passage}")
+    by_title = by_title.exclude(pk__in={message.conversation_id for message in messages})
+    for conversation in by_title[: MAX_PASSAGES - len(messages)]:
+        lines.append(f"{_heading(conversation, conversation.updated_at, context)}: only the title contains the words.")
+    return "\n\n".join(lines) or "No results. Try other or fewer words."
 
 
-def heading(conversation, time, context):
+def _select(messages: list[Message]) -> list[Message]:
+    """Returns the first messages, but only a few of each conversation."""
+    counts: dict[object, int] = {}
+    selected: list[Message] = []
+    for message in messages:
+        count = counts.get(message.conversation_id, 0)
+        if count < MAX_PER_CONVERSATION and len(selected) < MAX_PASSAGES:
+            selected.append(message)
+        counts[message.conversation_id] = count + 1
+    return selected
+
+
+def _heading(conversation: Conversation, time: datetime, context: Context) -> str:
     return f"“{conversation}” (/c/{conversation.pk}/), {time.astimezone(context.zone):%Y-%m-%d %H:%M}"
-
-
-def passage(text, words):
-    """The text around the first of the words in it, on one line."""
-    text = " ".join(text.split())
-    lower = text.lower()
-    places = [place for word in words if (place := lower.find(word.lower())) >= 0]
-    start = max(0, min(places, default=0) - BEFORE)
-    cut = text[start : start + LONG]
-    return f"{'…' if start else ''}{cut}{'…' if start + LONG < len(text) else ''}"

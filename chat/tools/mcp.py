@@ -1,7 +1,7 @@
 """The tools of MCP servers, as staff configured them (models.ToolServer).
 
-A run has a session of its own with each of its servers: nothing of one person's calls is seen by another's, a server
-that breaks takes one run's tools with it, and a stdio server is a process that lives as long as the run.
+A run has a session of its own with each of its servers: no user's calls are visible to another's, a server that fails
+takes one run's tools with it, and a stdio server is a process that lives as long as the run.
 """
 
 import asyncio
@@ -10,210 +10,293 @@ import json
 import logging
 import os
 import re
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import Any
 
 import anyio
 import httpx
+from anyio.streams.text import TextReceiveStream
 from django.utils.translation import gettext
 from langchain_mcp_adapters.sessions import create_session
 from mcp import McpError
-from mcp.types import CONNECTION_CLOSED, PaginatedRequestParams
+from mcp.client import stdio
+from mcp.types import (
+    CONNECTION_CLOSED,
+    CallToolRequest,
+    CallToolRequestParams,
+    CallToolResult,
+    ClientRequest,
+    PaginatedRequestParams,
+    ToolAnnotations,
+)
 
 from ..models import ToolServer
-from . import REGISTRY, TOOL_LIMIT, Tool, ToolError, bounded, in_thread, no_object, pool, within_limits
+from ..response_limits import SEPARATORS, EventLimit, limit_body, limit_error
+from . import execution
+from .base import Tool, ToolError
+from .execution import run_in_pool, run_within_limits, truncate
+from .functions import not_an_object
+from .registry import REGISTRY
+from .schema_limits import is_small
 
-CONNECT_LIMIT = 10  # seconds to start, to say hello and to list the tools
-GOODBYE = 0.5  # seconds that a run waits for its servers to end; one that needs longer is ended behind its back
-MAX_SESSIONS = 200  # in this process; a stdio server is a process each
-MAX_TOOLS = 100  # of one server; vendors take about that many
-MAX_NAME = 64  # characters, as all vendors take them
-MAX_DESCRIPTION = 1000  # characters
-MAX_BODY = 16_000_000  # bytes of one HTTP answer
+CONNECT_TIMEOUT = 10  # seconds to start the server, to initialize the session and to list the tools
+CLOSE_TIMEOUT = 0.5  # seconds that a run waits for its servers to end; a slower one ends in the background
+MAX_SESSIONS = 200  # in this process; each stdio server is a process
+MAX_TOOLS = 100  # of one server; vendors accept about that many
+MAX_NAME_LENGTH = 64  # characters, which all vendors accept
+MAX_DESCRIPTION_LENGTH = 1000  # characters
+MAX_SCHEMA_LENGTH = 50_000  # characters of JSON; all schemas go to the model with each request
+MAX_REASON_LENGTH = 500  # characters of the sentence why a server cannot be used
+MAX_BODY_SIZE = 16_000_000  # bytes of one message: a line, an event or a document
+RECONNECT_DELAY = 0.1  # seconds, the first time; then longer and longer
 
 logger = logging.getLogger(__name__)
-live = set()  # the tasks of all sessions: to be counted, and not to be forgotten
+session_tasks: set[asyncio.Task[None]] = set()  # of all sessions: they are counted, and asyncio keeps no reference
 
 
 @asynccontextmanager
-async def connect(slugs):
-    """The tools of the enabled servers with these slugs, as a dict name -> Tool, while the context lasts.
+async def connect(slugs: list[str]) -> AsyncIterator[dict[str, Tool]]:
+    """The tools of the enabled servers with these slugs, as a dict name -> Tool.
 
     A server that cannot be reached is left out and logged.
     """
-    rows = await asyncio.wrap_future(pool.submit(partial(in_thread, partial(enabled, slugs))))
+    rows = await run_in_pool(partial(_enabled_servers, slugs))
     for slug in slugs:
         if slug not in rows:
-            logger.warning("The tools of “%s” are not offered: no server of that name is enabled", slug)
+            logger.warning("The tools of “%s” are not offered: no enabled server has that slug", slug)
     sessions = [Session(rows[slug]) for slug in slugs if slug in rows]
     try:
-        toolbox = {}
+        tools: dict[str, Tool] = {}
         opened = await asyncio.gather(*(session.open() for session in sessions), return_exceptions=True)
-        for session, problem in zip(sessions, opened, strict=True):
-            if problem:
-                logger.warning("The tools of “%s” are not offered: %s", session.slug, problem)
+        for session, error in zip(sessions, opened, strict=True):
+            if error:
+                logger.warning("The tools of “%s” are not offered: %s", session.slug, error)
             else:
-                toolbox |= session.tools(taken=toolbox)
-        yield toolbox
+                tools |= session.tools(taken=tools)
+        yield tools
     finally:
         await asyncio.gather(*(session.close() for session in sessions))
 
 
-async def offered(server):
-    """The Tools of this server; raises ToolError with what is wrong."""
+async def server_tools(server: ToolServer) -> list[Tool]:
+    """Returns the Tools of this server; raises ToolError with the reason if it cannot be used."""
     session = Session(server)
     try:
         await session.open()
         return list(session.tools().values())
     except ToolError as error:
         sentence = gettext("“%(server)s” cannot be used: %(reason)s") % {"server": server.slug, "reason": error}
-        raise ToolError(bounded(sentence, 500)) from None
+        raise ToolError(truncate(sentence, MAX_REASON_LENGTH)) from None
     finally:
         await session.close()
 
 
-def enabled(slugs):
+def _enabled_servers(slugs: list[str]) -> dict[str, ToolServer]:
     return {server.slug: server for server in ToolServer.objects.filter(slug__in=slugs, is_enabled=True)}
 
 
 class Session:
-    """A connection with one server, in a task of its own.
+    """A connection to one server, in a task of its own.
 
-    The packages below cancel the task that opened a connection when it breaks; here that is nobody's run. And they
-    want it closed by the task that opened it, whoever asks for that.
+    The packages below cancel the task that opened a connection when it breaks, and require that the same task closes
+    it. With a task of its own, neither affects the run.
     """
 
-    def __init__(self, server):
-        self.server, self.slug = server, server.slug
-        self.task, self.closing = None, asyncio.Event()
+    def __init__(self, server: ToolServer) -> None:
+        self.server = server
+        self.slug = server.slug
+        self.task: asyncio.Task[None] | None = None
+        self.closing = asyncio.Event()
         self.ready = asyncio.get_running_loop().create_future()  # (the client session, the tools as it lists them)
 
-    async def open(self):
-        """Connect; raises ToolError with the end of a sentence that says why that failed."""
-        if len(live) >= MAX_SESSIONS:
-            raise ToolError(gettext("too many connections with tool servers are open."))
-        self.task = asyncio.create_task(self._live())
-        live.add(self.task)
-        self.task.add_done_callback(self._over)
-        await asyncio.wait([self.task, self.ready], timeout=CONNECT_LIMIT, return_when=asyncio.FIRST_COMPLETED)
+    async def open(self) -> None:
+        """Connects; raises ToolError with the reason, as the end of a sentence, if that fails."""
+        if len(session_tasks) >= MAX_SESSIONS:
+            raise ToolError(gettext("too many connections to tool servers are open."))
+        self.task = asyncio.create_task(self._run())
+        session_tasks.add(self.task)
+        self.task.add_done_callback(self._on_end)
+        await asyncio.wait([self.task, self.ready], timeout=CONNECT_TIMEOUT, return_when=asyncio.FIRST_COMPLETED)
         if self.task.done():
-            raise ToolError(reason(None if self.task.cancelled() else self.task.exception()))
+            raise ToolError(failure_reason(None if self.task.cancelled() else self.task.exception()))
         if not self.ready.done():
-            raise ToolError(gettext("it did not answer within %(seconds)s seconds.") % {"seconds": CONNECT_LIMIT})
+            raise ToolError(gettext("it did not answer within %(seconds)s seconds.") % {"seconds": CONNECT_TIMEOUT})
 
-    async def close(self):
+    async def close(self) -> None:
         if self.task:
             if self.ready.done():
                 self.closing.set()
             else:
                 self.task.cancel()
-            await asyncio.wait([self.task], timeout=GOODBYE)
+            await asyncio.wait([self.task], timeout=CLOSE_TIMEOUT)
 
-    def tools(self, taken=()):
-        """The server's tools by the names under which they are offered, none of which is among `taken`."""
-        client, listed = self.ready.result()
-        toolbox = {}
-        for one in listed:
-            name = name_of(self.slug, one.name, {*REGISTRY, *taken, *toolbox})
-            toolbox[name] = Tool(
+    def tools(self, taken: Collection[str] = ()) -> dict[str, Tool]:
+        """Returns the server's tools by the names under which they are offered, without those in `taken`."""
+        client, server_tools = self.ready.result()
+        tools: dict[str, Tool] = {}
+        for tool in server_tools:
+            if not is_small(tool.inputSchema) or len(json.dumps(tool.inputSchema)) > MAX_SCHEMA_LENGTH:
+                logger.warning("A tool of “%s” is not offered: its schema is too long", self.slug)
+                continue
+            name = tool_name(self.slug, tool.name, {*REGISTRY, *taken, *tools})
+            tools[name] = Tool(
                 name=name,
-                description=bounded(one.description or one.title or "", MAX_DESCRIPTION),
-                schema={"type": "object", "properties": {}} | one.inputSchema,
-                use=partial(self._use, client, name, one.name),
-                asks_first=bool(one.annotations and one.annotations.destructiveHint),
+                description=truncate(tool.description or tool.title or "", MAX_DESCRIPTION_LENGTH),
+                schema={"type": "object", "properties": {}} | tool.inputSchema,
+                use=partial(self._use, client, name, tool.name),
+                asks_first=may_destroy(tool.annotations),
                 server=self.slug,
             )
-        return toolbox
+        return tools
 
-    async def _live(self):
+    async def _run(self) -> None:
         async with create_session(self._connection()) as client:
             await client.initialize()
-            self.ready.set_result((client, await tools_of(client)))
+            self.ready.set_result((client, await _list_tools(client)))
             await self.closing.wait()
 
-    def _over(self, task):
-        live.discard(task)
+    def _on_end(self, task: asyncio.Task[None]) -> None:
+        session_tasks.discard(task)
         if not task.cancelled() and task.exception() and self.ready.done():
-            logger.warning("The tool server “%s” broke off: %s", self.slug, reason(task.exception()))
+            logger.warning("The tool server “%s” was lost: %s", self.slug, failure_reason(task.exception()))
 
-    def _connection(self):
+    def _connection(self) -> Any:
         server = self.server
         if server.transport == ToolServer.STDIO:
             program, *arguments = server.command
-            # A few harmless variables such as PATH and HOME are added to these, and none else of ours.
-            return {"transport": "stdio", "command": program, "args": arguments, "env": filled(server.env)}
+            # The library adds a few harmless variables such as PATH and HOME, and no others of ours.
+            return {"transport": "stdio", "command": program, "args": arguments, "env": expand_variables(server.env)}
         return {
             "transport": "http",
             "url": server.url,
-            "headers": filled(server.headers),
-            "timeout": CONNECT_LIMIT,
-            "sse_read_timeout": TOOL_LIMIT + 5,  # our own limit comes first
+            "headers": expand_variables(server.headers),
+            "timeout": CONNECT_TIMEOUT,
+            "sse_read_timeout": execution.TOOL_TIMEOUT + 5,  # our own timeout comes first
             "httpx_client_factory": self._http_client,
-            "session_kwargs": {"message_handler": self._heard},  # over stdio servers may greet before they speak MCP
+            "session_kwargs": {
+                "message_handler": self._on_message
+            },  # not for stdio: some servers print before they speak MCP
         }
 
-    async def _heard(self, message):
-        """What it says unasked; an answer that cannot be read comes as an exception, and is waited for in vain."""
+    async def _on_message(self, message: object) -> None:
+        """Handles unsolicited messages. An unreadable reply arrives here as an exception.
+
+        Without the cancellation its call would wait for ever.
+        """
         if isinstance(message, Exception):
+            self._cancel()
+
+    def _http_client(self, **options: Any) -> httpx.AsyncClient:
+        """Returns a client that follows no redirects: the transport above it follows those to the same host."""
+        gets = 0
+
+        async def slow_down(request: httpx.Request) -> None:
+            """The transport reconnects to a stream that ends, at once if the server wants it so."""
+            nonlocal gets
+            if request.method == "GET":
+                await asyncio.sleep(min(gets * RECONNECT_DELAY, CONNECT_TIMEOUT))
+                gets += 1
+
+        async def limit(response: httpx.Response) -> None:
+            limit_response(response, self._cancel)
+
+        return httpx.AsyncClient(event_hooks={"request": [slow_down], "response": [limit]}, **options)
+
+    def _cancel(self) -> None:
+        if self.task:
             self.task.cancel()
 
-    def _http_client(self, **options):
-        """Follows no redirect to another host: the transport above follows those that stay."""
-
-        async def watch(response):
-            if response.request.method == "POST":
-                response.stream = Body(response.stream, self.task.cancel)
-
-        return httpx.AsyncClient(event_hooks={"response": [watch]}, **options)
-
-    async def _use(self, client, name, tool, arguments):
+    async def _use(self, client: Any, name: str, tool: str, arguments: dict[str, Any]) -> str:
         if not isinstance(arguments, dict):
-            raise ToolError(no_object(name))
-        return await within_limits(name, self._call(client, tool, arguments))
+            raise ToolError(not_an_object(name))
+        return await run_within_limits(name, self._call(client, tool, arguments))
 
-    async def _call(self, client, tool, arguments):
-        gone = ToolError(gettext("The tool server “%(server)s” is not there any more.") % {"server": self.slug})
-        if self.task.done():
-            raise gone
-        work = asyncio.ensure_future(client.call_tool(tool, arguments))
+    async def _call(self, client: Any, tool: str, arguments: dict[str, Any]) -> str:
+        closed = ToolError(
+            gettext("The connection to the tool server “%(server)s” was closed.") % {"server": self.slug}
+        )
+        if self.task is None or self.task.done():
+            raise closed
+        # Not `call_tool`: it validates the result with the server's schema, whose patterns may take for ever.
+        params = CallToolRequestParams(name=tool, arguments=arguments)
+        request = ClientRequest(CallToolRequest(params=params))
+        work = asyncio.ensure_future(client.send_request(request, CallToolResult))
+        waiting: list[asyncio.Future[Any]] = [work, self.task]
         try:
-            await asyncio.wait([work, self.task], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
             if not work.done():
-                raise gone
-            return told(work.result())
+                raise closed
+            return result_text(work.result())
         except (anyio.ClosedResourceError, anyio.BrokenResourceError):
-            raise gone from None
+            raise closed from None
         except McpError as error:
             if error.error.code == CONNECTION_CLOSED:
-                raise gone from None
+                raise closed from None
             raise ToolError(gettext("The tool failed: %(error)s") % {"error": error}) from None
         finally:
             work.cancel()
 
 
-async def tools_of(client):
-    """What the server lists, page by page, up to MAX_TOOLS."""
+def may_destroy(annotations: ToolAnnotations | None) -> bool:
+    """Whether a tool may overwrite or delete something. By the protocol, it may unless its server says otherwise.
+
+    https://modelcontextprotocol.io/specification/2025-06-18/schema#toolannotations
+    """
+    if annotations is None:
+        return True
+    return not annotations.readOnlyHint and annotations.destructiveHint is not False
+
+
+class LimitedLines(TextReceiveStream):
+    """The output of a stdio server, in complete lines of limited length.
+
+    The package's transport joins what it has with each packet, until the line ends.
+    """
+
+    async def receive(self) -> str:
+        packets: list[str] = []
+        limit = EventLimit(anyio.BrokenResourceError, (), MAX_BODY_SIZE)
+        while True:
+            packet = await super().receive()
+            packets.append(packet)
+            try:
+                limit(packet.encode())
+            except anyio.BrokenResourceError:
+                logger.warning("A tool server sent a line that is too long")
+                raise
+            if "\n" in packet:
+                return "".join(packets)
+
+
+# If an upgrade changes the name, test_server_that_never_ends_its_line_is_left_out fails.
+vars(stdio)["TextReceiveStream"] = LimitedLines
+
+
+async def _list_tools(client: Any) -> list[Any]:
+    """Returns the server's tools, page by page, up to MAX_TOOLS."""
     page = await client.list_tools()
-    listed = page.tools
-    while page.nextCursor and page.tools and len(listed) < MAX_TOOLS:
+    tools = list(page.tools)
+    while page.nextCursor and page.tools and len(tools) < MAX_TOOLS:
         page = await client.list_tools(params=PaginatedRequestParams(cursor=page.nextCursor))
-        listed = listed + page.tools
-    return listed[:MAX_TOOLS]
+        tools += page.tools
+    return tools[:MAX_TOOLS]
 
 
-def name_of(slug, tool, taken):
-    """`server_tool`; where vendors would not take that, or another tool has it, changed and marked with a digest."""
-    wanted = f"{slug}_{tool}"
-    name = re.sub("[^a-zA-Z0-9_-]", "_", wanted if wanted[0].isalpha() else f"_{wanted}")
-    if name not in (wanted, f"_{wanted}") or len(name) > MAX_NAME or name in taken:
-        name = f"{name[: MAX_NAME - 9]}_{hashlib.sha256(wanted.encode()).hexdigest()[:8]}"
+def tool_name(slug: str, tool: str, taken: Collection[str]) -> str:
+    """Returns `server_tool`, changed and marked with a digest if vendors do not accept it or another tool has it."""
+    full_name = f"{slug}_{tool}"
+    name = re.sub("[^a-zA-Z0-9_-]", "_", full_name if full_name[0].isalpha() else f"_{full_name}")
+    if name not in (full_name, f"_{full_name}") or len(name) > MAX_NAME_LENGTH or name in taken:
+        name = f"{name[: MAX_NAME_LENGTH - 9]}_{hashlib.sha256(full_name.encode()).hexdigest()[:8]}"
     return name
 
 
-def filled(values):
-    """The values with `${NAME}` replaced by that environment variable of ours, so that no secret need be in the row."""
+def expand_variables(values: Mapping[str, str]) -> dict[str, str]:
+    """Returns the values with `${NAME}` replaced by that environment variable, so that the row needs no secrets."""
 
-    def look_up(match):
+    def look_up(match: re.Match[str]) -> str:
         if match[1] not in os.environ:
             raise ToolError(gettext("the environment variable %(name)s is not set.") % {"name": match[1]})
         return os.environ[match[1]]
@@ -221,9 +304,9 @@ def filled(values):
     return {key: re.sub(r"\$\{(\w+)\}", look_up, value) for key, value in values.items()}
 
 
-def told(result):
-    """An MCP tool's result as text: its content, or where there is none what it gives as structured content."""
-    text = "\n".join(map(in_words, result.content))
+def result_text(result: Any) -> str:
+    """Returns an MCP tool's result as text: its content, or if there is none its structured content."""
+    text = "\n".join(map(content_text, result.content))
     if result.isError:
         raise ToolError(text or gettext("The tool failed."))
     if not text and result.structuredContent is not None:
@@ -231,7 +314,7 @@ def told(result):
     return text
 
 
-def in_words(content):
+def content_text(content: Any) -> str:
     match content.type:
         case "text":
             return content.text
@@ -245,8 +328,8 @@ def in_words(content):
     return f"[file: {content.resource.uri}]"
 
 
-def reason(error):
-    """Why a server cannot be used, as the end of a sentence, without headers and variables, which may be secret."""
+def failure_reason(error: BaseException | None) -> str:
+    """Returns why a server cannot be used, as the end of a sentence. Headers and variables may be secret: not here."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     match error:
@@ -257,34 +340,47 @@ def reason(error):
         case httpx.TransportError():
             return gettext("it cannot be reached.")
         case anyio.BrokenResourceError() | anyio.ClosedResourceError():
-            return gettext("it ended.")
+            return gettext("it closed the connection.")
         case McpError() if error.error.code == CONNECTION_CLOSED:
-            return gettext("it ended.")
+            return gettext("it closed the connection.")
         case McpError():
             return gettext("it answered “%(error)s”.") % {"error": error}
         case OSError():
-            return gettext("its command cannot be started: %(error)s.") % {"error": error.strerror}
+            return gettext("its command could not be started: %(error)s.") % {"error": error.strerror}
         case None:
-            return gettext("it broke off, or does not speak MCP.")
-    return gettext("it broke off (%(error)s).") % {"error": type(error).__name__}
+            return gettext("the connection was lost, or it does not speak MCP.")
+    return gettext("the connection was lost (%(error)s).") % {"error": type(error).__name__}
 
 
-class Body(httpx.AsyncByteStream):
-    """An answer's body of bounded length. The transport tells nobody when one ends in the middle: `broken()` does."""
+def limit_response(response: httpx.Response, on_error: Callable[[], None]) -> None:
+    """Limits a response's body. Calls `on_error` if it ends early, which the MCP transport does not report."""
+    if response.status_code >= 300:
+        limit_error(response, _unreadable)
+        return
+    is_stream = response.headers.get("content-type", "").lower().startswith("text/event-stream")
+    limit_body(response, EventLimit(_unreadable, SEPARATORS if is_stream else (), MAX_BODY_SIZE), _unreadable)
+    if response.request.method == "POST":
+        response.stream = WatchedBody(response.stream, on_error)
 
-    def __init__(self, stream, broken):
-        self.stream, self.broken, self.left = stream, broken, MAX_BODY
 
-    async def __aiter__(self):
+def _unreadable() -> httpx.ReadError:
+    return httpx.ReadError("The response is too long or cannot be decoded")
+
+
+class WatchedBody(httpx.AsyncByteStream):
+    """A response's body that calls `on_error` if it ends early."""
+
+    def __init__(self, stream: Any, on_error: Callable[[], None]) -> None:
+        self.stream = stream
+        self.on_error = on_error
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
         try:
             async for chunk in self.stream:
-                self.left -= len(chunk)
-                if self.left < 0:
-                    raise httpx.ReadError("The answer is too long")
                 yield chunk
         except httpx.TransportError:
-            self.broken()
+            self.on_error()
             raise
 
-    async def aclose(self):
+    async def aclose(self) -> None:
         await self.stream.aclose()
