@@ -1,0 +1,11 @@
+from ninja import Router
+
+from ..models import Assistant
+from ..schemas import AssistantList
+
+router = Router()
+
+
+@router.get("/assistants", response=AssistantList)
+async def list_assistants(request):
+    return {"items": [row async for row in Assistant.objects.offered()]}

@@ -1,0 +1,41 @@
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.utils.translation import gettext
+from ninja.utils import check_csrf
+
+from ..models import Refused
+from ..page_user import is_for_another
+from .bodies import read_large_body
+
+FORMS = {"multipart/form-data", "application/x-www-form-urlencoded"}
+
+
+class SessionCookie:
+    """Authenticates by the session cookie; methods that change something need the CSRF token, too.
+
+    A page names the user that it was made for, in the header `X-User`, or in the query where it can set none.
+    """
+
+    is_async = True
+    openapi_security_schema = {"type": "apiKey", "in": "cookie", "name": settings.SESSION_COOKIE_NAME}
+
+    async def __call__(self, request):
+        user = await request.auser()
+        if not user.is_authenticated:
+            return None
+        if is_for_another(user, request.headers.get("X-User") or request.GET.get("user")):
+            raise Refused(gettext("Another user has logged in in this browser. Nothing was done."), "another_user", 409)
+        if request.content_type in FORMS:
+            await sync_to_async(lambda: request.POST)()  # the check would read it in the event loop
+        if check_csrf(request):
+            raise Refused(
+                gettext(
+                    "The CSRF token is missing or incorrect. "
+                    "Send the value of the csrftoken cookie in the X-CSRFToken header."
+                ),
+                "csrf",
+                403,
+            )
+        if request.content_type not in FORMS:
+            await read_large_body(request, user)
+        return user
