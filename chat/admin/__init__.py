@@ -1,0 +1,10 @@
+"""Staff edit assistants and tool servers here, and read conversations and runs, which they cannot change."""
+
+from django.contrib import admin
+from django.utils.translation import gettext_lazy as _
+
+from . import assistants, conversations, runs, tool_servers, users
+
+__all__ = ["assistants", "conversations", "runs", "tool_servers", "users"]
+
+admin.site.site_header = admin.site.site_title = _("Chat administration")

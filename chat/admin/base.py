@@ -1,0 +1,132 @@
+"""What the admin classes share."""
+
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.contrib import admin, messages
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.widgets import AdminTextareaWidget, AdminTextInputWidget
+from django.db import DataError, models
+from django.db.models import Q
+from django.urls import reverse
+from django.utils.text import smart_split, unescape_string_literal
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from .json_field import StrictJSONField
+
+WIDE_FIELDS: dict[type[models.Field], dict[str, Any]] = {
+    models.CharField: {"widget": AdminTextInputWidget(attrs={"class": "vLargeTextField"})},
+    models.JSONField: {"form_class": StrictJSONField, "widget": AdminTextareaWidget(attrs={"rows": 4})},
+}
+
+MAX_SEARCH_LENGTH = 200  # characters, as in the search of the page
+MAX_SEARCH_WORDS = 20  # each reads the whole table
+SLOW_LOOKUPS = {"regex", "iregex"}  # in SQLite these are Python's, which may take for ever
+
+
+class BoundedMixin:
+    """Bounds what staff may search for and filter by; an invalid query string is Django's error page, not a 500."""
+
+    def get_changelist_instance(self, request):
+        try:
+            return super().get_changelist_instance(request)  # type: ignore[misc]
+        except (ValueError, OverflowError, DataError):
+            raise IncorrectLookupParameters from None
+
+    def lookup_allowed(self, lookup, value, request):
+        is_slow = lookup.rpartition("__")[2] in SLOW_LOOKUPS
+        return not is_slow and super().lookup_allowed(lookup, value, request)  # type: ignore[misc]
+
+    def get_search_results(self, request, queryset, search_term):
+        """Finds nothing for a search that is too long, and says so."""
+        if is_searchable(search_term):
+            return self.find(request, queryset, search_term)
+        sentence = gettext("Search for at most %(words)s words and %(characters)s characters.")
+        messages.error(request, sentence % {"words": MAX_SEARCH_WORDS, "characters": MAX_SEARCH_LENGTH})
+        return queryset.none(), False
+
+    def find(self, request, queryset, search_term):
+        return super().get_search_results(request, queryset, search_term)  # type: ignore[misc]
+
+
+def is_searchable(search_term: str) -> bool:
+    is_short = len(search_term) <= MAX_SEARCH_LENGTH and len(search_term.split()) <= MAX_SEARCH_WORDS
+    return is_short and "\0" not in search_term
+
+
+class BaseAdmin(BoundedMixin, admin.ModelAdmin):
+    """The admin of all our models: no bulk actions."""
+
+    actions = None
+    show_full_result_count = False
+
+    class Media:
+        css = {"all": ["chat/css/admin.css"]}
+
+
+class ReadOnlyAdmin(BaseAdmin):
+    """Rows that staff with the view permission can search and read, and nobody can change."""
+
+    list_per_page = 50
+
+    def has_add_permission(self, request):
+        return False
+
+    def has_change_permission(self, request, obj=None):
+        return False
+
+    def has_delete_permission(self, request, obj=None):
+        return False
+
+    def contains(self, word: str) -> Q:
+        """Returns the condition that a row contains the word."""
+        raise NotImplementedError
+
+    def find(self, request, queryset, search_term):
+        """Finds the rows that contain each word, or each "phrase in quotes"."""
+        for word in smart_split(search_term):
+            if word[0] in "\"'" and word[0] == word[-1]:
+                word = unescape_string_literal(word)
+            queryset = queryset.filter(self.contains(word))
+        return queryset, False
+
+
+class OwnerFilter(admin.SimpleListFilter):
+    """Filters by a username that is typed, because a list of all people could be endless."""
+
+    title = _("owner")
+    parameter_name = "owner"
+    template = "admin/chat/owner_filter.html"
+    owner_field: str
+
+    def lookups(self, request, model_admin):
+        return ()
+
+    def has_output(self):
+        return True
+
+    def choices(self, changelist):
+        other_params = {name: value for name, value in changelist.params.items() if name != self.parameter_name}
+        yield {"other_params": other_params, "all_url": changelist.get_query_string(remove=[self.parameter_name])}
+
+    def queryset(self, request, queryset):
+        if self.value():
+            return queryset.filter(**{f"{self.owner_field}__username__iexact": self.value()})
+
+
+def can_view(request, model):
+    return admin.site.get_model_admin(model).has_view_permission(request)
+
+
+def list_url(model_name, **query):
+    return f"{reverse(f'admin:chat_{model_name}_changelist')}?{urlencode(query)}"
+
+
+def parse_uuid(word):
+    """Returns the UUID, or None if the word is not one."""
+    try:
+        return UUID(word)
+    except ValueError:
+        return None
