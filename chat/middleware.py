@@ -1,8 +1,6 @@
-"""Django's middleware without its hops between threads, and one shape for all errors under /api/.
+"""Django's middleware, run in the event loop, and one shape for all errors under /api/.
 
-Django runs each hook of its own middleware in a thread when it serves ASGI: sixteen hops for a request, more than the
-rest of a short one costs. These hooks compute for microseconds and touch no database (Django would refuse that in the
-event loop), so they run where the request is. Only a session that has to be saved goes to the database's thread.
+Only a session that has to be saved goes to a database thread. See chat.django_internals for the reason.
 """
 
 import functools
@@ -18,27 +16,60 @@ from django.middleware.common import CommonMiddleware
 from django.middleware.csrf import CsrfViewMiddleware
 from django.middleware.locale import LocaleMiddleware
 from django.middleware.security import SecurityMiddleware
+from django.utils.decorators import async_only_middleware
 from django.utils.translation import gettext_lazy as _
 
-from . import language
+from .addresses import network_of
+from .django_internals import InLoopMixin, cached_user
+from .per_loop import PerLoop
+from .slots import Slots
+
+# The browser offers nothing of these to the page, nor to what it frames.
+PERMISSIONS_POLICY = ", ".join(
+    f"{feature}=()"
+    for feature in (
+        "accelerometer",
+        "autoplay",
+        "bluetooth",
+        "browsing-topics",
+        "camera",
+        "display-capture",
+        "geolocation",
+        "gyroscope",
+        "hid",
+        "magnetometer",
+        "microphone",
+        "midi",
+        "payment",
+        "serial",
+        "usb",
+        "xr-spatial-tracking",
+    )
+)
+DEFAULT_HEADERS = {
+    "Cache-Control": "no-store",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": PERMISSIONS_POLICY,
+}
 
 
-class InLoop:
-    async def __acall__(self, request):
-        response = self.process_request(request) if hasattr(self, "process_request") else None
-        response = response or await self.get_response(request)
-        return self.process_response(request, response) if hasattr(self, "process_response") else response
+class Security(InLoopMixin, SecurityMiddleware):
+    """Django's middleware, and the headers that a view has not set itself.
+
+    All that Django serves is personal, so no cache keeps it unless its view says so. Static files are served elsewhere.
+    """
+
+    def process_response(self, request, response):
+        for name, value in DEFAULT_HEADERS.items():
+            response.headers.setdefault(name, value)
+        return super().process_response(request, response)
 
 
-class Security(InLoop, SecurityMiddleware):
+class ContentPolicy(InLoopMixin, CSPMiddleware):
     pass
 
 
-class ContentPolicy(InLoop, CSPMiddleware):
-    pass
-
-
-class Session(SessionMiddleware):
+class Session(InLoopMixin, SessionMiddleware):
     async def __acall__(self, request):
         self.process_request(request)
         response = await self.get_response(request)
@@ -47,60 +78,71 @@ class Session(SessionMiddleware):
         return self.process_response(request, response)
 
 
-class Locale(InLoop, LocaleMiddleware):
-    def process_response(self, request, response):
-        language.remember(request, response)
-        return super().process_response(request, response)
-
-
-class Common(InLoop, CommonMiddleware):
+class Locale(InLoopMixin, LocaleMiddleware):
     pass
 
 
-class Csrf(InLoop, CsrfViewMiddleware):
-    async def process_view(self, request, view, args, kwargs):
+class Common(InLoopMixin, CommonMiddleware):
+    pass
+
+
+class Csrf(InLoopMixin, CsrfViewMiddleware):
+    async def process_view(self, request, view, args, kwargs):  # type: ignore[override]  # Django awaits it
         return super().process_view(request, view, args, kwargs)
 
 
-class Authentication(InLoop, AuthenticationMiddleware):
+class Authentication(InLoopMixin, AuthenticationMiddleware):
     def process_request(self, request):
         super().process_request(request)
-        request.auser = functools.partial(_person, request)
+        request.auser = functools.partial(_load_user, request)
 
 
-async def _person(request):
-    """Session and person with one hop to the database's thread; Django takes one for each."""
-    return getattr(request, "_cached_user", None) or await sync_to_async(get_user)(request)
+# How many users are looked up at a time for one address. More wait here and not before the database threads, where
+# everybody else would wait behind them.
+MAX_LOOKUPS_PER_ADDRESS = 4
+MAX_WAITING = 10_000
+lookups = PerLoop(
+    lambda: Slots(MAX_WAITING, MAX_LOOKUPS_PER_ADDRESS, max_waiting=MAX_WAITING, max_waiting_per_key=MAX_WAITING)
+)
 
 
-class Messages(InLoop, MessageMiddleware):
+async def _load_user(request):
+    """Loads session and user in one visit to the database thread, where Django makes two."""
+    if user := cached_user(request):
+        return user
+    async with lookups.get().hold(network_of(request.META.get("REMOTE_ADDR") or "")):
+        return await sync_to_async(get_user)(request)
+
+
+class Messages(InLoopMixin, MessageMiddleware):
     pass
 
 
-class NoFrames(InLoop, XFrameOptionsMiddleware):
+class NoFrames(InLoopMixin, XFrameOptionsMiddleware):
     pass
 
 
-SENTENCES = {
-    404: ("not_found", _("There is no such thing here, or it is not yours.")),
-    405: ("method_not_allowed", _("This method does nothing here.")),
+ERRORS = {  # status -> (code, message)
+    404: ("not_found", _("Not found.")),
+    405: ("method_not_allowed", _("This method is not allowed.")),
     500: ("server_error", _("Something went wrong on our side.")),
 }
+OTHER_ERROR = ("refused", _("The server rejected this request."))
 
 
+@async_only_middleware
 def json_errors(get_response):
+    """Replaces Django's HTML error pages under /api/ with the JSON of our own errors."""
+
     async def middleware(request):
         response = await get_response(request)
-        status = response.status_code
-        if status < 400 or not request.path.startswith("/api/") or response.get("Content-Type") == "application/json":
+        is_json = response.get("Content-Type") == "application/json"
+        if response.status_code < 400 or is_json or not request.path.startswith("/api/"):
             return response
-        code, message = SENTENCES.get(status, ("refused", _("The server refused this request.")))
-        answer = JsonResponse({"error": {"code": code, "message": message}}, status=status)
+        code, message = ERRORS.get(response.status_code, OTHER_ERROR)
+        error = JsonResponse({"error": {"code": code, "message": message}}, status=response.status_code)
         if "Allow" in response:
-            answer["Allow"] = response["Allow"]
-        return answer
+            error["Allow"] = response["Allow"]
+        return error
 
     return middleware
-
-
-json_errors.async_capable, json_errors.sync_capable = True, False

@@ -1,59 +1,93 @@
-"""Looking for words in a person's conversations: which hold them, and where."""
+"""Full-text search in conversations: which contain the words, and the text around them. Sync.
+
+A conversation matches if its title or one of its messages contains all the words, or parts of words, in any order.
+"""
 
 import re
 
-from django.db.models import OuterRef, Q, Subquery
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 
 from .models import Conversation, Message
 
 NEWEST = ("-updated_at", "-id")
-NEAR = 150  # conversations that are read through, before the index is asked
-AROUND = 60  # characters of text on each side
+SCAN_LIMIT = 150  # conversations that are read one by one before the index is used
+SNIPPET_CONTEXT_LENGTH = 60  # characters on each side of the match
 
 
-def find(rows, words, limit):
-    """The first `limit` of these conversations with all the words, or parts of words, in the title or in one message.
+def title_contains(words: str) -> Q:
+    """Returns the condition that the title of a conversation contains all the words."""
+    return Q(*(Q(title__icontains=word) for word in words.split()))
 
-    Sync. What is frequent is soon met from the newest conversation back, while an index would bring up half the table;
-    what is rare, only an index finds. So the newest ones are read, and if that gives too few, the index is asked.
+
+def matching_conversations(rows: QuerySet, words: str, limit: int) -> list[Conversation]:
+    """Returns the newest `limit` of these conversations that match.
+
+    Frequent words are soon found by reading from the newest conversation back, where an index would return half the
+    table; rare words only an index finds. So the newest conversations are read first, and the index is used if they
+    give too few results.
     """
-    in_title = Q(*(Q(title__icontains=word) for word in words.split()))
-    said = Message.objects.containing(words).order_by()
-    near = list(rows.order_by(*NEWEST).values_list("pk", flat=True)[:NEAR])
-    here = Subquery(said.filter(conversation_id=OuterRef("pk")).values("pk")[:1])
-    met = rows.filter(pk__in=near).annotate(said=here).filter(in_title | Q(said__isnull=False))
-    found = list(met.order_by(*NEWEST)[:limit])
-    if len(found) < limit and len(near) == NEAR:
-        everywhere = said.with_pairs(words).filter(conversation__in=rows.order_by().values("pk"))
-        met = set(everywhere.values_list("conversation_id", flat=True))
-        found = list(rows.filter(in_title | Q(pk__in=met)).order_by(*NEWEST)[:limit])
-    return found
+    messages = Message.objects.containing(words).order_by()
+    newest_ids = list(rows.order_by(*NEWEST).values_list("pk", flat=True)[:SCAN_LIMIT])
+    any_message = Subquery(messages.filter(conversation_id=OuterRef("pk")).values("pk")[:1])
+    newest = rows.filter(pk__in=newest_ids).annotate(match_id=any_message)
+    results = list(newest.filter(title_contains(words) | Q(match_id__isnull=False)).order_by(*NEWEST)[:limit])
+    if len(results) < limit and len(newest_ids) == SCAN_LIMIT:
+        indexed = messages.narrowed_by_pairs(words).filter(conversation__in=rows.order_by().values("pk"))
+        ids = set(indexed.values_list("conversation_id", flat=True))
+        results = list(rows.filter(title_contains(words) | Q(pk__in=ids)).order_by(*NEWEST)[:limit])
+    return results
 
 
-def snippets(conversations, words):
-    """Conversation's id -> {"before", "match", "after", "message_id"}: in the newest message, else the title. Sync."""
-    newest = Message.objects.containing(words).filter(conversation_id=OuterRef("pk")).order_by("-created_at")
-    rows = Conversation.objects.filter(pk__in=[row.pk for row in conversations])
-    said = dict(rows.order_by().annotate(said=Subquery(newest.values("pk")[:1])).values_list("pk", "said"))
-    messages = Message.objects.only("text").in_bulk([pk for pk in said.values() if pk])
-    found = {}
+def snippets(conversations: list[Conversation], words: str) -> dict:
+    """Returns {conversation id: {"before", "match", "after", "message_id"}}, of the newest message that matches, else
+    of the title.
+    """
+    messages = Message.objects.containing(words).filter(conversation_id=OuterRef("pk")).order_by("-created_at")
+    rows = Conversation.objects.filter(pk__in=[row.pk for row in conversations]).order_by()
+    message_ids = dict(rows.annotate(match_id=Subquery(messages.values("pk")[:1])).values_list("pk", "match_id"))
+    texts = Message.objects.only("text").in_bulk([pk for pk in message_ids.values() if pk])
+    by_conversation = {}
     for row in conversations:
-        message = messages.get(said.get(row.pk))
-        found[row.pk] = _around(message.text if message else row.title, words) | {"message_id": message and message.pk}
-    return found
+        message = texts.get(message_ids.get(row.pk))
+        snippet = _snippet(message.text if message else row.title, words)
+        by_conversation[row.pk] = {**snippet, "message_id": message and message.pk}
+    return by_conversation
 
 
-def _around(text, words):
-    """The first place where one of the words stands, on one line."""
-    place = re.search("|".join(map(re.escape, words.split())), text, re.IGNORECASE)
-    begin, end = place.span() if place else (0, 0)
-    before, after = text[max(0, begin - AROUND) : begin], text[end : end + AROUND]
+def _snippet(text: str, words: str) -> dict[str, str]:
+    start, end = _first_match(text, words)
+    before = text[max(0, start - SNIPPET_CONTEXT_LENGTH) : start]
+    after = text[end : end + SNIPPET_CONTEXT_LENGTH]
     return {
-        "before": ("…" if begin > AROUND else "") + _one_line(before).lstrip(),
-        "match": _one_line(text[begin:end]),
-        "after": _one_line(after).rstrip() + ("…" if len(text) > end + AROUND else ""),
+        "before": ("…" if start > SNIPPET_CONTEXT_LENGTH else "") + _one_line(before).lstrip(),
+        "match": _one_line(text[start:end]),
+        "after": _one_line(after).rstrip() + ("…" if len(text) > end + SNIPPET_CONTEXT_LENGTH else ""),
     }
 
 
-def _one_line(text):
+def passage(text: str, words: str, length: int, context_length: int) -> str:
+    """Returns `length` characters of the text on one line, from `context_length` before the first match."""
+    text = _one_line(text).strip()
+    start = max(0, _first_match(text, words)[0] - context_length)
+    end = start + length
+    return f"{'…' if start else ''}{text[start:end]}{'…' if end < len(text) else ''}"
+
+
+def _first_match(text: str, words: str) -> tuple[int, int]:
+    """Returns where the first of the words starts and ends in the text; (0, 0) if there is none."""
+    lowercase = _lower(text)
+    found = [(lowercase.find(word), len(word)) for word in _lower(words).split()]
+    start, length = min((match for match in found if match[0] >= 0), default=(0, 0))
+    return start, start + length
+
+
+def _lower(text: str) -> str:
+    """Returns the text in lower case, with every character at the place it had: "İ" would become two."""
+    lowercase = text.lower()
+    if len(lowercase) != len(text):
+        lowercase = "".join(letter.lower() if len(letter.lower()) == 1 else letter for letter in text)
+    return lowercase
+
+
+def _one_line(text: str) -> str:
     return re.sub(r"\s+", " ", text)

@@ -1,20 +1,17 @@
 from django.urls import path
 
-from . import views
-from .api import api
+from . import health, views
 
 urlpatterns = [
     path("", views.page, name="new_chat"),
     path("c/<uuid:conversation_id>/", views.page, name="conversation"),
-    path("c/<uuid:conversation_id>/print/", views.printed, name="print"),
-    path("s/<str:token>/", views.shared, name="shared"),
-    path("s/<str:token>/images/<uuid:attachment_id>", views.shared_image, name="shared_image"),
+    path("c/<uuid:conversation_id>/print/", views.print_conversation, name="print"),
+    path("s/<slug:token>/", views.shared, name="shared"),
+    path("s/<slug:token>/images/<uuid:attachment_id>", views.shared_image, name="shared_image"),
     path("drawing", views.drawing, name="drawing"),
     path("manifest.webmanifest", views.manifest, name="manifest"),
     path("worker.js", views.worker, name="worker"),
     path("offline", views.offline, name="offline"),
-    path("health", views.health, name="health"),
-    path("health/ready", views.ready, name="ready"),
-    path("api/", api.urls),
-    path("api/<path:rest>", views.no_such_call),
+    path("health", health.health, name="health"),
+    path("health/ready", health.ready, name="ready"),
 ]

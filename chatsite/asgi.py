@@ -13,16 +13,38 @@ from django.conf import settings  # noqa: E402
 from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler  # noqa: E402
 from servestatic import ServeStaticASGI  # noqa: E402
 
-from chat import server  # noqa: E402
-from chat.routing import websocket_urlpatterns  # noqa: E402
+from chat.asgi.base import Application  # noqa: E402
+from chat.asgi.bodies import limit_body  # noqa: E402
+from chat.asgi.headers import limit_headers  # noqa: E402
+from chat.asgi.health import answer_health  # noqa: E402
+from chat.asgi.lifespan import lifespan  # noqa: E402
+from chat.asgi.origins import SameOriginValidator  # noqa: E402
+from chat.asgi.sends import limit_send_time  # noqa: E402
+from chat.asgi.threads import share_database_threads  # noqa: E402
+from chat.backends import limits  # noqa: E402
+from chat.django_internals import LeanASGIHandler  # noqa: E402
+from chat.live.routing import close_during_outages, no_such_socket, websocket_urlpatterns  # noqa: E402
+from chat.storage import add_headers  # noqa: E402
 
-pages = server.bounded_send(server.bounded_body(server.few_threads(server.Django())))
-sockets = server.same_origin(server.few_threads(AuthMiddlewareStack(URLRouter(websocket_urlpatterns))))
+limits.answer_timeout = 10  # seconds; longer than any statement of a request, and a migration has no limit
+
+pages: Application = limit_send_time(limit_body(share_database_threads(LeanASGIHandler())))
+# Channels' types name one form of ASGI application of several.
+sessions = AuthMiddlewareStack(URLRouter([*websocket_urlpatterns, no_such_socket]))
+sockets = SameOriginValidator(share_database_threads(close_during_outages(sessions)))
 
 if settings.DEBUG or not (settings.STATIC_ROOT / "staticfiles.json").exists():  # not collected
-    pages = ASGIStaticFilesHandler(pages)
+    pages = ASGIStaticFilesHandler(pages)  # type: ignore[arg-type]  # any application will do
 else:
-    hashed = r"\.[0-9a-f]{12}\."  # such a name never means another content
-    pages = ServeStaticASGI(pages, root=settings.STATIC_ROOT, prefix=settings.STATIC_URL, immutable_file_test=hashed)
+    hashed = r"\.[0-9a-f]{12}\."  # such a name means the same content for ever
+    pages = ServeStaticASGI(
+        pages,
+        root=settings.STATIC_ROOT,
+        prefix=settings.STATIC_URL,
+        immutable_file_test=hashed,
+        allow_all_origins=False,
+        add_headers_function=add_headers,
+    )
 
-application = ProtocolTypeRouter({"http": pages, "websocket": sockets, "lifespan": server.lifespan()})
+site = ProtocolTypeRouter({"http": answer_health(pages), "websocket": sockets, "lifespan": lifespan})
+application = limit_headers(site)

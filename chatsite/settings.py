@@ -1,10 +1,12 @@
-"""Everything that is configured, read once from the environment; README has the table.
+"""The configuration, read once from the environment; README.md has the table.
 
-A value that makes no sense stops the start with a sentence that names the variable.
+An invalid value prevents startup; the error message names the variable.
 """
 
 import os
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import environ
 from csp.constants import NONE, SELF
@@ -12,64 +14,75 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-VAR_DIR = BASE_DIR / "var"  # what this installation makes for itself: database, secret key, collected static files
+VAR_DIR = BASE_DIR / "var"  # files of this installation: database, secret key, collected static files
 
 env = environ.Env()
 
 
-def yes_or_no(name, default):
+def yes_or_no(name: str, default: bool) -> bool:
     value = env.str(name, default=str(default)).strip().lower()
     if value in {"1", "true", "yes", "on"}:
         return True
     if value in {"", "0", "false", "no", "off"}:
         return False
-    raise ImproperlyConfigured(f"{name}={value!r} is neither true nor false.")
+    raise ImproperlyConfigured(f"{name} must be on or off, not {value!r}.")
 
 
-def whole_number(name, default, least=1):
+def whole_number(name: str, default: int, minimum: int = 1) -> int:
     value = env.str(name, default=str(default)).strip()
-    if not (value.isascii() and value.isdigit() and int(value) >= least):
-        raise ImproperlyConfigured(f"{name}={value!r} is not a whole number of at least {least}.")
+    if not (value.isascii() and value.isdigit() and int(value) >= minimum):
+        raise ImproperlyConfigured(f"{name} must be a whole number of at least {minimum}, not {value!r}.")
     return int(value)
 
 
-def secret_key():
-    """SECRET_KEY, or one made at the first start and kept, so that logins survive a restart."""
+def secret_key() -> str:
+    """Returns SECRET_KEY, or one that is created at the first start and stored, so that logins survive a restart."""
     if "SECRET_KEY" in os.environ:
         if not os.environ["SECRET_KEY"].strip():
-            raise ImproperlyConfigured("SECRET_KEY is set but empty.")
+            raise ImproperlyConfigured("SECRET_KEY must not be empty.")
         return os.environ["SECRET_KEY"]
-    kept = VAR_DIR / "secret_key"
+    path = VAR_DIR / "secret_key"
     VAR_DIR.mkdir(exist_ok=True)
     try:
-        with open(os.open(kept, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+        with open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
             file.write(get_random_secret_key())
     except FileExistsError:
         pass
-    return kept.read_text()
+    return path.read_text()
 
 
-def database():
+def database() -> dict[str, Any]:
     default = f"sqlite:///{VAR_DIR / 'chat.sqlite3'}"
     try:
         config = env.db_url_config(env.str("DATABASE_URL", default=default))
     except Exception as error:
-        raise ImproperlyConfigured(f"DATABASE_URL cannot be read: {error}") from None
+        raise ImproperlyConfigured(f"DATABASE_URL is not valid: {error}") from None
     if config.get("ENGINE") == "django.db.backends.sqlite3":
         if config["NAME"] == ":memory:":
-            raise ImproperlyConfigured("DATABASE_URL names no file: several threads need the same database.")
+            raise ImproperlyConfigured("DATABASE_URL must name a file, because several threads use the database.")
         VAR_DIR.mkdir(exist_ok=True)
+        config["ENGINE"] = "chat.backends.sqlite3"
         config["CONN_MAX_AGE"] = None
         config["OPTIONS"] = {
-            # A writer that starts as a reader can be refused at once in the middle of its transaction, whatever the
-            # timeout; IMMEDIATE waits for its turn at the beginning instead.
+            # A transaction that begins with a read can be refused at its first write, whatever the timeout. IMMEDIATE
+            # waits for the write lock at the beginning instead.
             "transaction_mode": "IMMEDIATE",
-            "timeout": 20,  # seconds
+            "timeout": 5,  # seconds; then the request is refused, and the next ones sooner
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA temp_store=MEMORY;",
         }
     elif config.get("ENGINE") == "django.db.backends.postgresql":
+        config["ENGINE"] = "chat.backends.postgresql"
         config["CONN_MAX_AGE"] = 0
-        config["OPTIONS"] = {"pool": {"min_size": 1, "max_size": 16, "timeout": 10}}
+        config["OPTIONS"] = config.get("OPTIONS", {}) | {
+            # A refused connection is not tried again by the pool but by the next who needs one.
+            "pool": {"min_size": 1, "max_size": 24, "timeout": 3, "reconnect_timeout": 0},
+            # A server that vanished without a word is noticed in seconds, not in the system's two hours.
+            "connect_timeout": 3,  # seconds
+            "keepalives_idle": 10,  # seconds
+            "keepalives_interval": 3,  # seconds
+            "keepalives_count": 3,
+            "tcp_user_timeout": 10_000,  # milliseconds
+        }
     else:
         raise ImproperlyConfigured("DATABASE_URL must begin with sqlite:/// or postgres://.")
     return config
@@ -80,27 +93,69 @@ SECRET_KEY = secret_key()
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 if "*" in ALLOWED_HOSTS and not DEBUG:
-    raise ImproperlyConfigured("ALLOWED_HOSTS=* lets every site open sockets here. Name the hosts.")
+    raise ImproperlyConfigured(
+        "ALLOWED_HOSTS may be * only with DEBUG: any website could open WebSockets to this one. List the host names."
+    )
 
 DATABASES = {"default": database()}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# How much one process takes on. A run over a bound waits in line as `queued`; a person over the last one gets a 429.
+# The first two are limits of one process: a run over them waits as `queued`. The third counts in all processes: a user
+# with that many waiting runs gets a 429.
 MAX_RUNS = whole_number("MAX_RUNS", 2000)
 MAX_RUNS_PER_USER = whole_number("MAX_RUNS_PER_USER", 20)
 MAX_WAITING_PER_USER = whole_number("MAX_WAITING_PER_USER", 200)
 MAX_TEXT_LENGTH = whole_number("MAX_TEXT_LENGTH", 100_000)  # characters of one message
+# Limits of one answer, for models that never end. Text over the first is cut off; over the others, the answer is ended.
+MAX_REPLY_LENGTH = whole_number("MAX_REPLY_LENGTH", 2_000_000)  # characters of all its parts
+MAX_REPLY_PARTS = whole_number("MAX_REPLY_PARTS", 1000)  # texts, reasonings and tool calls
+MAX_TOOL_CALLS = whole_number("MAX_TOOL_CALLS", 100)
+MAX_TOOL_CALLS_PER_TURN = whole_number("MAX_TOOL_CALLS_PER_TURN", 32)  # that the model makes at once
+MAX_TOOL_ARGUMENTS_LENGTH = whole_number("MAX_TOOL_ARGUMENTS_LENGTH", 100_000)  # characters of one call
 MAX_BODY_BYTES = DATA_UPLOAD_MAX_MEMORY_SIZE = whole_number("MAX_BODY_BYTES", 2_500_000)
 MAX_IMAGE_BYTES = whole_number("MAX_IMAGE_BYTES", 10_000_000)
+MAX_STORED_IMAGE_BYTES = whole_number("MAX_STORED_IMAGE_BYTES", 1_000_000_000)  # of one user
 MAX_IMPORT_BYTES = whole_number("MAX_IMPORT_BYTES", 100_000_000)
+# Of one process, too. A user over these gets a 429, or waits (MAX_REQUESTS_PER_USER).
+MAX_STREAMS = whole_number("MAX_STREAMS", 5000)
+MAX_STREAMS_PER_USER = whole_number("MAX_STREAMS_PER_USER", 100)  # six tabs on three devices need 18
+MAX_SOCKETS = whole_number("MAX_SOCKETS", 5000)
+MAX_SOCKETS_PER_USER = whole_number("MAX_SOCKETS_PER_USER", 50)
+MAX_REQUESTS_PER_USER = whole_number("MAX_REQUESTS_PER_USER", 4)  # half of the threads that read
+# Connections of one server (`manage.py serve`); a proxy in front of it has limits of its own.
+MAX_CONNECTIONS = whole_number("MAX_CONNECTIONS", 8000)
+MAX_CONNECTIONS_PER_ADDRESS = whole_number("MAX_CONNECTIONS_PER_ADDRESS", 1000)
+HEAD_TIMEOUT = whole_number("HEAD_TIMEOUT", 10)  # seconds for the head of a request, and between two of them
+FORWARDED_ALLOW_IPS = env.list("FORWARDED_ALLOW_IPS", default=["127.0.0.1", "::1"])
 LARGER_BODIES = {"/api/attachments": MAX_IMAGE_BYTES, "/api/import": MAX_IMPORT_BYTES}
-PUBLIC_SHARES = yes_or_no("PUBLIC_SHARES", False)  # whether who has the link of a shared chat needs no login
-AUTO_TITLES = yes_or_no("AUTO_TITLES", True)  # the model that answers first is asked for a title, too
-UNDO_SECONDS = whole_number("UNDO_SECONDS", 600, least=0)  # how long what was deleted can be had back
-APPROVAL_SECONDS = whole_number("APPROVAL_SECONDS", 604_800)  # how long a tool waits for the person's yes: a week
-SHUTDOWN_GRACE = whole_number("SHUTDOWN_GRACE", 5, least=0)  # seconds that live runs get to end after SIGTERM
+# Processes that read users' files: how many, and how much memory each of them may use.
+IMAGE_WORKERS = whole_number("IMAGE_WORKERS", 2)
+IMPORT_WORKERS = whole_number("IMPORT_WORKERS", 2)
+WORKER_MEMORY_BYTES = whole_number("WORKER_MEMORY_BYTES", 400_000_000, minimum=100_000_000)
+MIN_FREE_DISK_BYTES = whole_number("MIN_FREE_DISK_BYTES", 100_000_000, minimum=0)  # else /health/ready answers 503
+PUBLIC_SHARES = yes_or_no("PUBLIC_SHARES", False)  # on: no login is needed to open the link of a shared chat
+AUTO_TITLES = yes_or_no("AUTO_TITLES", True)  # ask the model of the first answer for a title
+UNDO_SECONDS = whole_number("UNDO_SECONDS", 600, minimum=0)  # in which a deleted conversation can be restored
+APPROVAL_SECONDS = whole_number("APPROVAL_SECONDS", 604_800)  # that a tool call waits for approval: a week
+SHUTDOWN_GRACE = whole_number("SHUTDOWN_GRACE", 5, minimum=0)  # seconds for live runs to end after SIGTERM
 
-# Functions that staff may give an assistant as its model: dotted paths, of these or of the modules that define them.
+
+def key_hosts() -> dict[str, set[str]]:
+    """Returns {variable of an API key: the origins of the servers that staff may have it sent to}."""
+    hosts: dict[str, set[str]] = {}
+    for pair in env.list("API_KEY_HOSTS", default=[]):
+        variable, _, url = pair.strip().partition("=")
+        parts = urlsplit(url)
+        if not variable or parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ImproperlyConfigured(f"API_KEY_HOSTS must be a list of VARIABLE=https://HOST, not {pair!r}.")
+        port = parts.port or {"http": 80, "https": 443}[parts.scheme]
+        hosts.setdefault(variable, set()).add(f"{parts.scheme}://{parts.hostname}:{port}")
+    return hosts
+
+
+API_KEY_HOSTS = key_hosts()
+
+# Functions that staff may choose as an assistant's model: their dotted paths, or those of the modules that define them.
 PYTHON_PROVIDERS = [path.strip() for path in env.list("PYTHON_PROVIDERS", default=[])]
 
 INSTALLED_APPS = [
@@ -115,9 +170,10 @@ INSTALLED_APPS = [
     "csp",
     "ninja",
     "chat",
+    "accounts",
 ]
 
-MIDDLEWARE = [  # Django's own, made for ASGI: see there
+MIDDLEWARE = [  # most are Django's own, adapted to ASGI: see chat.middleware
     "chat.middleware.json_errors",
     "chat.middleware.Security",
     "chat.middleware.ContentPolicy",
@@ -128,6 +184,8 @@ MIDDLEWARE = [  # Django's own, made for ASGI: see there
     "chat.middleware.Authentication",
     "chat.middleware.Messages",
     "chat.middleware.NoFrames",
+    "accounts.middleware.PreferencesMiddleware",
+    "chat.password_checks.limit_password_checks",
 ]
 
 TEMPLATES = [
@@ -140,10 +198,23 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "accounts.context_processors.preferences",
             ],
         },
     },
 ]
+
+# Where apps add to the core: dotted paths of functions, called in this order. See docs/apps.md.
+REQUEST_CONTEXT = [
+    "accounts.hooks.personal_instructions",
+]
+RUN_CHECKS = [
+    "chat.limits.refuse_too_many_open_runs",
+]
+RUN_ENDED: list[str] = []
+
+# LangChain middleware around every agent's model and tool calls: dotted paths, the outermost first. See docs/tools.md.
+AGENT_MIDDLEWARE: list[str] = []
 
 ROOT_URLCONF = "chatsite.urls"
 ASGI_APPLICATION = "chatsite.asgi.application"
@@ -164,7 +235,7 @@ LANGUAGE_COOKIE_AGE = 400 * 24 * 3600  # seconds; browsers keep none for longer
 LANGUAGE_COOKIE_SAMESITE = "Lax"
 LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE = "UTC"
-TERMINAL_TIME_ZONE = env.str("TZ", default="")  # of whoever sits there; Django makes TIME_ZONE of the variable
+TERMINAL_TIME_ZONE = env.str("TZ", default="")  # Django would take the variable TZ for TIME_ZONE
 USE_TZ = True
 
 STATIC_URL = "/static/"
@@ -175,14 +246,20 @@ STORAGES = {
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if DEBUG
-        else "chat.static.HashedStaticFiles",
+        else "chat.storage.HashedStaticFiles",
     },
 }
 
-# Behind TLS, which a trusted https origin tells, cookies travel over TLS only.
+# A trusted https origin means that the site is behind TLS: then cookies travel over TLS only.
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = any(
-    o.startswith("https://") for o in CSRF_TRUSTED_ORIGINS
+    origin.startswith("https://") for origin in CSRF_TRUSTED_ORIGINS
 )
+SECURE_HSTS_SECONDS = whole_number("SECURE_HSTS_SECONDS", 0, minimum=0)
+SECURE_HSTS_INCLUDE_SUBDOMAINS = yes_or_no("SECURE_HSTS_INCLUDE_SUBDOMAINS", False)
+SECURE_HSTS_PRELOAD = yes_or_no("SECURE_HSTS_PRELOAD", False)
+SECURE_SSL_REDIRECT = yes_or_no("SECURE_SSL_REDIRECT", False)
+# Our middleware are Django's with another name, which chat.checks knows and these checks of Django do not.
+SILENCED_SYSTEM_CHECKS = ["security.W001", "security.W002", "security.W003"]
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 X_FRAME_OPTIONS = "DENY"
@@ -202,10 +279,15 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "handlers": {"console": {"class": "chat.logs.CountingHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {
         "chat": {"level": "INFO"},
         "django": {"handlers": ["console"], "level": "INFO", "propagate": False},
+        # The server's own messages, such as "Invalid HTTP request received.", are counted like the others. Its options
+        # set the level.
+        "uvicorn.error": {"handlers": ["console"], "propagate": False},
+        # A pool that cannot connect warns at each attempt; whoever needed the connection says it as well.
+        "psycopg.pool": {"level": "ERROR"},
     },
 }

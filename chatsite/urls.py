@@ -2,9 +2,22 @@ from django.contrib import admin
 from django.contrib.auth import views as auth
 from django.urls import include, path
 
+from accounts.views import LogoutView, another_user
+from chat.views import no_such_call, no_such_page
+
+from .api import api
+
+handler500 = "chat.views.server_error"
+
 urlpatterns = [
     path("", include("chat.urls")),
+    path("api/", api.urls),
+    path("api/<path:rest>", no_such_call),
     path("accounts/login/", auth.LoginView.as_view(redirect_authenticated_user=True), name="login"),
-    path("accounts/logout/", auth.LogoutView.as_view(), name="logout"),
+    path("accounts/logout/", LogoutView.as_view(), name="logout"),
+    path("accounts/another-user/", another_user, name="another_user"),
+    path("admin/logout/", LogoutView.as_view(next_page="admin:index")),
+    # Not Django's redirect to a row's own page, which fails for ids that are UUIDs.
+    path("admin/r/<path:rest>", admin.site.admin_view(no_such_page)),
     path("admin/", admin.site.urls),
 ]

@@ -1,0 +1,154 @@
+"""The assistants that the site creates by itself: a demo, one for each vendor with an API key, and Ollama's models.
+
+Each is created once. Staff may change or delete it, and it stays as they leave it.
+"""
+
+import json
+import os
+import urllib.request
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.utils.text import slugify
+from django.utils.translation import gettext_noop
+
+from .models import Assistant, SeededAssistant
+
+OLLAMA_TIMEOUT = 0.5  # seconds for the list of its models
+MAX_OLLAMA_MODELS = 20  # some people collect them
+MAX_OLLAMA_RESPONSE_BYTES = 1_000_000
+
+
+@dataclass(frozen=True)
+class Vendor:
+    """A vendor's row: its assistant is created as soon as the environment has a key."""
+
+    slug: str
+    provider: str
+    description: str  # stored in English; the API translates it
+    key_variables: tuple[str, ...]  # any one of these
+    model_variable: str
+    default_model: str = ""  # empty: the model's variable is needed too
+    other_variables: tuple[str, ...] = ()  # all of these too
+
+    def model(self) -> str:
+        return _variable(self.model_variable) or self.default_model
+
+    def is_configured(self) -> bool:
+        has_key = any(_variable(name) for name in self.key_variables)
+        return has_key and bool(self.model()) and all(_variable(name) for name in self.other_variables)
+
+
+VENDORS = (
+    Vendor(
+        slug="openai",
+        provider="openai",
+        description=gettext_noop("Answers through the OpenAI API."),
+        key_variables=("OPENAI_API_KEY",),
+        model_variable="OPENAI_MODEL",
+        default_model="gpt-5-mini",
+    ),
+    Vendor(
+        slug="anthropic",
+        provider="anthropic",
+        description=gettext_noop("Answers through the Anthropic API."),
+        key_variables=("ANTHROPIC_API_KEY",),
+        model_variable="ANTHROPIC_MODEL",
+        default_model="claude-sonnet-5-5",
+    ),
+    Vendor(
+        slug="google",
+        provider="google_genai",
+        description=gettext_noop("Answers through the Google API."),
+        key_variables=("GOOGLE_API_KEY", "GEMINI_API_KEY"),
+        model_variable="GOOGLE_MODEL",
+        default_model="gemini-flash-latest",
+    ),
+    Vendor(
+        slug="azure",
+        provider="azure_openai",
+        description=gettext_noop("Answers through the Azure API."),
+        key_variables=("AZURE_OPENAI_API_KEY",),
+        model_variable="AZURE_OPENAI_DEPLOYMENT",
+        other_variables=("AZURE_OPENAI_ENDPOINT",),
+    ),
+)
+DEMO_DESCRIPTION = gettext_noop(
+    "Shows what a reply can contain. It needs no API key, and no model reads what you write."
+)
+OLLAMA_DESCRIPTION = gettext_noop("Answers through Ollama.")
+
+
+def create_default_assistants(**kwargs) -> None:
+    """Receives Django's `post_migrate`: the demo if there is no assistant yet, and the vendors with a key."""
+    if not Assistant.objects.exists():
+        Assistant.objects.create(
+            slug="demo", name="Demo", description=DEMO_DESCRIPTION, model="demo:", tools=["clock"], is_default=True
+        )
+    for vendor in VENDORS:
+        if vendor.is_configured():
+            _create_once(vendor.slug, f"{vendor.provider}:{vendor.model()}", vendor.description)
+
+
+def create_ollama_assistants() -> None:
+    """Creates an assistant for each model of the Ollama on this machine or at OLLAMA_HOST, if one answers there.
+
+    Not called after each migrate, which tests do often, but when the site is prepared to run.
+    """
+    chosen = _variable("OLLAMA_MODEL")
+    models = [chosen] if chosen else list_ollama_models()[:MAX_OLLAMA_MODELS]
+    for model in models:
+        slug = slugify(model.replace(":", "-").replace("/", "-").replace(".", "-"))
+        _create_once(f"ollama-{slug}"[:50], f"ollama:{model}", OLLAMA_DESCRIPTION, sees_images=False)
+
+
+def list_ollama_models() -> list[str]:
+    """Returns the names of its chat models, or [] if no Ollama answers."""
+    # No proxy of the environment: it is for the way out, and would keep us waiting.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(f"{_ollama_url()}/api/tags", timeout=OLLAMA_TIMEOUT) as response:
+            models = json.loads(response.read(MAX_OLLAMA_RESPONSE_BYTES))["models"]
+        return [model["name"] for model in models if not _is_embedding_model(model)]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return []
+
+
+def _ollama_url() -> str:
+    """Reads OLLAMA_HOST as Ollama does: any of scheme, port and path may be missing."""
+    host = _variable("OLLAMA_HOST") or "127.0.0.1"
+    parts = urlsplit(host if "://" in host else f"http://{host}")
+    if "://" in host:
+        default_port = {"https": 443}.get(parts.scheme, 80)
+    else:
+        default_port = 11434
+    name = parts.hostname or "127.0.0.1"
+    if ":" in name:  # IPv6
+        name = f"[{name}]"
+    return f"{parts.scheme}://{name}:{parts.port or default_port}{parts.path.rstrip('/')}"
+
+
+def _is_embedding_model(model: dict[str, Any]) -> bool:
+    family = (model.get("details") or {}).get("family") or ""
+    return "embed" in model["name"] or "bert" in family
+
+
+def _create_once(slug: str, model: str, description: str, sees_images: bool = True) -> None:
+    """Creates the assistant unless it was created before, even if staff have deleted it since."""
+    _row, is_new = SeededAssistant.objects.get_or_create(slug=slug)
+    if not is_new or Assistant.objects.filter(slug=slug).exists():
+        return
+    has_default = Assistant.objects.filter(is_default=True).exclude(model="demo:").exists()
+    Assistant.objects.create(
+        slug=slug,
+        name=model.partition(":")[2][:100],
+        description=description,
+        model=model[:200],
+        sees_images=sees_images,
+        is_default=not has_default,
+    )
+
+
+def _variable(name: str) -> str:
+    return os.environ.get(name, "").strip()
