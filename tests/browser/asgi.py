@@ -1,4 +1,4 @@
-"""The site with the provider and the tools of the page's tests, and a door to their gates: GET /gates/NAME."""
+"""The site with the browser tests' provider and tools. GET /gates/NAME opens a gate, see tests.browser.gates."""
 
 from urllib.parse import unquote
 
@@ -11,10 +11,9 @@ tools.REGISTRY["send_mail"] = "tests.browser.tools.send_mail"
 from django.conf import settings  # noqa: E402
 
 from chatsite.asgi import application as site  # noqa: E402
+from tests.browser.gates import gates  # noqa: E402
 
-from .gates import gates  # noqa: E402
-
-# Nearly every test logs somebody in, and the usual hasher takes a good part of a second for it.
+# Nearly every test logs in, and the default hasher takes a good part of a second for that.
 settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher", *settings.PASSWORD_HASHERS]
 
 

@@ -3,16 +3,23 @@ import shutil
 import pytest
 from playwright.sync_api import sync_playwright
 
-from tests.site import Site, Upstream
+from tests.browser.chat import Chat, id_of
+from tests.browser.provider import ASSISTANTS
+from tests.server_process import Site, Upstream
 
-from .provider import ASSISTANTS
-
-MORE = {  # of some assistants' fields
+OTHER_FIELDS = {  # of some assistants
     "seer": {"sees_images": True},
     "echo": {"starters": ["Say hello", "Say **goodbye**"]},
 }
 AGENTS = {"mathematician": "calculator", "secretary": "send_mail"}  # with the tools of tests.browser.tools
-QUIET = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
 
 
 @pytest.fixture(scope="session")
@@ -23,12 +30,14 @@ def model_server():
     upstream.close()
 
 
-def prepared(folder, model_server, **environment):
+def create_site(folder, model_server, module="tests.browser.asgi", **environment):
+    """Returns a server that has not been started, with the assistants of tests.browser.provider."""
     openai = {"OPENAI_BASE_URL": model_server.base_url, "OPENAI_API_KEY": "sk-test", "OPENAI_MODEL": "scripted"}
-    server = Site(folder, "tests.browser.asgi:application", **openai, **environment)
+    server = Site(folder, f"{module}.application", **openai, **environment)
     rows = [
-        {"slug": slug, "name": slug.title(), "description": says, "model": f"browser:{slug}"} | MORE.get(slug, {})
-        for slug, says in ASSISTANTS.items()
+        {"slug": slug, "name": slug.title(), "description": description, "model": f"browser:{slug}"}
+        | OTHER_FIELDS.get(slug, {})
+        for slug, description in ASSISTANTS.items()
     ]
     for slug, tool in AGENTS.items():
         rows.append({"slug": slug, "name": slug.title(), "model": "openai:use", "tools": [tool]})
@@ -42,16 +51,17 @@ def prepared(folder, model_server, **environment):
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory, model_server):
-    """The address of a real server process with alice, bob and charlie, and the assistants of `.provider`."""
-    server = prepared(tmp_path_factory.mktemp("site"), model_server)
+    """The address of a server with the users alice, bob and charlie, and the assistants of tests.browser.provider."""
+    server = create_site(tmp_path_factory.mktemp("site"), model_server)
     yield server.start().url
     server.close()
 
 
 @pytest.fixture(scope="session")
 def hasty_site(tmp_path_factory, model_server):
-    """The same where a tool waits for the person's yes for four seconds."""
-    server = prepared(tmp_path_factory.mktemp("hasty"), model_server, APPROVAL_SECONDS="4")
+    """The address of a server where a request for approval expires after four seconds, a temporary chat after six."""
+    folder = tmp_path_factory.mktemp("hasty")
+    server = create_site(folder, model_server, "tests.browser.asgi_hasty", APPROVAL_SECONDS="4")
     yield server.start().url
     server.close()
 
@@ -59,8 +69,43 @@ def hasty_site(tmp_path_factory, model_server):
 @pytest.fixture(scope="session")
 def browser():
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu", *QUIET]
-        )
+        chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=CHROMIUM_FLAGS)
         yield chromium
         chromium.close()
+
+
+@pytest.fixture
+def context(browser):
+    """`context()`: a new browser context. A script error in one of its pages fails the test."""
+    contexts = []
+    errors = []
+
+    def new(**kwargs):
+        # Tests could not intercept what a service worker fetches. Its own tests allow it.
+        context = browser.new_context(**{"service_workers": "block", **kwargs})
+        context.on("weberror", lambda error: errors.append(error.error))
+        contexts.append(context)
+        return context
+
+    yield new
+    for context in contexts:
+        context.close()
+    assert not errors
+
+
+@pytest.fixture
+def chat(context, site):
+    """Alice's tab."""
+    return Chat(context().new_page(), site).log_in()
+
+
+@pytest.fixture
+def talk(chat):
+    """`talk(text)`: starts a conversation in `chat` and waits for the reply. Returns the conversation's id."""
+
+    def begin(text, assistant="echo"):
+        chat.open().choose(assistant).send(text)
+        chat.wait_for_end()
+        return id_of(chat)
+
+    return begin

@@ -1,4 +1,4 @@
-"""Where what the page's tests look at waits until a test goes on: name -> Event. tests.browser.asgi opens them."""
+"""Events by name, for which the provider and the tools wait. A test sets one with `open_gate`."""
 
 import asyncio
 from collections import defaultdict

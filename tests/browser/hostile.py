@@ -1,4 +1,4 @@
-"""What a hostile model, person, tool or web page may have us show: name -> text.
+"""What a hostile model, user, tool or web page may have us show: name -> text.
 
 Each wants a script to run (`owned()`), a request to leave (to a host that ends in .test), or the page to hang.
 """
@@ -61,7 +61,7 @@ HTML = {
     "popover": "<button popovertarget=x>y</button><div popover id=x onbeforetoggle=owned()>z</div>",
     "names of the page": '<a id="page-data">{}</a><form id=location name=body><input name=children></form>',
     "our own buttons": '<button data-do="copy-code" data-copy="message">x</button>',
-    "our own templates": '<template id="drawing-template"><script>owned()</script></template>',
+    "our own templates": '<template id="mermaid-template"><script>owned()</script></template>',
 }
 SVG = {
     "svg": "<svg onload=owned()></svg>",

@@ -1,5 +1,5 @@
-"""`python -m tests.browser.pictures` takes the pictures in docs/pictures anew, in both languages: a wide window, a dark
-one, a phone, and what a reload in the middle of an answer looks like.
+"""`python -m tests.browser.pictures` takes the screenshots in docs/pictures again, in both languages: a wide window, a
+dark one, a phone, and a film of a reload in the middle of a reply.
 """
 
 import io
@@ -12,28 +12,28 @@ import time
 from PIL import Image, ImageDraw
 from playwright.sync_api import expect, sync_playwright
 
-from tests.site import PASSWORD, ROOT, Site
-
-from .pictured import ENGLISH, JAPANESE
+from scripts.environment import ROOT
+from tests.browser.pictured import ENGLISH, JAPANESE
+from tests.server_process import PASSWORD, Site
 
 FOLDER = ROOT / "docs/pictures"
 LANGUAGES = {"": ("en-US", ENGLISH), ".ja": ("ja-JP", JAPANESE)}
 WIDE, PHONE = {"width": 1280, "height": 820}, {"width": 390, "height": 780}
 SMALL = {"width": 900, "height": 640}
 ZONE = "Asia/Tokyo"
-MOST = 1_000_000  # bytes of the animated picture
-BAR = 44  # pixels of the browser that is drawn above a page
+MAX_FILM_BYTES = 1_000_000
+BAR = 44  # pixels; the height of the drawn browser's bar above the page
 
 
 def main(*only):
     FOLDER.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        site = Site(folder, "tests.browser.pictured:application")
+        site = Site(folder, "tests.browser.pictured.application")
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         try:
             site.start()
             for suffix, (locale, words) in LANGUAGES.items():
-                furnish(site, words)
+                create_rows(site, words)
                 photographer = Photographer(site, browser, locale, words, suffix)
                 for name, take in photographer.shots.items():
                     if not only or name in only:
@@ -43,8 +43,8 @@ def main(*only):
             site.close()
 
 
-def furnish(site, words):
-    """Alice's list of conversations, and the assistant."""
+def create_rows(site, words):
+    """Creates the assistant and Alice's conversations."""
     site.shell(f"""
 from datetime import timedelta
 from django.contrib.auth import get_user_model
@@ -57,7 +57,7 @@ alice = get_user_model().objects.get(username="alice")
 for title, pinned, days in {words["others"]!r}:
     then = timezone.now() - timedelta(days=days, minutes=7)
     Conversation.objects.create(
-        owner=alice, assistant=assistant, title=title, title_by="person", created_at=then, updated_at=then,
+        owner=alice, assistant=assistant, title=title, title_by="user", created_at=then, updated_at=then,
         pinned_at=then if pinned else None,
     )
 """)
@@ -66,7 +66,7 @@ for title, pinned, days in {words["others"]!r}:
 class Photographer:
     def __init__(self, site, browser, locale, words, suffix):
         self.site, self.browser, self.locale, self.words, self.suffix = site, browser, locale, words, suffix
-        self.address = None  # of the conversation that has been answered
+        self.address = None  # of the conversation, once it is answered
         self.shots = {"wide": self.wide, "dark": self.dark, "phone": self.phone, "reload": self.reload}
 
     def page(self, viewport, scale=2, **wishes):
@@ -88,7 +88,7 @@ class Photographer:
         expect(page.locator(".message--reply")).to_be_visible()
 
     def answered(self, page):
-        """The answered conversation, with its title, at its beginning."""
+        """Open the answered conversation, with its title, and scroll to its beginning."""
         if self.address is None:
             self.ask(page)
             expect(page.locator(".message--reply")).to_have_attribute("aria-busy", "false", timeout=60_000)
@@ -99,11 +99,11 @@ class Photographer:
         page.evaluate("document.fonts.ready")
         page.locator(".message--question").first.scroll_into_view_if_needed()
         page.evaluate("document.activeElement.blur()")
-        page.wait_for_timeout(500)  # for what moves to come to rest; nothing tells when a scroll bar has faded
+        page.wait_for_timeout(500)  # for animations to end; no event reports that a scroll bar has faded
 
     def name(self, page):
         id = page.url.split("/c/")[1].rstrip("/")
-        [token] = [one["value"] for one in page.context.cookies() if one["name"] == "csrftoken"]
+        [token] = [cookie["value"] for cookie in page.context.cookies() if cookie["name"] == "csrftoken"]
         headers = {"X-CSRFToken": token, "Content-Type": "application/json"}
         title = json.dumps({"title": self.words["title"]})
         assert page.request.patch(f"{self.site.url}/api/conversations/{id}", data=title, headers=headers).ok
@@ -111,25 +111,25 @@ class Photographer:
     def wide(self):
         page = self.page(WIDE)
         self.answered(page)
-        self.keep("wide", page)
+        self.save("wide", page)
 
     def dark(self):
         page = self.page(WIDE, color_scheme="dark")
         self.answered(page)
-        self.keep("dark", page)
+        self.save("dark", page)
 
     def phone(self):
         page = self.page(PHONE, is_mobile=True, has_touch=True)
         self.answered(page)
-        self.keep("phone", page)
+        self.save("phone", page)
 
-    def keep(self, name, page):
+    def save(self, name, page):
         picture = Image.open(io.BytesIO(page.screenshot()))
         picture.convert("RGB").save(FOLDER / f"{name}{self.suffix}.webp", quality=80, method=6)
         page.context.close()
 
     def reload(self):
-        """An answer begins, the page is loaded anew, and the answer goes on where it was."""
+        """Films a reply that begins, a reload of the page, and the reply continuing where it was."""
         page, film = self.page(SMALL, scale=1), Film(self.locale)
         film.take(page, hold=0.8)
         page.locator("#text").press_sequentially(self.words["question"], delay=15)
@@ -147,40 +147,41 @@ class Photographer:
 
 
 class Film:
-    """Pictures of a page, below a drawn browser's bar, each as long as it lasted."""
+    """Screenshots of a page below a drawn browser's bar, each shown for the time that it took."""
 
     def __init__(self, locale):
-        self.frames, self.lasts = [], []
+        self.images = []
+        self.durations = []  # in milliseconds
 
     def take(self, page, pressed=0, hold=0.0):
-        began = time.monotonic()
+        start = time.monotonic()
         shot = Image.open(io.BytesIO(page.screenshot(animations="allow", caret="initial"))).convert("RGB")
-        self.frames.append(framed(shot, pressed))
-        self.lasts.append(round(1000 * (hold or max(0.1, time.monotonic() - began))))
+        self.images.append(add_bar(shot, pressed))
+        self.durations.append(round(1000 * (hold or max(0.1, time.monotonic() - start))))
 
     def run(self, page, seconds, every=0.16):
-        until = time.monotonic() + seconds
-        while (began := time.monotonic()) < until:
+        end = time.monotonic() + seconds
+        while (start := time.monotonic()) < end:
             self.take(page)
-            page.wait_for_timeout(1000 * max(0.01, every - (time.monotonic() - began)))
-            self.lasts[-1] = round(1000 * (time.monotonic() - began))
+            page.wait_for_timeout(1000 * max(0.01, every - (time.monotonic() - start)))
+            self.durations[-1] = round(1000 * (time.monotonic() - start))
 
     def save(self, path):
         for quality in (70, 55, 40):
-            first, *others = self.frames
+            first, *others = self.images
             first.save(
-                path, save_all=True, append_images=others, duration=self.lasts, loop=0, quality=quality, method=4
+                path, save_all=True, append_images=others, duration=self.durations, loop=0, quality=quality, method=4
             )
-            if path.stat().st_size < MOST:
+            if path.stat().st_size < MAX_FILM_BYTES:
                 return
-        raise SystemExit(f"{path} is larger than {MOST:,} bytes")
+        raise SystemExit(f"{path} is larger than {MAX_FILM_BYTES:,} bytes")
 
 
-def framed(shot, pressed=0):
-    """The page in a window; the button that loads it anew is pressed from 0, not at all, to 3."""
+def add_bar(shot, pressed=0):
+    """Returns the screenshot in a drawn window. `pressed`: how far its reload button is pressed, from 0 to 3."""
     picture = Image.new("RGB", (shot.width, shot.height + BAR), "#e9edee")
     picture.paste(shot, (0, BAR))
-    scale = 3  # drawn larger, for smooth edges
+    scale = 3  # drawn three times as large, for smooth edges
     bar = Image.new("RGB", (shot.width * scale, BAR * scale), "#e9edee")
     draw = ImageDraw.Draw(bar)
 
@@ -188,8 +189,8 @@ def framed(shot, pressed=0):
         return [number * scale for number in numbers]
 
     middle = BAR / 2
-    for place, colour in enumerate(("#e0655c", "#e6b64c", "#63b565")):
-        draw.ellipse(at(16 + 20 * place, middle - 6, 28 + 20 * place, middle + 6), fill=colour)
+    for place, color in enumerate(("#e0655c", "#e6b64c", "#63b565")):
+        draw.ellipse(at(16 + 20 * place, middle - 6, 28 + 20 * place, middle + 6), fill=color)
     if pressed:
         radius = 11 + 2 * pressed
         draw.ellipse(at(106 - radius, middle - radius, 106 + radius, middle + radius), fill="#bfe0de")

@@ -1,48 +1,47 @@
-"""What the assistants of the page's tests say, in a real server process: model ids `browser:<name>`.
+"""The provider of the browser tests' assistants. Its models are `browser:<name>`; ASSISTANTS describes them.
 
-A server that is to speak with these has `providers.REGISTRY["browser"] = "tests.browser.provider"` and an Assistant
-with the slug and the model `browser:<slug>` for each of ASSISTANTS.
+A server that uses it sets `providers.REGISTRY["browser"] = "tests.browser.provider"` and has an Assistant with the slug
+and the model `browser:<slug>` for each of them.
 """
 
 import asyncio
 import json
 import secrets
 
-from chat.engine.speech import GO_ON
+from chat.engine.reply import CONTINUE_PROMPT
 from chat.events import Approval, Finish, Reasoning, Text, ToolCallArgs, ToolCallEnd, ToolCallResult, ToolCallStart
 from chat.providers import ProviderError
-
-from .gates import gates
+from tests.browser.gates import gates
 
 ASSISTANTS = {
-    "echo": "Says what you say.",
-    "slow": "Counts to a hundred, and takes three seconds for it.",
-    "flaky": "Breaks off in the middle, and answers when it is asked again.",
-    "tools": "Thinks, and uses two tools, of which one fails.",
+    "echo": "Repeats the question.",
+    "slow": "Counts to a hundred in three seconds.",
+    "flaky": "Fails in the middle, and succeeds when the question is asked again.",
+    "tools": "Thinks and uses two tools, one of which fails.",
     "long": "Stops at its length limit.",
-    "halves": "Stops in mid-sentence, and goes on when it is asked to.",
-    "seer": "Tells how large the images are that it is shown.",
-    "reader": "Tells how long the texts are that it is given.",
-    "waits": "Uses a tool that takes until the test opens its gate.",
-    "many": "Uses more tools than one wants to see.",
-    "bursts": "Says what you say, a lot of it at a time.",
-    "mirror": "Thinks, finds and says what you say.",
-    "asks": "Uses a tool that needs a yes.",
-    "asks-twice": "Uses two tools at once that need a yes each.",
+    "halves": "Stops in the middle of a sentence, and can continue.",
+    "seer": "Gives the sizes of the images in the question.",
+    "reader": "Gives the lengths of the texts in the question.",
+    "waits": "Uses a tool that runs until the test opens its gate.",
+    "many": "Uses many tools.",
+    "bursts": "Repeats the question in large pieces.",
+    "mirror": "Repeats the question as a thought, a tool result and a reply.",
+    "asks": "Uses a tool that needs approval.",
+    "asks-twice": "Uses two tools that both need approval.",
 }
 
-broke_off = set()  # the questions that `flaky` has failed on
+failed_questions = set()  # of `flaky`
 
 
 async def reply(request):
     if request.model in ("seer", "reader"):
-        async for piece in told_about(request):
+        async for piece in describe_attachments(request):
             yield piece
         return
-    asked = [parts for role, parts in request.turns if role == "user"][-1]
-    question = "".join(part["text"] for part in asked if part["type"] == "text")
-    if request.answers:
-        async for piece in answered(request.answers, question):
+    parts = [parts for role, parts in request.turns if role == "user"][-1]
+    question = "".join(part["text"] for part in parts if part["type"] == "text")
+    if request.decisions:
+        async for piece in resume(request.decisions, question):
             yield piece
         return
     async for piece in globals()[request.model.replace("-", "_")](question):
@@ -50,7 +49,7 @@ async def reply(request):
 
 
 def gate(question):
-    """Waits for the gate that the question's last word names."""
+    """Waits for the gate named by the question's last word."""
     return gates[question.split()[-1]].wait()
 
 
@@ -69,8 +68,8 @@ async def slow(question):
 
 
 async def flaky(question):
-    if question not in broke_off:
-        broke_off.add(question)
+    if question not in failed_questions:
+        failed_questions.add(question)
         yield Text("Half of it")
         raise ProviderError("The model is overloaded. Try again in a minute.")
     yield Text("All of it.")
@@ -97,7 +96,7 @@ async def long(question):
 
 
 async def halves(question):
-    if question == GO_ON:
+    if question == CONTINUE_PROMPT:
         yield Reasoning("Where was I?")
         yield Text(" ends here.")
         yield Finish("stop")
@@ -106,7 +105,7 @@ async def halves(question):
         yield Finish("length")
 
 
-async def told_about(request):
+async def describe_attachments(request):
     for part in request.turns[-1][1]:
         if part["type"] == "image":
             yield Text(f"An image, {part['width']} by {part['height']}. ")
@@ -116,7 +115,7 @@ async def told_about(request):
 
 
 def call(name, **arguments):
-    """The pieces of a call that is under way, and its id."""
+    """Returns the id and the pieces of a tool call without a result."""
     id = f"call_{secrets.token_hex(4)}"
     return id, [ToolCallStart(id, name), ToolCallArgs(id, json.dumps(arguments)), ToolCallEnd(id)]
 
@@ -139,7 +138,7 @@ async def mirror(question):
 
 
 async def waits(question):
-    yield Reasoning("The person wants a number.\n\nI had better use the calculator.")
+    yield Reasoning("The user wants a number.\n\nI had better use the calculator.")
     id, pieces = call("calculator", expression="sqrt(71)")
     for piece in pieces:
         yield piece
@@ -179,7 +178,7 @@ async def asks_twice(question):
     yield Finish("tool_calls")
 
 
-async def answered(answers, question):
+async def resume(answers, question):
     if question.startswith("Slowly"):
         await gate(question)
     for id, is_allowed in answers.items():

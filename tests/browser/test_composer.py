@@ -1,4 +1,4 @@
-"""What a person writes with: drafts, attachments, keys, starters; and what is sent while there is no connection."""
+"""What a user writes with: drafts, attachments, keys, starters; and what is sent while there is no connection."""
 
 import io
 import os
@@ -8,9 +8,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from .test_messages import bubbles, questions
-from .test_page import LIKED, Chat, chat, context, is_sent  # noqa: F401  fixtures
-from .test_steps import open_gate
+from tests.browser.chat import DEFAULT_PREFERENCES, Chat, bubbles, is_sent, open_gate, questions
 
 pytestmark = pytest.mark.browser
 
@@ -23,13 +21,13 @@ def picture(width=60, height=40, kind="PNG"):
     return {"name": f"picture.{kind.lower()}", "mimeType": f"image/{kind.lower()}", "buffer": file.getvalue()}
 
 
-def attach(chat, *files):  # noqa: F811
+def attach(chat, *files):
     with chat.page.expect_file_chooser() as chooser:
-        chat.page.get_by_role("button", name="Attach images or texts").click()
+        chat.page.get_by_role("button", name="Attach images or text files").click()
     chooser.value.set_files(list(files))
 
 
-def paste(chat, *, text="", files=()):  # noqa: F811
+def paste(chat, *, text="", files=()):
     """Paste these into the message field, as a browser does."""
     chat.text.focus()
     chat.text.evaluate(
@@ -50,20 +48,20 @@ def as_file(file):
     return {"name": file["name"], "type": file["mimeType"], "bytes": list(file["buffer"])}
 
 
-def chips(chat):  # noqa: F811
+def chips(chat):
     return chat.page.locator(".composer .chip")
 
 
-def uploaded(chat, count=1):  # noqa: F811
-    expect(chips(chat).get_by_role("button", name="Show the image")).to_have_count(count)
-    for one in chips(chat).get_by_role("button", name="Show the image").all():
+def uploaded(chat, count=1):
+    expect(chips(chat).get_by_role("button", name="View image")).to_have_count(count)
+    for one in chips(chat).get_by_role("button", name="View image").all():
         expect(one).to_be_enabled()
 
 
 # Drafts
 
 
-def test_a_draft_survives_and_belongs_to_its_conversation(chat):  # noqa: F811
+def test_draft_survives_and_belongs_to_its_conversation(chat):
     chat.choose("echo").send("Hello")
     chat.wait_for_end()
     chat.text.fill("About hello")
@@ -81,7 +79,7 @@ def test_a_draft_survives_and_belongs_to_its_conversation(chat):  # noqa: F811
     expect(other.text).to_have_value("")
 
 
-def test_a_draft_keeps_what_is_attached(chat):  # noqa: F811
+def test_draft_keeps_its_attachments(chat):
     chat.choose("seer")
     attach(chat, picture(), {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"Some notes"})
     uploaded(chat)
@@ -91,10 +89,10 @@ def test_a_draft_keeps_what_is_attached(chat):  # noqa: F811
     uploaded(chat)
     chat.choose("seer").send("Look at these")
     chat.wait_for_end()
-    assert chat.said() == "An image, 60 by 40. A text of 52. A text of 13."
+    assert chat.reply_text() == "An image, 60 by 40. A text of 52. A text of 13."
 
 
-def test_a_draft_keeps_the_assistant_it_is_for(chat):  # noqa: F811
+def test_draft_keeps_its_assistant(chat):
     picker = chat.page.locator("[data-is=picker]")
     chat.text.fill("For the seer")
     chat.choose("seer")
@@ -107,7 +105,7 @@ def test_a_draft_keeps_the_assistant_it_is_for(chat):  # noqa: F811
     expect(picker).to_contain_text("Demo")
 
 
-def test_a_window_without_a_draft_leaves_another_windows_alone(chat):  # noqa: F811
+def test_draft_of_another_window_is_not_overwritten(chat):
     chat.choose("echo").send("Hello")
     chat.wait_for_end()
     chat.open()
@@ -123,7 +121,7 @@ def test_a_window_without_a_draft_leaves_another_windows_alone(chat):  # noqa: F
     expect(chat.text).to_have_value("Not yet sent")
 
 
-def test_the_next_person_finds_no_drafts(chat):  # noqa: F811
+def test_draft_is_not_shown_to_the_next_user(chat):
     chat.text.fill("A secret")
     chat.page.locator(".account").click()
     chat.page.get_by_role("menuitem", name="Log out").click()
@@ -135,8 +133,8 @@ def test_the_next_person_finds_no_drafts(chat):  # noqa: F811
 # Keys
 
 
-def test_ctrl_enter_sends_for_who_likes_it_so(chat):  # noqa: F811
-    chat.like(send_key="ctrl+enter")
+def test_ctrl_enter_sends_if_chosen_in_settings(chat):
+    chat.set_preferences(send_key="ctrl+enter")
     chat.page.reload()
     chat.choose("echo")
     chat.text.press_sequentially("one")
@@ -146,10 +144,10 @@ def test_ctrl_enter_sends_for_who_likes_it_so(chat):  # noqa: F811
     chat.text.press("Control+Enter")
     expect(bubbles(chat)).to_have_text("one\ntwo")
     chat.wait_for_end()
-    chat.like(**LIKED)
+    chat.set_preferences(**DEFAULT_PREFERENCES)
 
 
-def test_what_an_input_method_ends_is_not_sent(chat):  # noqa: F811
+def test_enter_that_ends_a_composition_does_not_send(chat):
     chat.text.focus()
     keyboard = chat.page.context.new_cdp_session(chat.page)
     for sent in ("Enter", "Control+Enter"):
@@ -160,7 +158,7 @@ def test_what_an_input_method_ends_is_not_sent(chat):  # noqa: F811
     expect(bubbles(chat)).to_have_count(0)
 
 
-def test_the_field_grows_with_its_text_and_not_beyond_reason(chat):  # noqa: F811
+def test_field_grows_with_its_text_up_to_a_limit(chat):
     low = chat.text.bounding_box()["height"]
     chat.text.fill("line\n" * 5)
     higher = chat.text.bounding_box()["height"]
@@ -173,8 +171,8 @@ def test_the_field_grows_with_its_text_and_not_beyond_reason(chat):  # noqa: F81
 # Starters and assistants
 
 
-def test_an_assistant_offers_what_to_begin_with(chat):  # noqa: F811
-    starters = chat.page.get_by_role("list", name="Ideas to begin with")
+def test_starters_of_the_assistant_are_offered(chat):
+    starters = chat.page.get_by_role("list", name="Suggestions")
     expect(starters).to_be_hidden()
     chat.choose("echo")
     expect(starters.get_by_role("button")).to_have_text(["Say hello", "Say **goodbye**"])
@@ -186,35 +184,35 @@ def test_an_assistant_offers_what_to_begin_with(chat):  # noqa: F811
     expect(chat.text).to_have_value("A draft that stays")
 
 
-def test_assistants_tell_what_they_are_for(chat):  # noqa: F811
+def test_assistants_show_their_descriptions(chat):
     chat.page.locator("[data-is=picker]").click()
-    expect(chat.page.locator("#assistants")).to_contain_text("Tells how large the images are that it is shown.")
+    expect(chat.page.locator("#assistants")).to_contain_text("Gives the sizes of the images in the question.")
     chat.page.keyboard.press("Escape")
     expect(chat.page.locator("[data-is=picker]")).to_be_focused()
 
 
-def test_who_is_faster_than_the_page_keeps_the_keyboard(chat):  # noqa: F811
+def test_focus_set_before_the_page_is_ready_is_kept(chat):
     held = []
-    chat.page.route("**/talk*.js", lambda route: held.append(route))
+    chat.page.route("**/conversation_view*.js", lambda route: held.append(route))
     chat.page.reload(wait_until="commit")
     chat.page.locator("[data-is=picker]").click()
     expect(chat.page.locator("#assistants")).to_be_visible()
     for route in held:
         route.continue_()
-    expect(chat.page.locator("#assistants")).to_contain_text("Says what you say.")
+    expect(chat.page.locator("#assistants")).to_contain_text("Repeats the question.")
     expect(chat.page.locator("[data-is=picker]")).to_be_focused()
 
 
 # Images
 
 
-def test_an_image_is_shown_sent_and_seen_large(chat):  # noqa: F811
+def test_image_is_previewed_sent_and_enlarged(chat):
     chat.choose("seer")
     attach(chat, picture(300, 200, "JPEG"))
     uploaded(chat)
     paste(chat, files=[picture(40, 40)])
     uploaded(chat, 2)
-    chips(chat).first.get_by_role("button", name="Remove the image").click()
+    chips(chat).first.get_by_role("button", name="Remove image").click()
     expect(chips(chat)).to_have_count(1)
     chat.send("What is this?")
     chat.wait_for_end()
@@ -222,7 +220,7 @@ def test_an_image_is_shown_sent_and_seen_large(chat):  # noqa: F811
         if reloaded:
             chat.page.reload()
         expect(chat.replies.last).to_contain_text("An image, 40 by 40.")
-        shown = questions(chat).last.get_by_role("img", name="Image that you sent")
+        shown = questions(chat).last.get_by_role("img", name="Image you sent")
         expect(shown).to_be_visible()
         assert shown.evaluate("(image) => image.decode().then(() => image.naturalWidth)") == 40
     shown.click()
@@ -233,7 +231,7 @@ def test_an_image_is_shown_sent_and_seen_large(chat):  # noqa: F811
     expect(questions(chat).last.locator(".sent-image__open")).to_be_focused()
 
 
-def test_an_image_that_waits_for_the_connection_is_shown(chat):  # noqa: F811
+def test_image_that_waits_for_the_connection_is_shown(chat):
     chat.choose("seer")
     with chat.page.expect_event("requestfinished", lambda request: "/api/attachments/" in request.url):
         attach(chat, picture(30, 20))
@@ -241,14 +239,14 @@ def test_an_image_that_waits_for_the_connection_is_shown(chat):  # noqa: F811
     chat.page.context.set_offline(True)
     chat.text.fill("Look")
     chat.text.press("Enter")
-    shown = questions(chat).last.get_by_role("img", name="Image that you sent")
+    shown = questions(chat).last.get_by_role("img", name="Image you sent")
     expect(questions(chat).last).to_contain_text("Not sent yet")
     assert shown.evaluate("(image) => image.decode().then(() => image.naturalWidth)") == 30
     chat.page.context.set_offline(False)
     expect(chat.replies.last).to_contain_text("An image, 30 by 20.", timeout=15_000)
 
 
-def test_a_large_image_is_made_smaller_before_it_is_sent(chat):  # noqa: F811
+def test_large_image_is_resized_before_upload(chat):
     file = io.BytesIO()
     Image.frombytes("RGB", (2600, 1500), os.urandom(2600 * 1500 * 3)).save(file, "PNG", compress_level=0)
     assert len(file.getvalue()) > 10_000_000  # more than the server takes
@@ -259,7 +257,7 @@ def test_a_large_image_is_made_smaller_before_it_is_sent(chat):  # noqa: F811
     uploaded(chat)
 
 
-def test_images_are_dropped_on_the_page(chat):  # noqa: F811
+def test_images_can_be_dropped_on_the_page(chat):
     chat.choose("seer")
     chat.page.locator("[data-is=main]").evaluate(
         """(main, { name, type, bytes }) => {
@@ -275,10 +273,10 @@ def test_images_are_dropped_on_the_page(chat):  # noqa: F811
     expect(chat.text).to_be_focused()
 
 
-def test_who_does_not_see_gets_no_images(chat):  # noqa: F811
+def test_image_is_refused_if_the_assistant_does_not_support_images(chat):
     chat.choose("echo")
     attach(chat, picture())
-    expect(chat.problem).to_have_text("Echo does not see images. Choose another assistant.")
+    expect(chat.problem).to_have_text("Echo does not support images. Choose another assistant.")
     expect(chips(chat)).to_have_count(0)
     chat.choose("seer")
     attach(chat, picture())
@@ -286,15 +284,15 @@ def test_who_does_not_see_gets_no_images(chat):  # noqa: F811
     chat.choose("echo")
     chat.text.fill("Look")
     chat.text.press("Enter")
-    expect(chat.problem).to_have_text("Echo does not see images. Choose another assistant.")
+    expect(chat.problem).to_have_text("Echo does not support images. Choose another assistant.")
     expect(chat.text).to_have_value("Look")
 
 
-def test_what_is_no_image_or_does_not_arrive_is_said(chat):  # noqa: F811
+def test_failed_upload_says_why(chat):
     chat.choose("seer")
     attach(chat, picture() | {"buffer": b"no image"})
-    expect(chat.problem).to_contain_text("This is no image that can be read.")
-    chips(chat).get_by_role("button", name="Remove the image").click()
+    expect(chat.problem).to_contain_text("This image cannot be read.")
+    chips(chat).get_by_role("button", name="Remove image").click()
     expect(chat.text).to_be_focused()
     chat.page.route("**/api/attachments", lambda route: route.abort())
     attach(chat, picture())
@@ -309,7 +307,7 @@ def test_what_is_no_image_or_does_not_arrive_is_said(chat):  # noqa: F811
     chat.wait_for_end()
 
 
-def test_sending_waits_for_an_image_that_is_under_way(chat):  # noqa: F811
+def test_send_waits_for_an_upload(chat):
     held = []
     chat.page.route("**/api/attachments", lambda route: held.append(route))
     chat.choose("seer")
@@ -323,7 +321,7 @@ def test_sending_waits_for_an_image_that_is_under_way(chat):  # noqa: F811
     expect(chat.replies.last).to_contain_text("An image, 60 by 40.")
 
 
-def test_an_edited_message_keeps_its_images_and_texts(chat):  # noqa: F811
+def test_edited_message_keeps_its_attachments(chat):
     chat.choose("seer")
     attach(chat, picture(), {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"Some notes"})
     uploaded(chat)
@@ -335,7 +333,7 @@ def test_an_edited_message_keeps_its_images_and_texts(chat):  # noqa: F811
         chat.page.locator(".editor textarea").fill(text)
         chat.page.locator(".editor textarea").press("Enter")
         expect(bubbles(chat)).to_have_text(text)
-        expect(questions(chat).last.get_by_role("img", name="Image that you sent")).to_be_visible()
+        expect(questions(chat).last.get_by_role("img", name="Image you sent")).to_be_visible()
         expect(questions(chat).last).to_contain_text("notes.txt")
         chat.wait_for_end()
         expect(chat.replies.last).to_contain_text("An image, 60 by 40.")
@@ -344,7 +342,7 @@ def test_an_edited_message_keeps_its_images_and_texts(chat):  # noqa: F811
 # Texts
 
 
-def test_a_long_paste_becomes_a_text_of_its_own(chat):  # noqa: F811
+def test_long_paste_becomes_an_attachment(chat):
     long = "word " * 1000
     chat.choose("reader")
     paste(chat, text="short")
@@ -367,7 +365,7 @@ def test_a_long_paste_becomes_a_text_of_its_own(chat):  # noqa: F811
     expect(chips(chat).first.get_by_role("button", name="Remove Pasted text.txt")).to_be_focused()
     chat.text.focus()
     chat.text.press("Enter")
-    expect(chat.problem).to_have_text("Write what is to be done with it.")
+    expect(chat.problem).to_have_text("Write a message to go with the attachment.")
     chat.send("Count")
     chat.wait_for_end()
     for reloaded in (False, True):
@@ -380,18 +378,18 @@ def test_a_long_paste_becomes_a_text_of_its_own(chat):  # noqa: F811
         expect(questions(chat).last.get_by_role("button", name=re.compile("Pasted text.txt"))).to_be_focused()
 
 
-def test_files_that_are_no_texts_are_refused(chat):  # noqa: F811
+def test_binary_file_is_refused(chat):
     attach(chat, {"name": "program.bin", "mimeType": "application/octet-stream", "buffer": b"\xff\xfe\x00\x01"})
-    expect(chat.problem).to_have_text("“program.bin” is neither an image nor a text.")
+    expect(chat.problem).to_have_text("“program.bin” is not an image or a text file.")
     attach(chat, {"name": "book.txt", "mimeType": "text/plain", "buffer": b"x" * 100_001})
-    expect(chat.problem).to_contain_text("“book.txt” is too long. At most 100,000 characters")
+    expect(chat.problem).to_contain_text("“book.txt” is too long. The limit is 100,000 characters")
     expect(chips(chat)).to_have_count(0)
 
 
 # Without a connection
 
 
-def requests_of(chat):  # noqa: F811
+def requests_of(chat):
     """The keys of the messages that reach the server from now on."""
     keys = []
     chat.page.on(
@@ -405,7 +403,7 @@ def requests_of(chat):  # noqa: F811
     return keys
 
 
-def test_what_is_sent_offline_waits_and_goes_out_once(chat):  # noqa: F811
+def test_offline_message_waits_and_is_sent_once(chat):
     chat.choose("echo").send("Hello")
     chat.wait_for_end()
     chat.page.context.set_offline(True)
@@ -426,22 +424,22 @@ def test_what_is_sent_offline_waits_and_goes_out_once(chat):  # noqa: F811
     expect(chat.page.locator(".message--waiting")).to_have_count(0)
     expect(chat.page.locator(CONNECTION)).to_have_text("", timeout=10_000)
     assert len(keys) == len(set(keys)) == 2
-    said = [message["text"] for message in chat.stored() if message["role"] == "user"]
+    said = [message["text"] for message in chat.stored_messages() if message["role"] == "user"]
     assert said == ["Hello", "First", "Second"]
 
 
-def test_a_stop_that_does_not_reach_the_server_is_sent_again(chat):  # noqa: F811
+def test_stop_is_sent_again_if_it_did_not_reach_the_server(chat):
     chat.choose("waits").send("Wait for never")
     expect(chat.replies.last.locator(".step[data-state=running]")).to_be_visible()
     chat.page.context.set_offline(True)
     chat.stop_button.click()
     expect(chat.page.get_by_role("alert").get_by_text("The server cannot be reached.")).to_be_visible()
-    assert chat.stored()[-1]["status"] == "in_progress"
+    assert chat.stored_messages()[-1]["status"] == "in_progress"
     chat.page.context.set_offline(False)
     expect(chat.replies.last).to_have_attribute("data-status", "cancelled", timeout=15_000)
 
 
-def test_nothing_is_said_of_an_answer_that_cannot_be_heard(chat):  # noqa: F811
+def test_status_of_a_reply_is_hidden_while_disconnected(chat):
     chat.page.route("**/events*", lambda route: route.abort())
     chat.choose("echo").send("Hello")
     expect(chat.page.locator(CONNECTION)).to_have_text("Connection lost. Reconnecting…")
@@ -451,18 +449,18 @@ def test_nothing_is_said_of_an_answer_that_cannot_be_heard(chat):  # noqa: F811
     expect(chat.replies.last).to_contain_text("Hello", timeout=15_000)
 
 
-def test_what_failed_offline_is_no_problem_any_more_with_the_connection(chat):  # noqa: F811
+def test_offline_error_disappears_with_the_connection(chat):
     chat.choose("echo").send("Hello")
     chat.wait_for_end()
     chat.page.context.set_offline(True)
-    chat.replies.last.get_by_role("button", name="Answer again").click()
+    chat.replies.last.get_by_role("button", name="Regenerate answer").click()
     expect(chat.problem).to_contain_text("cannot be reached")
     chat.page.context.set_offline(False)
     expect(chat.problem).to_be_hidden(timeout=15_000)
     expect(chat.replies.last).to_contain_text("Hello")
 
 
-def test_a_first_message_waits_too_and_survives_a_reload(chat):  # noqa: F811
+def test_offline_first_message_survives_a_reload(chat):
     chat.choose("echo")
     chat.page.route("**/api/conversations", lambda route: route.abort())
     chat.text.fill("Patience")
@@ -476,10 +474,10 @@ def test_a_first_message_waits_too_and_survives_a_reload(chat):  # noqa: F811
     expect(chat.replies.last).to_contain_text("Patience", timeout=20_000)
     expect(chat.page).to_have_url(re.compile(r"/c/[0-9a-f-]{36}/$"))
     chat.wait_for_end()
-    assert [message["role"] for message in chat.stored()] == ["user", "assistant"]
+    assert [message["role"] for message in chat.stored_messages()] == ["user", "assistant"]
 
 
-def test_what_may_have_arrived_is_sent_once(chat):  # noqa: F811
+def test_message_without_a_response_is_sent_once(chat):
     keys = []
 
     def lose_the_answer(route):
@@ -500,26 +498,26 @@ def test_what_may_have_arrived_is_sent_once(chat):  # noqa: F811
     expect(bubbles(chat)).to_have_count(1)
     assert len(keys) == 3
     assert len(set(keys)) == 1
-    assert [message["role"] for message in chat.stored()] == ["user", "assistant"]
+    assert [message["role"] for message in chat.stored_messages()] == ["user", "assistant"]
 
 
-def test_what_waits_for_the_connection_can_be_taken_back(chat):  # noqa: F811
+def test_offline_message_can_be_withdrawn(chat):
     chat.choose("echo").send("Hello")
     chat.wait_for_end()
     chat.page.context.set_offline(True)
     chat.text.fill("On second thoughts")
     chat.text.press("Enter")
-    questions(chat).last.get_by_role("button", name="Take back").click()
+    questions(chat).last.get_by_role("button", name="Withdraw").click()
     expect(bubbles(chat)).to_have_text(["Hello"])
     expect(chat.text).to_have_value("On second thoughts")
     expect(chat.text).to_be_focused()
     chat.page.context.set_offline(False)
     chat.send("On second thoughts")
     chat.wait_for_end()
-    assert len(chat.stored()) == 4
+    assert len(chat.stored_messages()) == 4
 
 
-def test_what_is_refused_comes_back_or_stays_with_its_reason(chat):  # noqa: F811
+def test_refused_message_is_returned_or_kept_with_the_reason(chat):
     chat.choose("echo").send("Hello")
     chat.wait_for_end()
     held, sentence = [], "Too many of your answers are still being written."
@@ -539,7 +537,7 @@ def test_what_is_refused_comes_back_or_stays_with_its_reason(chat):  # noqa: F81
     chat.wait_for_end()
 
 
-def test_what_was_sent_elsewhere_arrives_there(chat):  # noqa: F811
+def test_offline_message_arrives_in_its_own_conversation(chat):
     chat.choose("echo").send("Here")
     chat.wait_for_end()
     address = chat.page.url
@@ -555,7 +553,7 @@ def test_what_was_sent_elsewhere_arrives_there(chat):  # noqa: F811
     expect(bubbles(chat)).to_have_text(["Here", "And here"])
 
 
-def test_the_stop_button_stands_beside_the_next_message(chat):  # noqa: F811
+def test_stop_button_stays_beside_the_next_message(chat):
     chat.choose("waits").send("Wait gate:stop-1")
     expect(chat.stop_button).to_be_visible()
     expect(chat.send_button).to_be_hidden()
@@ -572,8 +570,8 @@ def test_the_stop_button_stands_beside_the_next_message(chat):  # noqa: F811
 
 
 @pytest.mark.parametrize("width", [320, 1280])
-def test_it_fits_with_all_that_it_may_hold(context, site, width):  # noqa: F811
-    chat = Chat(context(viewport={"width": width, "height": 640}).new_page(), site).log_in()  # noqa: F811
+def test_composer_fits_with_the_most_attachments(context, site, width):
+    chat = Chat(context(viewport={"width": width, "height": 640}).new_page(), site).log_in()
     chat.choose("seer")
     attach(chat, *[picture() for _ in range(6)], {"name": "x" * 80 + ".txt", "mimeType": "text/plain", "buffer": b"x"})
     uploaded(chat, 6)

@@ -8,10 +8,9 @@ import time
 import pytest
 from playwright.sync_api import expect
 
-from tests.site import Site
-
-from .hostile import HOSTILE
-from .test_page import Chat, context  # noqa: F401  a fixture
+from tests.browser.chat import Chat
+from tests.browser.hostile import HOSTILE
+from tests.server_process import Site
 
 pytestmark = pytest.mark.browser
 
@@ -83,7 +82,7 @@ for names in {groups!r}:
 @pytest.fixture(scope="module")
 def hostile_site(tmp_path_factory):
     """A site where all this was said: its address, the conversations as [(names, path), …], a friendly one's path."""
-    server = Site(tmp_path_factory.mktemp("hostile"), "tests.browser.asgi:application")
+    server = Site(tmp_path_factory.mktemp("hostile"), "tests.browser.asgi.application")
     groups = [*pages(), []]
     *hostile, friendly = [f"/c/{id}/" for id in server.shell(STORE.format(groups=groups)).split()]
     yield server.start().url, list(zip(groups[:-1], hostile, strict=True)), friendly
@@ -102,7 +101,7 @@ def pages():
     yield page
 
 
-def test_nothing_runs_and_nothing_leaves(context, hostile_site):  # noqa: F811
+def test_hostile_content_runs_no_script_and_sends_no_request(context, hostile_site):
     url, conversations, friendly = hostile_site
     assert sum(len(names) for names, _ in conversations) >= 150
     tab = context()
@@ -142,7 +141,7 @@ def test_nothing_runs_and_nothing_leaves(context, hostile_site):  # noqa: F811
 
 # The same again as it streams in: in eight steps, each laid out. `[ms of the worst step, …]` for each of the texts.
 STREAM = """async ([module, texts]) => {
-  const { Growth } = await import(module)
+  const { StreamingMarkdown } = await import(module)
   const place = document.querySelector(".thread")
   const frame = () => new Promise((then) => requestAnimationFrame(() => setTimeout(then)))
   const worst = []
@@ -150,11 +149,11 @@ STREAM = """async ([module, texts]) => {
     const box = document.createElement("div")
     box.className = "prose"
     place.append(box)
-    const growth = new Growth(box)
+    const markdown = new StreamingMarkdown(box)
     let most = 0
     for (let step = 1; step <= 9; step += 1) {
       const began = performance.now()
-      growth.show(text.slice(0, Math.ceil((text.length * step) / 8)), { done: step > 8 })
+      markdown.show(text.slice(0, Math.ceil((text.length * step) / 8)), { done: step > 8 })
       box.getBoundingClientRect()
       most = Math.max(most, performance.now() - began)
     }
@@ -166,14 +165,14 @@ STREAM = """async ([module, texts]) => {
 }"""
 
 
-def test_they_stream_as_fast_as_friendly_texts_do(context, hostile_site):  # noqa: F811
+def test_hostile_content_streams_as_fast_as_harmless_text(context, hostile_site):
     url, conversations, _ = hostile_site
     tab = context()
     tab.add_init_script(WATCH)
     chat = Chat(tab.new_page(), url).log_in().open(conversations[0][1])
     expect(chat.replies.first).to_be_visible()
     texts = [text.replace("\0", "") for text in HOSTILE.values()]
-    module = "/static/chat/js/growth.js"
+    module = "/static/chat/js/markdown/streaming.js"
     worst, seen = chat.page.evaluate(STREAM, [module, texts])
     [usual], _ = chat.page.evaluate(STREAM, [module, [FRIENDLY * 1_000]])
     allowed = max(LONGEST_TASK, TIMES * usual)

@@ -1,22 +1,13 @@
-"""What a person does with messages: edit, ask again, go on, choose between versions, rate, copy, quote."""
+"""What a user does with messages: edit, ask again, go on, choose between versions, rate, copy, quote."""
 
 import re
 
 import pytest
 from playwright.sync_api import expect
 
-from .test_page import COUNTED, Chat, chat, context  # noqa: F401  fixtures
-from .test_steps import open_gate
+from tests.browser.chat import SLOW_REPLY, Chat, bubbles, open_gate, questions
 
 pytestmark = pytest.mark.browser
-
-
-def questions(chat):  # noqa: F811
-    return chat.page.locator(".message--question")
-
-
-def bubbles(chat):  # noqa: F811
-    return chat.page.locator(".message__bubble")
 
 
 def act(message, name):
@@ -27,14 +18,14 @@ def act(message, name):
 
 def place(message):
     """Which version it shows, such as “2 / 3”."""
-    return message.locator(".versions__place")
+    return message.locator(".versions__position")
 
 
-def editor(chat):  # noqa: F811
+def editor(chat):
     return chat.page.locator(".editor textarea")
 
 
-def edit(chat, message, text):  # noqa: F811
+def edit(chat, message, text):
     act(message, "Edit")
     editor(chat).fill(text)
     with chat.page.expect_response(re.compile("/edit$")) as response:
@@ -44,7 +35,7 @@ def edit(chat, message, text):  # noqa: F811
 
 
 @pytest.fixture
-def talk(chat):  # noqa: F811
+def talk(chat):
     """Alice's tab with two questions that were answered."""
     for text in ("The first", "The second"):
         chat.choose("echo").send(text)
@@ -53,7 +44,7 @@ def talk(chat):  # noqa: F811
 
 
 @pytest.fixture
-def elsewhere(context):  # noqa: F811
+def elsewhere(context):
     """`elsewhere(tab)`: the tab's conversation in another browser of Alice's."""
 
     def new(tab):
@@ -65,7 +56,7 @@ def elsewhere(context):  # noqa: F811
 # Edit and resend
 
 
-def test_an_edited_message_starts_a_branch_of_its_own(talk):
+def test_edit_starts_a_branch(talk):
     edit(talk, questions(talk).first, "Another first")
     talk.wait_for_end()
     for reloaded in (False, True):
@@ -73,15 +64,15 @@ def test_an_edited_message_starts_a_branch_of_its_own(talk):
             talk.page.reload()
         expect(bubbles(talk)).to_have_text(["Another first"])
         expect(talk.replies).to_have_count(1)
-        assert talk.said() == "Another first"
+        assert talk.reply_text() == "Another first"
         expect(place(questions(talk).first)).to_have_text("2 / 2")
-    assert len(talk.stored()) == 6
+    assert len(talk.stored_messages()) == 6
     talk.send("Go on from here")
     talk.wait_for_end()
     expect(bubbles(talk)).to_have_text(["Another first", "Go on from here"])
 
 
-def test_escape_leaves_the_message_as_it_was(talk):
+def test_edit_is_discarded_by_escape(talk):
     act(questions(talk).last, "Edit")
     expect(editor(talk)).to_be_focused()
     expect(editor(talk)).to_have_value("The second")
@@ -93,10 +84,10 @@ def test_escape_leaves_the_message_as_it_was(talk):
     act(questions(talk).last, "Edit")
     talk.page.get_by_role("button", name="Cancel").click()
     expect(editor(talk)).to_have_count(0)
-    assert len(talk.stored()) == 4
+    assert len(talk.stored_messages()) == 4
 
 
-def test_an_edit_that_fails_keeps_what_was_written_and_is_done_once(talk):
+def test_edit_that_fails_keeps_its_text_and_is_applied_once(talk):
     keys = []
 
     def lose_it(route):
@@ -115,10 +106,10 @@ def test_an_edit_that_fails_keeps_what_was_written_and_is_done_once(talk):
     assert request.value.headers["idempotency-key"] == keys[0]
     expect(bubbles(talk)).to_have_text(["The first", "Only once"])
     expect(talk.text).to_be_focused()
-    assert sum(message["text"] == "Only once" and message["role"] == "user" for message in talk.stored()) == 1
+    assert sum(message["text"] == "Only once" and message["role"] == "user" for message in talk.stored_messages()) == 1
 
 
-def test_an_edit_is_not_lost_to_another_window(talk, elsewhere):
+def test_edit_is_not_lost_to_another_window(talk, elsewhere):
     other = elsewhere(talk)
     act(questions(talk).last, "Edit")
     editor(talk).fill("Half written")
@@ -128,7 +119,7 @@ def test_an_edit_is_not_lost_to_another_window(talk, elsewhere):
     expect(talk.text).to_be_focused()
 
 
-def test_an_edit_survives_a_reload_and_other_conversations(talk):
+def test_edit_survives_a_reload_and_other_conversations(talk):
     act(questions(talk).first, "Edit")
     editor(talk).fill("Half written\n\nand long")
     talk.page.reload()
@@ -142,7 +133,7 @@ def test_an_edit_survives_a_reload_and_other_conversations(talk):
     editor(talk).press("Enter")
     expect(bubbles(talk)).to_have_text(["Half written\n\nand long"])
     talk.wait_for_end()
-    act(questions(talk).first, "Version before")
+    act(questions(talk).first, "Previous version")
     expect(bubbles(talk)).to_have_text(["The first", "The second"])
     act(questions(talk).last, "Edit")
     editor(talk).fill("Not this")
@@ -152,60 +143,60 @@ def test_an_edit_survives_a_reload_and_other_conversations(talk):
     expect(editor(talk)).to_have_count(0)
 
 
-def test_an_edit_is_not_sent_while_composing(talk):
+def test_edit_is_not_sent_during_composition(talk):
     act(questions(talk).last, "Edit")
     keyboard = talk.page.context.new_cdp_session(talk.page)
     keyboard.send("Input.imeSetComposition", {"text": "にほんご", "selectionStart": 4, "selectionEnd": 4})
     editor(talk).press("Enter")
     editor(talk).press("Escape")  # which ends the composition and nothing else
     expect(editor(talk)).to_be_visible()
-    assert len(talk.stored()) == 4
+    assert len(talk.stored_messages()) == 4
 
 
 # Ask again, and versions
 
 
-def test_an_answer_is_asked_for_again_and_the_first_stays(talk):
-    act(talk.replies.last, "Answer again")
+def test_regenerate_keeps_the_first_reply(talk):
+    act(talk.replies.last, "Regenerate answer")
     expect(place(talk.replies.last)).to_have_text("2 / 2")
     talk.wait_for_end()
-    act(talk.replies.last, "Version before")
+    act(talk.replies.last, "Previous version")
     expect(place(talk.replies.last)).to_have_text("1 / 2")
     expect(talk.replies).to_have_count(2)
     talk.send("And then?")
     talk.wait_for_end()
-    parents = {message["id"]: message["parent_id"] for message in talk.stored()}
-    chain, step = [], talk.stored()[-1]["id"]
+    parents = {message["id"]: message["parent_id"] for message in talk.stored_messages()}
+    chain, step = [], talk.stored_messages()[-1]["id"]
     while step:
         chain.append(step)
         step = parents[step]
     assert len(chain) == 6  # it went on from the first answer
 
 
-def test_versions_are_gone_through_with_the_keyboard_and_remembered(talk, elsewhere):
+def test_versions_are_switched_with_the_keyboard_and_remembered(talk, elsewhere):
     for text in ("The second, again", "The third"):
         edit(talk, questions(talk).nth(1), text)
         talk.wait_for_end()
     message = questions(talk).nth(1)
     expect(place(message)).to_have_text("3 / 3")
-    message.get_by_role("button", name="Version before").focus()
+    message.get_by_role("button", name="Previous version").focus()
     for number, text in ((2, "The second, again"), (1, "The second")):
         with talk.page.expect_response(lambda answer: answer.request.method == "PATCH"):
             talk.page.keyboard.press("Enter")
         expect(place(message)).to_have_text(f"{number} / 3")
         expect(bubbles(talk).nth(1)).to_have_text(text)
-        expect(message.get_by_role("button", name="Version before")).to_be_focused()
+        expect(message.get_by_role("button", name="Previous version")).to_be_focused()
     talk.page.keyboard.press("Enter")  # there is none before
     expect(place(message)).to_have_text("1 / 3")
     talk.page.reload()
     expect(bubbles(talk)).to_have_text(["The first", "The second"])
     other = elsewhere(talk)
     expect(bubbles(other)).to_have_text(["The first", "The second"])
-    act(questions(talk).nth(1), "Version after")
+    act(questions(talk).nth(1), "Next version")
     expect(bubbles(other).last).to_have_text("The second, again")
 
 
-def test_another_version_stands_where_the_one_before_was(chat):  # noqa: F811
+def test_version_keeps_its_place_on_the_page(chat):
     chat.choose("echo").send("Long\n\n" + "\n\n".join(f"Line {number}" for number in range(40)))
     chat.wait_for_end()
     chat.send("In the middle")
@@ -216,7 +207,7 @@ def test_another_version_stands_where_the_one_before_was(chat):  # noqa: F811
     questions(chat).nth(1).scroll_into_view_if_needed()
     chat.page.locator(".scroller").evaluate("(box) => { box.scrollTop -= 150 }")
     top = questions(chat).nth(1).bounding_box()["y"]
-    questions(chat).nth(1).get_by_role("button", name="Version before").evaluate("(button) => button.click()")
+    questions(chat).nth(1).get_by_role("button", name="Previous version").evaluate("(button) => button.click()")
     expect(bubbles(chat).nth(1)).to_have_text("In the middle")
     highest = chat.page.locator(".scroller").evaluate("(box) => box.scrollHeight - box.clientHeight - box.scrollTop")
     assert abs(questions(chat).nth(1).bounding_box()["y"] - top) < 2 or highest < 2
@@ -225,7 +216,7 @@ def test_another_version_stands_where_the_one_before_was(chat):  # noqa: F811
 # Go on
 
 
-def test_an_answer_that_was_too_long_goes_on_as_one_text(chat):  # noqa: F811
+def test_continue_joins_a_reply_that_reached_its_limit(chat):
     chat.choose("halves").send("Say it")
     chat.wait_for_end()
     chat.page.get_by_role("button", name="Continue").click()
@@ -243,28 +234,28 @@ def test_an_answer_that_was_too_long_goes_on_as_one_text(chat):  # noqa: F811
     assert chat.page.evaluate("navigator.clipboard.readText()") == "This sentence ends here."
 
 
-def test_a_stopped_answer_goes_on(chat):  # noqa: F811
+def test_continue_resumes_a_stopped_reply(chat):
     chat.choose("slow").send("Count, please")
     expect(chat.replies.last).to_contain_text("1 2 3")
     chat.stop_button.click()
     chat.wait_for_end()
-    before = chat.said()
+    before = chat.reply_text()
     chat.page.get_by_role("button", name="Continue").click()
     expect(chat.replies.last).to_contain_text("100")
     chat.wait_for_end()
-    assert chat.said().endswith(COUNTED)
-    assert chat.said().startswith(before)
+    assert chat.reply_text().endswith(SLOW_REPLY)
+    assert chat.reply_text().startswith(before)
     expect(chat.replies.last).not_to_contain_text("You stopped this answer.")
 
 
-def test_a_failed_answer_keeps_its_text_beside_the_next(chat):  # noqa: F811
+def test_failed_reply_keeps_its_text_beside_the_next(chat):
     chat.choose("flaky").send(f"Please {chat.page.url} versions")
     chat.wait_for_end()
     expect(chat.replies.last).to_contain_text("Half of it")
     chat.page.get_by_role("button", name="Try again").click()
     expect(chat.replies.last).to_contain_text("All of it.")
     chat.wait_for_end()
-    act(chat.replies.last, "Version before")
+    act(chat.replies.last, "Previous version")
     expect(chat.replies.last).to_contain_text("Half of it")
     expect(chat.replies.last).to_contain_text("The model is overloaded.")
 
@@ -272,7 +263,7 @@ def test_a_failed_answer_keeps_its_text_beside_the_next(chat):  # noqa: F811
 # Rate
 
 
-def test_an_answer_is_rated_with_a_reason_and_a_comment(talk, elsewhere):
+def test_rating_takes_a_reason_and_a_comment(talk, elsewhere):
     act(talk.replies.last, "Bad answer")
     thumb = talk.replies.last.get_by_role("button", name="Bad answer")
     expect(thumb).to_have_attribute("aria-pressed", "true")
@@ -283,7 +274,11 @@ def test_an_answer_is_rated_with_a_reason_and_a_comment(talk, elsewhere):
     dialog.get_by_role("button", name="Send").click()
     expect(dialog).to_be_hidden()
     expect(thumb).to_be_focused()
-    assert talk.stored()[-1]["feedback"] == {"rating": "down", "reason": "too-long", "comment": "Shorter, please"}
+    assert talk.stored_messages()[-1]["feedback"] == {
+        "rating": "down",
+        "reason": "too-long",
+        "comment": "Shorter, please",
+    }
     talk.page.reload()
     expect(thumb).to_have_attribute("aria-pressed", "true")
     act(talk.replies.last, "Good answer")
@@ -294,11 +289,11 @@ def test_an_answer_is_rated_with_a_reason_and_a_comment(talk, elsewhere):
     expect(other.replies.last.get_by_role("button", name="Good answer")).to_have_attribute("aria-pressed", "true")
     act(talk.replies.last, "Good answer")
     expect(talk.replies.last.get_by_role("button", name="Good answer")).to_have_attribute("aria-pressed", "false")
-    expect(talk.page.locator("[data-is=live] > :last-child")).to_have_text("Your rating is taken back.")
-    assert talk.stored()[-1]["feedback"] is None
+    expect(talk.page.locator("[data-is=live] > :last-child")).to_have_text("Rating removed.")
+    assert talk.stored_messages()[-1]["feedback"] is None
 
 
-def test_a_rating_that_the_server_does_not_take_is_not_shown(talk):
+def test_rating_that_cannot_be_saved_is_not_shown(talk):
     talk.page.route("**/feedback", lambda route: route.abort())
     act(talk.replies.last, "Good answer")
     expect(talk.problem).to_contain_text("cannot be reached")
@@ -308,7 +303,7 @@ def test_a_rating_that_the_server_does_not_take_is_not_shown(talk):
 # Know more
 
 
-def test_what_an_answer_cost_is_told_when_one_asks(chat):  # noqa: F811
+def test_usage_of_a_reply_is_shown_on_request(chat):
     chat.choose("openai").send("What can you do?")
     chat.wait_for_end()
     for reloaded in (False, True):
@@ -317,15 +312,15 @@ def test_what_an_answer_cost_is_told_when_one_asks(chat):  # noqa: F811
         act(chat.replies.last, "About this answer")
         facts = chat.page.get_by_role("dialog", name="About this answer")
         expect(facts).to_contain_text("openai:scripted")
-        expect(facts).to_contain_text(re.compile(r"Took\s*[\d<]"))
+        expect(facts).to_contain_text(re.compile(r"Duration\s*[\d<]"))
         expect(facts).to_contain_text("tokens")
         chat.page.keyboard.press("Escape")
         expect(facts).to_be_hidden()
         expect(chat.replies.last.get_by_role("button", name="About this answer")).to_be_focused()
 
 
-def test_times_are_told_in_the_persons_zone(context, site):  # noqa: F811
-    chat = Chat(context(timezone_id="Asia/Tokyo", locale="en-GB").new_page(), site).log_in()  # noqa: F811
+def test_times_are_in_the_users_time_zone(context, site):
+    chat = Chat(context(timezone_id="Asia/Tokyo", locale="en-GB").new_page(), site).log_in()
     chat.choose("echo").send("When?")
     chat.wait_for_end()
     for message in (questions(chat).last, chat.replies.last):
@@ -341,7 +336,7 @@ def test_times_are_told_in_the_persons_zone(context, site):  # noqa: F811
 # Copy and quote
 
 
-def test_messages_are_copied_as_they_were_written(talk):
+def test_copy_gives_the_original_text(talk):
     talk.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     talk.send("**bold** and `code`")
     talk.wait_for_end()
@@ -356,7 +351,7 @@ def select(locator):
     locator.evaluate("(element) => getSelection().selectAllChildren(element)")
 
 
-def test_a_passage_is_quoted(talk):
+def test_quote_inserts_the_selected_passage(talk):
     quote = talk.page.get_by_role("button", name="Quote", exact=True)
     expect(quote).to_be_hidden()
     select(talk.replies.last.locator(".prose p"))
@@ -375,11 +370,11 @@ def test_a_passage_is_quoted(talk):
 # The line: what is asked while an answer is written
 
 
-def test_a_message_waits_for_the_answer_before_it(chat, elsewhere):  # noqa: F811
+def test_queued_message_waits_for_the_reply_before_it(chat, elsewhere):
     chat.choose("waits").send("One, and gate:line-1")
     other = elsewhere(chat)
     chat.choose("echo").send("Two")
-    expect(questions(chat).last).to_contain_text("Waits for the answer before it")
+    expect(questions(chat).last).to_contain_text("Waiting for the previous answer")
     expect(chat.replies).to_have_count(1)
     expect(other.page.locator(".message--waiting")).to_contain_text("Two")
     open_gate(chat, "gate:line-1")
@@ -388,16 +383,16 @@ def test_a_message_waits_for_the_answer_before_it(chat, elsewhere):  # noqa: F81
         expect(tab.replies.last).to_contain_text("Two")
         expect(tab.page.locator(".message--waiting")).to_have_count(0)
     chat.wait_for_end()
-    assert [message["role"] for message in chat.stored()] == ["user", "assistant"] * 2
+    assert [message["role"] for message in chat.stored_messages()] == ["user", "assistant"] * 2
 
 
-def test_what_waits_can_be_taken_back(chat, elsewhere):  # noqa: F811
+def test_queued_message_can_be_withdrawn(chat, elsewhere):
     chat.choose("waits").send("One, and gate:line-2")
     other = elsewhere(chat)
     for text in ("Two", "Three"):
         chat.choose("echo").send(text)
     expect(other.page.locator(".message--waiting")).to_have_count(2)
-    questions(chat).nth(1).get_by_role("button", name="Take back").click()
+    questions(chat).nth(1).get_by_role("button", name="Withdraw").click()
     expect(chat.text).to_have_value("Two")
     expect(chat.text).to_be_focused()
     expect(bubbles(chat)).to_have_text(["One, and gate:line-2", "Three"])
@@ -405,40 +400,40 @@ def test_what_waits_can_be_taken_back(chat, elsewhere):  # noqa: F811
     open_gate(chat, "gate:line-2")
     expect(chat.replies.last).to_contain_text("Three", timeout=15_000)
     chat.wait_for_end()
-    assert [message["text"] for message in chat.stored() if message["role"] == "user"] == [
+    assert [message["text"] for message in chat.stored_messages() if message["role"] == "user"] == [
         "One, and gate:line-2",
         "Three",
     ]
 
 
-def test_what_comes_back_stands_in_front_of_what_is_being_written(chat):  # noqa: F811
+def test_withdrawn_message_is_put_before_the_draft(chat):
     chat.choose("waits").send("One, and gate:line-3")
     chat.choose("echo").send("Two")
     chat.text.fill("Unfinished")
-    questions(chat).last.get_by_role("button", name="Take back").click()
+    questions(chat).last.get_by_role("button", name="Withdraw").click()
     expect(chat.text).to_have_value("Two\n\nUnfinished")
     chat.page.reload()
     expect(chat.text).to_have_value("Two\n\nUnfinished")
     chat.stop_button.click()
 
 
-def test_what_has_begun_cannot_be_taken_back(chat):  # noqa: F811
+def test_started_message_cannot_be_withdrawn(chat):
     chat.choose("waits").send("One, and gate:line-4")
     chat.choose("slow").send("Two")
-    take_back = questions(chat).last.get_by_role("button", name="Take back")
-    expect(take_back).to_be_visible()
+    withdraw = questions(chat).last.get_by_role("button", name="Withdraw")
+    expect(withdraw).to_be_visible()
     chat.page.route("**/api/messages/*", lambda route: (open_gate(chat, "gate:line-4"), begun.append(route))[0])
     begun = []
-    take_back.click()
+    withdraw.click()
     expect(chat.replies).to_have_count(2, timeout=15_000)
     begun[0].continue_()
-    expect(chat.problem).to_contain_text("answered already")
+    expect(chat.problem).to_contain_text("already being answered")
     expect(chat.text).to_have_value("")
     chat.stop_button.click()
     chat.wait_for_end()
 
 
-def test_stop_ends_the_answer_and_the_next_begins(chat):  # noqa: F811
+def test_stop_ends_the_reply_and_the_next_begins(chat):
     chat.choose("slow").send("Count, please")
     chat.choose("echo").send("Next")
     chat.stop_button.click()
@@ -447,7 +442,7 @@ def test_stop_ends_the_answer_and_the_next_begins(chat):  # noqa: F811
     chat.wait_for_end()
 
 
-def test_the_answer_after_a_stopped_one_can_be_stopped_too(chat):  # noqa: F811
+def test_stop_works_for_the_next_reply_too(chat):
     chat.choose("slow").send("Count, please")
     chat.send("Once more")
     chat.stop_button.click()
@@ -458,8 +453,8 @@ def test_the_answer_after_a_stopped_one_can_be_stopped_too(chat):  # noqa: F811
 
 
 @pytest.mark.parametrize("width", [320, 1280])
-def test_it_fits_and_needs_no_sideways_scrolling(context, site, width):  # noqa: F811
-    chat = Chat(context(viewport={"width": width, "height": 700}).new_page(), site).log_in()  # noqa: F811
+def test_messages_fit_without_horizontal_scrolling(context, site, width):
+    chat = Chat(context(viewport={"width": width, "height": 700}).new_page(), site).log_in()
     chat.choose("echo").send("x" * 200)
     chat.wait_for_end()
     edit(chat, questions(chat).last, "y" * 200)

@@ -10,129 +10,13 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.chat import SLOW_REPLY, Chat
+from tests.server_process import PASSWORD
+
 pytestmark = pytest.mark.browser
 
-PASSWORD = "correct horse battery"
-COUNTED = " ".join(str(number) for number in range(1, 101))
-LIKED = {
-    "instructions": "",
-    "language": "",
-    "theme": "",
-    "send_key": "enter",
-    "transport": "sse",
-    "shows_steps": True,
-}  # by who has not said anything else
 
-
-def is_sent(response):
-    return response.request.method == "POST" and response.url.endswith("/messages")
-
-
-class Chat:
-    """A tab, and what a person does in it."""
-
-    def __init__(self, page, site):
-        self.page, self.site = page, site
-        self.text = page.get_by_label("Your message", exact=True)
-        self.send_button = page.get_by_role("button", name="Send", exact=True)
-        self.stop_button = page.get_by_role("button", name="Stop", exact=True)
-        self.replies = page.locator(".message--reply")
-        self.problem = page.locator(".composer__problem")
-
-    def log_in(self, name="alice", path="/"):
-        """As somebody who likes everything as it is."""
-        self.page.goto(self.site + path)
-        self.page.get_by_label("User name").fill(name)
-        self.page.get_by_label("Password").fill(PASSWORD)
-        self.page.get_by_role("button", name="Log in").click()
-        self.page.wait_for_url(self.site + path)
-        if self.likes() != LIKED:
-            self.like(**LIKED)
-            self.page.reload()
-        return self
-
-    def likes(self):
-        """What the server keeps of the person's likes."""
-        kept = self.page.request.get(f"{self.site}/api/me").json()
-        return {name: kept[name] for name in LIKED}
-
-    def like(self, **likes):
-        [token] = [one["value"] for one in self.page.context.cookies(self.site) if one["name"] == "csrftoken"]
-        answer = self.page.request.patch(f"{self.site}/api/me", data=likes, headers={"X-CSRFToken": token})
-        assert answer.ok
-
-    def open(self, path="/"):
-        self.page.goto(self.site + path)
-        return self
-
-    def choose(self, assistant):
-        self.page.locator("[data-is=picker]").click()
-        self.page.locator("#assistants label", has=self.page.locator(f"input[value={assistant}]")).click()
-        return self
-
-    def send(self, text):
-        """Send it; returns once the server has it."""
-        self.text.fill(text)
-        with self.page.expect_response(is_sent) as response:
-            self.text.press("Enter")
-        assert response.value.status == 202
-        expect(self.text).to_have_value("")
-        return response.value.json()
-
-    def wait_for_end(self):
-        expect(self.replies.last).to_have_attribute("aria-busy", "false", timeout=20_000)
-        expect(self.stop_button).to_be_hidden()
-        return self
-
-    def said(self):
-        """The words of the last reply, as they are on the page."""
-        return " ".join(self.replies.last.locator(".message__parts").inner_text().split())
-
-    def use_websocket(self):
-        self.open_settings()
-        with self.page.expect_response(lambda answer: answer.request.method == "PATCH"):
-            self.page.get_by_role("switch", name=re.compile("WebSocket")).check()
-        self.page.keyboard.press("Escape")
-        return self
-
-    def open_settings(self):
-        self.page.locator(".account").click()
-        self.page.get_by_role("menuitem", name="Settings").click()
-        expect(self.page.get_by_label("Custom instructions")).to_be_editable()
-
-    def stored(self):
-        """The conversation's messages as the server has them."""
-        conversation = self.page.url.rstrip("/").rpartition("/")[2]
-        response = self.page.request.get(f"{self.site}/api/conversations/{conversation}/messages")
-        assert response.ok
-        return response.json()["items"]
-
-
-@pytest.fixture
-def context(browser):
-    """Gives contexts; each is a browser of its own. A script error in one of their pages fails the test."""
-    opened, errors = [], []
-
-    def new(**kwargs):
-        # The worker is another test's matter: what it fetches, no test could stand in the way of.
-        fresh = browser.new_context(**{"service_workers": "block", **kwargs})
-        fresh.on("weberror", lambda error: errors.append(error.error))
-        opened.append(fresh)
-        return fresh
-
-    yield new
-    for one in opened:
-        one.close()
-    assert not errors
-
-
-@pytest.fixture
-def chat(context, site):
-    """Alice's tab."""
-    return Chat(context().new_page(), site).log_in()
-
-
-def test_a_login_leads_to_where_one_was_going(context, chat, site):
+def test_login_leads_to_the_requested_page(context, chat, site):
     chat.choose("echo").send("for later")
     chat.wait_for_end()
     path = chat.page.url.removeprefix(site)
@@ -140,28 +24,28 @@ def test_a_login_leads_to_where_one_was_going(context, chat, site):
     expect(again.replies.last).to_contain_text("for later")
 
 
-def test_a_wrong_password_says_so(context, site):
+def test_login_with_a_wrong_password_says_so(context, site):
     page = context().new_page()
     page.goto(site + "/")
-    page.get_by_label("User name").fill("alice")
+    page.get_by_label("Username").fill("alice")
     page.get_by_label("Password").fill("wrong")
     page.get_by_role("button", name="Log in").click()
     expect(page.get_by_role("alert")).to_contain_text("correct")
 
 
-def test_an_answer_streams_in_and_stays(chat):
+def test_reply_streams_in_and_stays(chat):
     chat.choose("slow").send("Count, please")
     expect(chat.page).to_have_url(re.compile(r"/c/[0-9a-f-]{36}/$"))
     expect(chat.replies.last).to_contain_text("5 6 7")
-    assert "100" not in chat.said()
+    assert "100" not in chat.reply_text()
     chat.wait_for_end()
-    assert chat.said() == COUNTED
+    assert chat.reply_text() == SLOW_REPLY
     chat.page.reload()
     expect(chat.replies.last).to_contain_text("100")
-    assert chat.said() == COUNTED == " ".join(chat.stored()[-1]["text"].split())
+    assert chat.reply_text() == SLOW_REPLY == " ".join(chat.stored_messages()[-1]["text"].split())
 
 
-def test_the_demo_shows_all_that_a_reply_may_hold(chat):
+def test_demo_shows_everything_a_reply_can_contain(chat):
     chat.choose("demo").send("Hello")
     chat.wait_for_end()
     for part in ("table", ".code pre", ".math", ".step > summary"):
@@ -170,28 +54,28 @@ def test_the_demo_shows_all_that_a_reply_may_hold(chat):
     expect(chat.replies.last.locator("table")).to_be_visible()
 
 
-def test_a_reload_in_mid_answer_goes_on(chat):
+def test_reload_continues_a_running_reply(chat):
     chat.choose("slow").send("Count, please")
     for number in (3, 21, 47, 80):
         expect(chat.replies.last).to_contain_text(f" {number} ", timeout=10_000)
         chat.page.reload()
     chat.wait_for_end()
-    assert chat.said() == COUNTED
-    assert len(chat.stored()) == 2
+    assert chat.reply_text() == SLOW_REPLY
+    assert len(chat.stored_messages()) == 2
 
 
-def test_stop_keeps_what_was_written(chat):
+def test_stop_keeps_the_text(chat):
     chat.choose("slow").send("Count, please")
     expect(chat.replies.last).to_contain_text("1 2 3")
     chat.stop_button.click()
     chat.wait_for_end()
     expect(chat.replies.last).to_contain_text("You stopped this answer.")
-    reply = chat.stored()[-1]
+    reply = chat.stored_messages()[-1]
     assert reply["status"] == "cancelled"
-    assert chat.said() == " ".join(reply["text"].split())
+    assert chat.reply_text() == " ".join(reply["text"].split())
 
 
-def test_an_error_can_be_tried_again(chat):
+def test_error_can_be_retried(chat):
     chat.choose("flaky").send(f"Please {chat.page.url} {id(chat)}")
     chat.wait_for_end()
     expect(chat.replies.last).to_contain_text("Half of it")
@@ -204,7 +88,7 @@ def test_an_error_can_be_tried_again(chat):
     expect(chat.page.get_by_role("button", name="Try again")).to_be_hidden()
 
 
-def test_a_notice_stays_with_its_answer(chat):
+def test_notice_stays_with_its_reply(chat):
     chat.choose("long").send("Everything")
     chat.wait_for_end()
     expect(chat.replies.last).to_contain_text("The answer reached its length limit.")
@@ -212,7 +96,7 @@ def test_a_notice_stays_with_its_answer(chat):
     expect(chat.replies.last).to_contain_text("The answer reached its length limit.")
 
 
-def test_thoughts_and_tools_are_folded(chat):
+def test_thoughts_and_tools_are_collapsed(chat):
     chat.choose("tools").send("When?")
     chat.wait_for_end()
     for reloaded in (False, True):
@@ -266,7 +150,7 @@ def test_hostile_markdown_is_inert(chat, site):
     assert (dialogs, strange) == ([], [])
 
 
-def test_enter_while_composing_does_not_send(chat):
+def test_enter_during_composition_does_not_send(chat):
     sent = []
     chat.page.on("request", lambda request: request.method == "POST" and sent.append(request.url))
     chat.text.focus()
@@ -285,7 +169,7 @@ def test_enter_while_composing_does_not_send(chat):
         chat.text.press("Enter")
 
 
-def test_shift_enter_makes_a_line(chat):
+def test_shift_enter_inserts_a_line_break(chat):
     chat.choose("echo")
     chat.text.press_sequentially("one")
     chat.text.press("Shift+Enter")
@@ -295,7 +179,7 @@ def test_shift_enter_makes_a_line(chat):
     expect(chat.page.locator(".message__bubble")).to_have_text("one\ntwo")
 
 
-def test_a_refusal_is_a_sentence(chat):
+def test_refusal_is_shown_as_a_sentence(chat):
     answer = {"error": {"code": "too_many_runs", "message": "Too many of your answers are still being written."}}
     chat.page.route("**/messages", lambda route: route.fulfill(status=429, json=answer))
     chat.text.fill("One more")
@@ -308,7 +192,7 @@ def test_a_refusal_is_a_sentence(chat):
     expect(chat.page.locator(".message__bubble")).to_have_text("One more")
 
 
-def test_a_session_that_ended_leads_to_the_login_and_back_to_the_draft(chat, site):
+def test_expired_session_leads_to_the_login_and_back_to_the_draft(chat, site):
     chat.choose("echo").send("First")
     chat.wait_for_end()
     address = chat.page.url
@@ -316,7 +200,7 @@ def test_a_session_that_ended_leads_to_the_login_and_back_to_the_draft(chat, sit
     chat.text.fill("Not lost")
     chat.text.press("Enter")
     chat.page.wait_for_url("**/accounts/login/?next=*")
-    chat.page.get_by_label("User name").fill("alice")
+    chat.page.get_by_label("Username").fill("alice")
     chat.page.get_by_label("Password").fill(PASSWORD)
     chat.page.get_by_role("button", name="Log in").click()
     chat.page.wait_for_url(address)
@@ -324,7 +208,7 @@ def test_a_session_that_ended_leads_to_the_login_and_back_to_the_draft(chat, sit
 
 
 @pytest.mark.parametrize("wire", ["sse", "websocket"])
-def test_two_tabs_show_the_same_text(chat, wire):
+def test_tabs_show_the_same_text(chat, wire):
     if wire == "websocket":
         chat.use_websocket()
     chat.choose("echo").send("Hello")
@@ -333,13 +217,13 @@ def test_two_tabs_show_the_same_text(chat, wire):
     expect(other.replies.last).to_contain_text("Hello")
     chat.choose("slow").send("Count, please")
     expect(other.replies.last).to_contain_text("5 6 7")
-    assert "100" not in other.said()
+    assert "100" not in other.reply_text()
     other.wait_for_end()
     chat.wait_for_end()
-    assert chat.said() == other.said() == COUNTED
+    assert chat.reply_text() == other.reply_text() == SLOW_REPLY
 
 
-def test_another_browser_catches_up_when_one_looks_at_it(context, chat, site):
+def test_other_browser_catches_up_when_it_becomes_visible(context, chat, site):
     chat.choose("echo").send("Hello")
     chat.wait_for_end()
     other = Chat(context().new_page(), site).log_in(path=chat.page.url.removeprefix(site))
@@ -349,7 +233,7 @@ def test_another_browser_catches_up_when_one_looks_at_it(context, chat, site):
     expect(other.replies.last).to_contain_text("5 6 7")
 
 
-def test_the_socket_can_take_the_place_of_the_stream(context, chat, site):
+def test_websocket_can_replace_the_event_stream(context, chat, site):
     streams = []
     chat.page.on("request", lambda request: "/events" in request.url and streams.append(request.url))
     chat.use_websocket().choose("slow")
@@ -360,7 +244,7 @@ def test_the_socket_can_take_the_place_of_the_stream(context, chat, site):
     expect(chat.replies.last).to_contain_text("5 6 7")
     chat.page.reload()  # the choice stays
     chat.wait_for_end()
-    assert chat.said() == COUNTED
+    assert chat.reply_text() == SLOW_REPLY
     assert any(message["type"] == "TEXT_MESSAGE_CONTENT" for message in said)
     other = Chat(context().new_page(), site).log_in(path=chat.page.url.removeprefix(site)).use_websocket()
     expect(other.replies.last).to_contain_text("100")
@@ -369,11 +253,11 @@ def test_the_socket_can_take_the_place_of_the_stream(context, chat, site):
     chat.stop_button.click()
     chat.wait_for_end()
     other.wait_for_end()
-    assert chat.said() == other.said()
+    assert chat.reply_text() == other.reply_text()
     assert streams == []
 
 
-def test_a_hidden_tab_holds_no_stream_and_catches_up(chat):
+def test_hidden_tab_closes_its_stream_and_catches_up(chat):
     chat.choose("slow").send("Count, please")
     expect(chat.replies.last).to_contain_text("1 2 3")
     hide = "(state) => { Object.defineProperty(document, 'visibilityState', { value: state, configurable: true });"
@@ -383,10 +267,10 @@ def test_a_hidden_tab_holds_no_stream_and_catches_up(chat):
     with chat.page.expect_request(re.compile(r"/events\?after=[1-9]")):
         chat.page.evaluate(hide, "visible")
     chat.wait_for_end()
-    assert chat.said() == COUNTED
+    assert chat.reply_text() == SLOW_REPLY
 
 
-def test_a_stream_that_is_refused_is_asked_for_again(chat):
+def test_refused_stream_is_requested_again(chat):
     refused = []
 
     def refuse(route):
@@ -402,7 +286,7 @@ def test_a_stream_that_is_refused_is_asked_for_again(chat):
     assert refused
 
 
-def test_code_and_answers_can_be_copied(chat):
+def test_code_and_replies_can_be_copied(chat):
     chat.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     chat.choose("echo").send("Look:\n\n```python\nprint(1 < 2)\n```")
     chat.wait_for_end()
@@ -411,10 +295,10 @@ def test_code_and_answers_can_be_copied(chat):
     assert chat.page.evaluate("navigator.clipboard.readText()") == "print(1 < 2)\n"
     chat.replies.last.locator("[data-copy=message]").click()
     expect(chat.replies.last.locator("[data-copy=message]")).to_have_text("Copied")
-    assert chat.page.evaluate("navigator.clipboard.readText()") == chat.stored()[-1]["text"]
+    assert chat.page.evaluate("navigator.clipboard.readText()") == chat.stored_messages()[-1]["text"]
 
 
-def test_the_assistant_of_the_last_message_stays(chat):
+def test_assistant_of_the_last_message_stays_selected(chat):
     chat.choose("echo").send("Hello")
     chat.wait_for_end()
     chat.choose("long").send("More")
@@ -426,7 +310,7 @@ def test_the_assistant_of_the_last_message_stays(chat):
     expect(chat.page.locator("[data-is=assistant-name]")).to_have_text("Demo")
 
 
-def test_conversations_are_renamed_and_deleted(chat):
+def test_conversations_can_be_renamed_and_deleted(chat):
     chat.choose("echo").send("A name to change")
     chat.wait_for_end()
     row = chat.page.locator(".conversation", has_text="A name to change").first
@@ -445,7 +329,7 @@ def test_conversations_are_renamed_and_deleted(chat):
     assert chat.page.request.get(address).status == 404
 
 
-def test_going_back_shows_the_conversation_before(chat):
+def test_back_button_shows_the_previous_conversation(chat):
     chat.choose("echo").send("The first one")
     chat.wait_for_end()
     first = chat.page.url
@@ -462,7 +346,7 @@ def test_going_back_shows_the_conversation_before(chat):
 
 
 @pytest.mark.parametrize("width", [320, 390])
-def test_a_phone_shows_it_without_scrolling_sideways(context, site, width):
+def test_phone_needs_no_horizontal_scrolling(context, site, width):
     phone = {"viewport": {"width": width, "height": 700}, "has_touch": True, "is_mobile": True}
     chat = Chat(context(**phone).new_page(), site).log_in()
     wide = (
@@ -490,7 +374,7 @@ def test_a_phone_shows_it_without_scrolling_sideways(context, site, width):
     assert chat.text.evaluate("(field) => parseFloat(getComputedStyle(field).fontSize)") >= 16
 
 
-def test_an_openai_compatible_server_answers_on_the_page(chat, model_server):
+def test_openai_compatible_server_answers_on_the_page(chat, model_server):
     chat.choose("openai").send("What can you do?")
     chat.wait_for_end()
     expect(chat.replies.last.locator("h2", has_text="An answer")).to_be_visible()

@@ -6,19 +6,18 @@ import pytest
 from playwright.sync_api import expect
 
 from chat.events import fold
-from tests.site import Person
-
-from .test_page import COUNTED, chat, context  # noqa: F401  fixtures
+from tests.browser.chat import SLOW_REPLY
+from tests.server_process import UserClient
 
 pytestmark = pytest.mark.browser
 
 
 @pytest.mark.parametrize("wire", ["stream", "socket"])
-def test_reloads_at_random_moments_lose_nothing(chat, site, wire):  # noqa: F811
+def test_reloads_at_random_moments_lose_nothing(chat, site, wire):
     chance = random.Random(wire)
     if wire == "socket":
         chat.use_websocket()
-    alice, reloads = Person(site, "alice"), 0
+    alice, reloads = UserClient(site, "alice"), 0
     while reloads < 25:
         chat.open().choose("slow")
         run = chat.send("Count, please")
@@ -28,10 +27,10 @@ def test_reloads_at_random_moments_lose_nothing(chat, site, wire):  # noqa: F811
             chat.page.reload()
             reloads += 1
             expect(chat.replies).to_have_count(1)
-            assert COUNTED.startswith(chat.said())
+            assert SLOW_REPLY.startswith(chat.reply_text())
         chat.wait_for_end()
-        assert chat.said() == COUNTED
+        assert chat.reply_text() == SLOW_REPLY
         stored = alice.wait_for_end(run)
         assert stored["parts"] == fold(event for _, event, _ in alice.events(run))
-        assert " ".join(stored["text"].split()) == COUNTED
+        assert " ".join(stored["text"].split()) == SLOW_REPLY
     alice.close()

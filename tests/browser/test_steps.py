@@ -1,53 +1,47 @@
-"""The way to an answer as the page shows it: thoughts, tools, and what waits for the person's yes."""
+"""The way to an answer as the page shows it: thoughts, tools, and what waits for the user's yes."""
 
 import json
 import re
 from contextlib import closing
-from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import expect
 
 from chat.events import fold
-from tests.site import Person
-
-from .test_page import COUNTED, Chat, chat, context  # noqa: F401  fixtures
+from tests.browser.chat import SLOW_REPLY, Chat, open_gate
+from tests.server_process import UserClient
 
 pytestmark = pytest.mark.browser
 
 FIRST_USE = 30_000  # ms; the server loads the packages of agents when somebody wants the first one
 
 
-def open_gate(chat, name):  # noqa: F811
-    assert chat.page.request.get(f"{chat.site}/gates/{quote(name)}").ok
-
-
-def step(chat, name):  # noqa: F811
+def step(chat, name):
     """The line of that name in the last reply."""
     return chat.replies.last.locator(".step", has=chat.page.locator(".step__name", has_text=name))
 
 
-def told_by_the_logs(chat, name="alice"):  # noqa: F811
+def told_by_the_logs(chat, name="alice"):
     """The parts of each reply of the conversation, folded from its run's events."""
-    with closing(Person(chat.site, name)) as alice:
-        runs = [message["run_id"] for message in chat.stored() if message["run_id"]]
+    with closing(UserClient(chat.site, name)) as alice:
+        runs = [message["run_id"] for message in chat.stored_messages() if message["run_id"]]
         return [fold(event for _, event, _ in alice.events({"events_url": f"/api/runs/{run}/events"})) for run in runs]
 
 
-def stored_parts(chat):  # noqa: F811
-    return [message["parts"] for message in chat.stored() if message["run_id"]]
+def stored_parts(chat):
+    return [message["parts"] for message in chat.stored_messages() if message["run_id"]]
 
 
-def allow(chat):  # noqa: F811
+def allow(chat):
     return chat.page.get_by_role("button", name="Allow", exact=True)
 
 
-def refuse(chat):  # noqa: F811
+def refuse(chat):
     return chat.page.get_by_role("button", name="Don’t allow")
 
 
 @pytest.fixture
-def asking(chat):  # noqa: F811
+def asking(chat):
     """Alice's tab, in which an assistant wants to send a mail."""
     chat.choose("asks").send("Lunch?")
     expect(chat.page.locator(".approval")).to_be_visible()
@@ -55,7 +49,7 @@ def asking(chat):  # noqa: F811
 
 
 @pytest.fixture
-def elsewhere(context, chat):  # noqa: F811
+def elsewhere(context, chat):
     """`elsewhere(tab)`: the tab's conversation in another browser, which hears nothing from the first."""
 
     def new(tab):
@@ -70,7 +64,7 @@ def elsewhere(context, chat):  # noqa: F811
 
 
 @pytest.mark.parametrize("wire", ["sse", "websocket"])
-def test_a_tool_is_seen_running_then_its_result_then_the_answer(chat, wire):  # noqa: F811
+def test_tool_is_shown_running_then_its_result_then_the_reply(chat, wire):
     if wire == "websocket":
         chat.use_websocket()
     expression = f"sqrt(71) + 0 * {len(wire)}"
@@ -98,10 +92,10 @@ def test_a_tool_is_seen_running_then_its_result_then_the_answer(chat, wire):  # 
         )
         expect(step(chat, "Calculator").locator("pre").last).to_contain_text("8.42614977317")
     assert stored_parts(chat) == told_by_the_logs(chat)
-    assert [part["type"] for part in chat.stored()[-1]["parts"]] == ["tool_call", "text"]
+    assert [part["type"] for part in chat.stored_messages()[-1]["parts"]] == ["tool_call", "text"]
 
 
-def test_what_a_tool_was_asked_is_seen_while_it_runs(chat):  # noqa: F811
+def test_tool_arguments_are_shown_while_it_runs(chat):
     chat.choose("waits").send("Count, please seen-while-running")
     step(chat, "Calculator").locator("summary").click()
     expect(step(chat, "Calculator").locator("pre").first).to_contain_text('"expression": "sqrt(71)"')
@@ -112,7 +106,7 @@ def test_what_a_tool_was_asked_is_seen_while_it_runs(chat):  # noqa: F811
     chat.wait_for_end()
 
 
-def test_a_tool_that_was_stopped_is_not_running_any_more(chat):  # noqa: F811
+def test_tool_that_was_stopped_is_not_shown_as_running(chat):
     chat.choose("waits").send("Count, please never-opened")
     expect(step(chat, "Calculator")).to_have_attribute("data-state", "running")
     chat.stop_button.click()
@@ -124,7 +118,7 @@ def test_a_tool_that_was_stopped_is_not_running_any_more(chat):  # noqa: F811
         expect(chat.page.locator('[data-state="running"]')).to_have_count(0)
 
 
-def test_thoughts_are_folded_beside_what_they_led_to(chat):  # noqa: F811
+def test_thoughts_are_collapsed_beside_the_reply(chat):
     chat.choose("waits").send("Count, please thoughts")
     open_gate(chat, "thoughts")
     thoughts = step(chat, "Thought for a moment")
@@ -132,11 +126,11 @@ def test_thoughts_are_folded_beside_what_they_led_to(chat):  # noqa: F811
     thoughts.locator("summary").click()
     expect(thoughts.get_by_text("I had better use the calculator.")).to_be_visible()
     chat.wait_for_end()
-    assert chat.said().endswith(COUNTED)
+    assert chat.reply_text().endswith(SLOW_REPLY)
     assert stored_parts(chat) == told_by_the_logs(chat)
 
 
-def test_many_steps_are_one_line(chat):  # noqa: F811
+def test_many_steps_are_collapsed_into_one_line(chat):
     chat.choose("many").send("Find it")
     chat.wait_for_end()
     for reloaded in (False, True):
@@ -144,7 +138,7 @@ def test_many_steps_are_one_line(chat):  # noqa: F811
             chat.page.reload()
         expect(chat.page.get_by_text("6 steps, 1 failed")).to_be_visible()
         expect(step(chat, "Search conversations").first).to_be_hidden()
-        assert chat.said() == "6 steps, 1 failed Nothing of use was found."
+        assert chat.reply_text() == "6 steps, 1 failed Nothing of use was found."
     chat.page.get_by_text("6 steps, 1 failed").click()
     expect(step(chat, "Search conversations").first).to_be_visible()
     chat.choose("echo").send("Thanks")  # what happens elsewhere folds nothing
@@ -152,7 +146,7 @@ def test_many_steps_are_one_line(chat):  # noqa: F811
     expect(chat.page.locator(".step").first).to_be_visible()
 
 
-def test_many_steps_are_not_folded_away_from_who_reads_one(chat):  # noqa: F811
+def test_many_steps_stay_open_while_one_is_read(chat):
     chat.choose("many").send("Find gate:read-one")
     step(chat, "Search conversations").first.locator("summary").click()
     open_gate(chat, "gate:read-one")
@@ -160,10 +154,10 @@ def test_many_steps_are_not_folded_away_from_who_reads_one(chat):  # noqa: F811
     expect(step(chat, "Search conversations").first.get_by_text("word 1")).to_be_visible()
 
 
-# What waits for the person's yes
+# What waits for the user's yes
 
 
-def test_a_tool_that_needs_a_yes_asks_for_it(asking):
+def test_approval_is_asked_for(asking):
     for reloaded in (False, True):
         if reloaded:
             asking.page.reload()
@@ -173,20 +167,21 @@ def test_a_tool_that_needs_a_yes_asks_for_it(asking):
         expect(facts).to_have_text(
             [re.compile(r"to\s+bob@example.com"), re.compile(r"subject\s+Lunch\?"), re.compile("text")]
         )
-        expect(card).to_contain_text("You can answer until")
+        expect(card).to_contain_text("Respond by")
         expect(step(asking, "Send mail")).to_have_attribute("data-state", "waiting")
         expect(asking.text).to_be_editable()
         expect(asking.stop_button).to_be_hidden()
-    assert asking.stored()[-1]["interrupts"][0]["message"] == "May this mail be sent?"
+    assert asking.stored_messages()[-1]["interrupts"][0]["message"] == "May this mail be sent?"
 
 
-def test_it_is_said_to_who_cannot_see_the_page(chat):  # noqa: F811
+def test_approval_is_announced_to_screen_readers(chat):
     chat.choose("asks").send("Lunch?")
-    expect(chat.page.locator("[data-is=live] > :last-child")).to_have_text("The assistant asks for your permission.")
+    announced = chat.page.locator("[data-is=live] > :last-child")
+    expect(announced).to_have_text("The assistant is asking for your permission.")
 
 
 @pytest.mark.parametrize("wire", ["sse", "websocket"])
-def test_a_yes_lets_the_answer_go_on(asking, wire):
+def test_approval_continues_the_reply(asking, wire):
     if wire == "websocket":
         asking.use_websocket()
     with asking.page.expect_request(re.compile("/resume$")) as request:
@@ -202,20 +197,20 @@ def test_a_yes_lets_the_answer_go_on(asking, wire):
         expect(asking.page.locator(".message__author")).to_have_text(["Asks"])
         expect(asking.page.locator(".approval")).to_have_count(0)
         expect(step(asking, "Send mail")).to_have_attribute("data-state", "done")
-        assert asking.said() == "I can send it for you. Send mail done It is sent."
+        assert asking.reply_text() == "I can send it for you. Send mail done It is sent."
     step(asking, "Send mail").locator("summary").click()
     expect(step(asking, "Send mail").locator("pre").last).to_have_text("Done.")
     asking.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     asking.replies.last.locator("[data-copy=message]").click()
     expect(asking.replies.last.locator("[data-copy=message]")).to_have_text("Copied")
     assert asking.page.evaluate("navigator.clipboard.readText()") == "I can send it for you.\n\nIt is sent."
-    messages = asking.stored()
+    messages = asking.stored_messages()
     assert [message["role"] for message in messages] == ["user", "assistant", "assistant"]
     assert messages[2]["parent_id"] == messages[1]["id"]
     assert stored_parts(asking) == told_by_the_logs(asking)
 
 
-def test_a_no_lets_it_go_on_without(asking):
+def test_refusal_continues_the_reply_without_the_tool(asking):
     refuse(asking).click()
     expect(asking.replies.last).to_contain_text("It is not sent.")
     asking.wait_for_end()
@@ -223,11 +218,11 @@ def test_a_no_lets_it_go_on_without(asking):
         if reloaded:
             asking.page.reload()
         expect(asking.page.locator(".approval")).to_have_count(0)
-        assert asking.said() == "I can send it for you. Send mail You did not allow this. It is not sent."
+        assert asking.reply_text() == "I can send it for you. Send mail You did not allow this. It is not sent."
     assert stored_parts(asking)[1][0]["error"] == "You did not allow this."
 
 
-def test_an_agent_asks_and_goes_on(chat):  # noqa: F811
+def test_agent_asks_for_approval_and_continues(chat):
     chat.choose("secretary").send('Tell Bob {"to": "bob@example.com", "subject": "Lunch?"}')
     expect(chat.page.locator(".approval")).to_contain_text("bob@example.com", timeout=FIRST_USE)
     allow(chat).click()
@@ -237,7 +232,7 @@ def test_an_agent_asks_and_goes_on(chat):  # noqa: F811
     assert stored_parts(chat) == told_by_the_logs(chat)
 
 
-def test_a_tool_that_was_allowed_is_seen_running(chat):  # noqa: F811
+def test_approved_tool_is_shown_running(chat):
     chat.choose("asks").send("Slowly, please slow-tool")
     allow(chat).click()
     for reloaded in (False, True):
@@ -251,7 +246,7 @@ def test_a_tool_that_was_allowed_is_seen_running(chat):  # noqa: F811
     chat.wait_for_end()
 
 
-def test_the_keyboard_is_enough(asking):
+def test_approval_works_with_the_keyboard(asking):
     allow(asking).focus()
     asking.page.keyboard.press("Tab")
     expect(refuse(asking)).to_be_focused()
@@ -261,7 +256,7 @@ def test_the_keyboard_is_enough(asking):
     expect(asking.replies.last).to_contain_text("It is sent.")
 
 
-def test_two_questions_are_answered_together(chat):  # noqa: F811
+def test_approvals_of_one_reply_are_sent_together(chat):
     sent = []
     chat.page.on("request", lambda request: request.url.endswith("/resume") and sent.append(request.post_data_json))
     chat.choose("asks-twice").send("Two tables")
@@ -269,7 +264,7 @@ def test_two_questions_are_answered_together(chat):  # noqa: F811
         chat.page.get_by_role("group", name=f"May a table in {place} be booked?") for place in ("Rome", "Oslo")
     )
     refuse(chat).first.click()
-    expect(chat.page.get_by_text("One more answer, and it goes on.")).to_be_visible()
+    expect(chat.page.get_by_text("One more decision is needed to continue.")).to_be_visible()
     expect(rome.get_by_role("button", name="Don’t allow")).to_have_attribute("aria-pressed", "true")
     expect(oslo.get_by_role("button", name="Allow", exact=True)).to_be_focused()
     assert sent == []
@@ -283,7 +278,7 @@ def test_two_questions_are_answered_together(chat):  # noqa: F811
 
 
 @pytest.mark.parametrize("wire", ["sse", "websocket"])
-def test_another_tab_sees_that_it_was_answered(asking, wire):
+def test_approval_in_another_tab_is_shown(asking, wire):
     if wire == "websocket":
         asking.use_websocket()
     other = Chat(asking.page.context.new_page(), asking.site).open(asking.page.url.removeprefix(asking.site))
@@ -294,7 +289,7 @@ def test_another_tab_sees_that_it_was_answered(asking, wire):
     expect(other.replies).to_have_count(1)
 
 
-def test_another_browser_sees_that_it_was_answered(asking, elsewhere):
+def test_approval_in_another_browser_is_shown(asking, elsewhere):
     other = elsewhere(asking).use_websocket()
     expect(other.page.locator(".approval")).to_be_visible()
     allow(asking).click()
@@ -302,19 +297,22 @@ def test_another_browser_sees_that_it_was_answered(asking, elsewhere):
     expect(other.page.locator(".approval")).to_have_count(0)
 
 
-def test_whoever_answers_second_is_told_and_sees_what_happened(asking, elsewhere):
+def test_second_approval_is_refused_and_shows_the_outcome(asking, elsewhere):
     other = elsewhere(asking)
-    expect(other.page.locator(".approval")).to_be_visible()
+    held = []
+    other.page.route("**/resume", lambda route: held.append(route))
+    with other.page.expect_request("**/resume"):
+        refuse(other).click()
     allow(asking).click()
     expect(asking.replies.last).to_contain_text("It is sent.")
-    refuse(other).click()
-    expect(other.problem).to_contain_text("answered already")
+    held[0].continue_()
+    expect(other.problem).to_contain_text("different decision")
     expect(other.page.locator(".approval")).to_have_count(0)
     expect(step(other, "Send mail").locator("summary")).to_be_focused()
     expect(other.replies.last).to_contain_text("It is sent.")
 
 
-def test_an_answer_that_does_not_arrive_can_be_given_again(asking):
+def test_approval_that_was_not_delivered_can_be_repeated(asking):
     asking.page.route("**/resume", lambda route: route.abort())
     allow(asking).click()
     expect(asking.problem).to_contain_text("cannot be reached")
@@ -325,7 +323,7 @@ def test_an_answer_that_does_not_arrive_can_be_given_again(asking):
     expect(asking.problem).to_be_hidden()
 
 
-def test_writing_something_else_is_no_answer(asking):
+def test_approval_is_not_given_by_another_message(asking):
     asking.choose("echo").send("Never mind")
     asking.wait_for_end()
     for reloaded in (False, True):
@@ -333,19 +331,19 @@ def test_writing_something_else_is_no_answer(asking):
             asking.page.reload()
         expect(asking.replies).to_have_count(2)
         expect(asking.page.locator(".approval")).to_have_count(0)
-        expect(asking.page.locator(".step").first).to_contain_text("not used")
+        expect(asking.page.locator(".step").first).to_contain_text("skipped")
 
 
-def test_nobody_answers_and_it_expires(context, hasty_site):  # noqa: F811
-    chat = Chat(context().new_page(), hasty_site).log_in()  # noqa: F811
+def test_approval_expires(context, hasty_site):
+    chat = Chat(context().new_page(), hasty_site).log_in()
     chat.choose("asks").send("Lunch?")
     expect(allow(chat)).to_be_visible()
-    expect(chat.page.locator(".approval")).to_contain_text("This could be answered until", timeout=15_000)
+    expect(chat.page.locator(".approval")).to_contain_text("This request expired", timeout=15_000)
     for reloaded in (False, True):
         if reloaded:
             chat.page.reload()
         expect(step(chat, "Send mail")).to_have_attribute("data-state", "expired")
-        expect(chat.page.locator(".approval--expired")).to_contain_text("Nothing was done.")
+        expect(chat.page.locator(".approval--expired")).to_contain_text("The tool was not run.")
         expect(allow(chat)).to_be_hidden()
     chat.page.get_by_role("button", name="Try again").click()
     expect(chat.page.locator('[data-state="waiting"]')).to_be_visible()
@@ -357,16 +355,16 @@ def test_nobody_answers_and_it_expires(context, hasty_site):  # noqa: F811
 HOSTILE = '<img src=x onerror="document.title=1"> **bold** \u202egnp.exe'
 
 
-def test_what_is_to_be_allowed_is_shown_as_it_is(chat):  # noqa: F811
+def test_approval_shows_the_arguments_exactly(chat):
     chat.choose("asks").send(HOSTILE)
     card = chat.page.locator(".approval")
     expect(card).to_contain_text('<img src=x onerror="document.title=1"> **bold** \\u202egnp.exe')
     expect(card.locator("img, strong")).to_have_count(0)
 
 
-def test_a_phone_shows_it_without_scrolling_sideways(context, site):  # noqa: F811
+def test_approval_on_a_phone_needs_no_horizontal_scrolling(context, site):
     phone = {"viewport": {"width": 320, "height": 700}, "has_touch": True, "is_mobile": True}
-    chat = Chat(context(**phone).new_page(), site).log_in()  # noqa: F811
+    chat = Chat(context(**phone).new_page(), site).log_in()
     chat.choose("asks").send("x" * 300)
     chat.wait_for_end()
     expect(allow(chat)).to_be_visible()
@@ -377,8 +375,8 @@ def test_a_phone_shows_it_without_scrolling_sideways(context, site):  # noqa: F8
     assert max(sizes) <= 320
 
 
-def test_the_tools_learn_the_persons_time_zone(context, site):  # noqa: F811
-    chat = Chat(context(timezone_id="Asia/Tokyo").new_page(), site).log_in()  # noqa: F811
+def test_tools_receive_the_users_time_zone(context, site):
+    chat = Chat(context(timezone_id="Asia/Tokyo").new_page(), site).log_in()
     for wire in ("sse", "websocket"):
         if wire == "websocket":
             chat.use_websocket()

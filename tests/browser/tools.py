@@ -1,9 +1,8 @@
-"""Tools that take as long as the test wants them to."""
+"""Tools for the browser tests."""
 
 from chat.tools import asks_first
 from chat.tools.calculator import calculator as work_out
-
-from .gates import gates
+from tests.browser.gates import gates
 
 
 async def calculator(expression: str) -> str:

@@ -1,0 +1,172 @@
+// A block of code: its language, its buttons (block_actions.js listens to them), and its text, highlighted once the
+// highlighter is loaded.
+
+import { strings } from "../i18n/strings.js"
+import { LazyLibrary } from "../ui/lazy_library.js"
+import { runSoon } from "./frame_budget.js"
+import { morphChildren } from "./morph.js"
+import { makeScrollable } from "./scrollable.js"
+
+// Code is highlighted in pieces, so that finished ones stay and no frame pays for all of it. A piece ends before a line without
+// indentation, which rarely continues the line before; a very long piece ends at any line.
+const PIECE_LENGTH = 2_000 // characters
+const LONG_PIECE_LENGTH = 6_000 // characters; from here on it ends at any line
+const MAX_HIGHLIGHTED_LENGTH = 8_000 // characters; a longer piece, which is one line, is not highlighted
+const FILE_EXTENSIONS = new Map(
+  Object.entries({
+    bash: "sh",
+    csharp: "cs",
+    javascript: "js",
+    kotlin: "kt",
+    markdown: "md",
+    perl: "pl",
+    plaintext: "txt",
+    python: "py",
+    ruby: "rb",
+    rust: "rs",
+    shell: "sh",
+    text: "txt",
+    typescript: "ts",
+    zsh: "sh",
+  }),
+)
+
+const highlighter = new LazyLibrary(async () => (await import("../../../vendor/highlight.js")).default)
+
+export class CodeBlock {
+  #element
+  #code = document.createElement("code")
+  #label = document.createElement("span")
+  #language = null
+  #text = ""
+  #pieces = [] // { start, end, element }
+
+  constructor(element) {
+    this.#element = element
+    element.className = "code"
+    const pre = document.createElement("pre")
+    makeScrollable(pre, this.#code)
+    pre.dir = "ltr"
+    pre.append(this.#code)
+    element.append(newHead(this.#label), pre)
+  }
+
+  get source() {
+    return this.#text
+  }
+
+  get fileName() {
+    const extension = /^\w{1,10}$/.exec(FILE_EXTENSIONS.get(this.#language) ?? this.#language)?.[0]
+    return `code.${extension ?? "txt"}`
+  }
+
+  /** Turns the wrapping of long lines on or off. Returns whether it is on now. */
+  toggleWrap() {
+    return this.#element.classList.toggle("code--wrapped")
+  }
+
+  show({ language, text }) {
+    if (language !== this.#language) this.#setLanguage(language)
+    else if (text === this.#text) return
+    else if (!text.startsWith(this.#text)) this.#removePieces()
+    this.#text = text
+    const last = this.#pieces.pop()
+    for (let start = last?.start ?? 0; ; ) {
+      const end = endOfPiece(text, start)
+      const isGrowing = start === last?.start
+      const element = isGrowing ? last.element : this.#code.appendChild(document.createElement("span"))
+      this.#pieces.push({ start, end, element })
+      this.#renderPiece(this.#pieces.at(-1), isGrowing)
+      if (end === text.length) break
+      start = end
+    }
+  }
+
+  #setLanguage(language) {
+    this.#language = language.toLowerCase()
+    this.#label.textContent = language || strings.codeWithoutLanguage
+    this.#removePieces()
+  }
+
+  #removePieces() {
+    for (const { element } of this.#pieces.splice(0)) element.remove()
+  }
+
+  // Highlights at once the piece that grows, which people watch; the others may get their colors a little later.
+  #renderPiece(piece, isGrowing) {
+    const text = this.#text.slice(piece.start, piece.end)
+    const highlight = () => morphChildren(piece.element, highlighted(text, this.#language))
+    if (isGrowing && highlighter.value && this.#canHighlight(text)) return highlight()
+    morphChildren(piece.element, textFragment(text))
+    if (this.#canHighlight(text)) highlighter.use(() => runSoon(() => this.#pieces.includes(piece) && highlight()))
+  }
+
+  #canHighlight(text) {
+    if (this.#language === "" || PLAIN_LANGUAGES.test(this.#language) || text.length > MAX_HIGHLIGHTED_LENGTH)
+      return false
+    return !highlighter.value || Boolean(highlighter.value.getLanguage(this.#language))
+  }
+}
+
+const PLAIN_LANGUAGES = /^(?:text|txt|plain|plaintext|output|log|mermaid)$/
+
+const endOfPiece = (text, start) => {
+  for (let line = text.indexOf("\n", start + PIECE_LENGTH); line >= 0; line = text.indexOf("\n", line + 1)) {
+    const next = text[line + 1]
+    if (next === undefined) break
+    if (line - start > LONG_PIECE_LENGTH || !/[\s})\]]/.test(next)) return line + 1
+  }
+  return text.length
+}
+
+const newHead = (label) => {
+  const head = document.createElement("div")
+  head.className = "code__head"
+  label.className = "code__language"
+  const tools = document.createElement("span")
+  tools.className = "code__tools"
+  const wrap = newButton("wrap", strings.wrap)
+  wrap.setAttribute("aria-pressed", "false")
+  const copy = newButton("copy-code", strings.copy)
+  copy.dataset.copy = "code"
+  copy.classList.add("code__copy")
+  tools.append(wrap, newButton("download", strings.download), copy)
+  head.append(label, tools)
+  return head
+}
+
+/** Returns a button for one of the actions of block_actions.js. */
+export const newButton = (action, label) => {
+  const button = document.createElement("button")
+  button.type = "button"
+  button.className = "code__button"
+  button.dataset.do = action
+  button.textContent = label
+  return button
+}
+
+const textFragment = (text) => {
+  const fragment = document.createDocumentFragment()
+  fragment.append(text)
+  return fragment
+}
+
+// The highlighter returns HTML of spans and five entities; exactly that is read.
+const highlighted = (text, language) => {
+  if (!highlighter.value.getLanguage(language)) return textFragment(text)
+  const { value } = highlighter.value.highlight(text, { language, ignoreIllegals: true })
+  const fragment = document.createDocumentFragment()
+  const ancestors = [fragment]
+  for (const [token, className] of value.matchAll(/<span class="([\w -]*)">|<\/span>|[^<]+/g)) {
+    if (className !== undefined) {
+      const span = document.createElement("span")
+      span.className = className
+      ancestors.at(-1).append(span)
+      ancestors.push(span)
+    } else if (token === "</span>") ancestors.pop()
+    else ancestors.at(-1).append(token.replace(/&(?:amp|lt|gt|quot|#x27);/g, (entity) => ENTITIES[entity]))
+  }
+  return fragment
+}
+
+const ENTITIES = { "&amp;": "&", "&lt;": "<", "&gt;": ">", "&quot;": '"', "&#x27;": "'" }

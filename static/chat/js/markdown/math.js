@@ -1,0 +1,79 @@
+// A formula: a placeholder until KaTeX is loaded, then set as in a book, with MathML for screen readers.
+//
+// KaTeX makes its elements one by one and sets their styles by script, so the page's policy needs no exception, and the look
+// depends on no font of the device. Whatever could reach out of a formula (links, pictures, classes) is turned off.
+
+import { LazyLibrary } from "../ui/lazy_library.js"
+import { runSoon } from "./frame_budget.js"
+import { makeScrollable } from "./scrollable.js"
+
+const MAX_LENGTH = 4_000 // characters; a longer formula shows its TeX
+const KATEX_OPTIONS = { trust: false, maxSize: 20, strict: "ignore", throwOnError: true }
+const MAX_EXPANSIONS = 500 // of KaTeX's own macros, most of which are a few characters
+const MAX_EXPANDED_LENGTH = 10_000 // characters that the macros of a formula itself may become
+const DEFINITION = /\\(?:[egx]?def|newcommand|renewcommand|providecommand|let|futurelet)(?![a-z])/i
+
+/** The options for a formula: a macro that it defines can be as long as the formula, and each use of it costs that much. */
+export const katexOptions = (text) => {
+  const limit = DEFINITION.test(text) ? Math.floor(MAX_EXPANDED_LENGTH / text.length) : MAX_EXPANSIONS
+  return { ...KATEX_OPTIONS, maxExpand: Math.min(limit, MAX_EXPANSIONS) }
+}
+
+const katexLibrary = new LazyLibrary(async () => {
+  const [module] = await Promise.all([import("../../../vendor/katex.js"), loadStyles()])
+  return module.default
+})
+
+export class Formula {
+  #element
+  #props = {}
+
+  constructor(element) {
+    this.#element = element
+  }
+
+  /** `text` is the TeX, `raw` the same with its delimiters, `isDisplayed` says that it stands on a line of its own. */
+  show(props) {
+    if (props.text === this.#props.text && props.isDisplayed === this.#props.isDisplayed) return
+    this.#props = props
+    this.#element.className = props.isDisplayed ? "math math--displayed" : "math"
+    this.#element.textContent = props.text
+    if (props.text.length > MAX_LENGTH) return
+    this.#setLoading(!katexLibrary.value)
+    katexLibrary.use(
+      (katex) => runSoon(() => props === this.#props && this.#render(katex)),
+      () => this.#setLoading(false),
+    )
+  }
+
+  // Keeps the formula's place and hides its TeX.
+  #setLoading(isLoading) {
+    this.#element.classList.toggle("math--loading", isLoading)
+  }
+
+  #render(katex) {
+    const { text, raw, isDisplayed } = this.#props
+    this.#setLoading(false)
+    try {
+      const box = document.createElement("span")
+      katex.render(text, box, { ...katexOptions(text), displayMode: isDisplayed })
+      this.#element.replaceChildren(...box.childNodes)
+      if (isDisplayed) makeScrollable(this.#element, this.#element.firstChild)
+    } catch {
+      this.#element.textContent = raw.trim()
+      this.#element.classList.add("math--failed")
+    }
+  }
+}
+
+const loadStyles = () =>
+  new Promise((resolve, reject) => {
+    const template = document.getElementById("katex-styles")
+    if (!template) return resolve()
+    const link = document.createElement("link")
+    link.rel = "stylesheet"
+    link.href = template.dataset.stylesheet
+    link.addEventListener("load", resolve)
+    link.addEventListener("error", reject)
+    document.head.append(link)
+  })

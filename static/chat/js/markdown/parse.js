@@ -1,0 +1,284 @@
+// Markdown -> tokens. Knows no DOM; render.js makes elements of them.
+//
+// Differences from GitHub's dialect: raw HTML stays text (but comments vanish, and <br> breaks the line), a line break stays one,
+// there are formulas and footnotes, and Japanese letters count as spaces beside emphasis.
+
+import { Lexer, Marked, Tokenizer } from "../../../vendor/marked.js"
+import { closeOpenMarks, INCOMPLETE_URL } from "./incomplete.js"
+import { queueOf, unqueue } from "./marked_internals.js"
+import { readInWindows } from "./windows.js"
+
+const MAX_BLOCK_DEPTH = 16 // quotes and lists within each other; deeper ones stay text
+const MAX_INLINE_DEPTH = 24 // emphasis and links within each other
+const MAX_PARAGRAPH_LENGTH = 20_000 // characters; a longer one is no prose, and matching its marks can take minutes
+const MAX_MARKS = 1_000 // in one paragraph
+const MAX_LOOKAHEAD = 1_000 // characters
+const MAX_COLUMNS = 10 // of a table; one with more has as many cells as its text has characters, at most
+const MAX_ADDRESS_LENGTH = 2_000 // characters; a longer one is text
+
+/**
+ * Returns the blocks of a text. Each has `raw`, the text it was made from; `links` are link definitions from outside the text.
+ * A text that still grows is read as if the marks that it leaves open were closed.
+ */
+export const parseBlocks = (text, { links = {}, isGrowing = false } = {}) => {
+  const lexer = new LimitedLexer(isGrowing)
+  Object.assign(lexer.tokens.links, links)
+  return lexer.lex(text)
+}
+
+// Whether more text would continue the last leaf of these blocks.
+const endsOpen = (tokens) => {
+  const last = tokens?.at(-1)
+  switch (last?.type) {
+    case "text":
+    case "paragraph":
+      return true
+    case "heading":
+      return /^ {0,3}#/.test(last.raw) && !last.raw.endsWith("\n")
+    case "table":
+      return !last.raw.endsWith("\n")
+    case "list":
+      return endsOpen(last.items.at(-1)?.tokens)
+    case "blockquote":
+    case "note":
+      return endsOpen(last.tokens)
+    default:
+      return false
+  }
+}
+
+// A lexer that stops where a text is nested too deeply, and closes the open marks at the end of a growing text.
+export class LimitedLexer extends Lexer {
+  #isGrowing
+  #blockDepth = 0
+  #inlineDepth = 0
+
+  constructor(isGrowing = false) {
+    super(options)
+    this.#isGrowing = isGrowing
+  }
+
+  lex(text) {
+    const queue = queueOf(this)
+    if (!queue) return super.lex(text)
+    readInWindows(text, this.tokens, {
+      read: (window, tokens) => this.blockTokens(window, tokens),
+      forget: (tokens) => unqueue(queue, tokens),
+    })
+    if (this.#isGrowing && endsOpen(this.tokens)) this.#closeLast(queue)
+    for (const { src, tokens } of queue) this.inlineTokens(src, tokens)
+    return this.tokens
+  }
+
+  blockTokens(text, tokens = [], isClipped = false) {
+    if (this.#blockDepth >= MAX_BLOCK_DEPTH) {
+      tokens.push({ type: "text", raw: text, text, tokens: [{ type: "text", raw: text, text }] })
+      return tokens
+    }
+    this.#blockDepth += 1
+    try {
+      return super.blockTokens(text, tokens, isClipped)
+    } finally {
+      this.#blockDepth -= 1
+    }
+  }
+
+  inlineTokens(text, tokens = []) {
+    if (this.#inlineDepth >= MAX_INLINE_DEPTH || isTooMuch(text)) {
+      tokens.push({ type: "text", raw: text, text })
+      return tokens
+    }
+    this.#inlineDepth += 1
+    try {
+      return super.inlineTokens(text, tokens)
+    } finally {
+      this.#inlineDepth -= 1
+    }
+  }
+
+  #closeLast(queue) {
+    const last = queue.findLast(({ src }) => src)
+    if (!last || isTooMuch(last.src)) return
+    this.inlineTokens(closeOpenMarks(last.src), last.tokens)
+    queue.splice(queue.indexOf(last), 1)
+    markIncompleteUrl(last.tokens)
+  }
+}
+
+// A bare address at the very end may go on: it is no link to anywhere yet.
+const markIncompleteUrl = (tokens) => {
+  const last = tokens.at(-1)
+  if (last?.type === "link" && last.autolink) last.href = INCOMPLETE_URL
+  else if (last?.type !== "link" && last?.tokens) markIncompleteUrl(last.tokens)
+}
+
+// Marked looks from each mark through the rest of the paragraph.
+const isTooMuch = (text) =>
+  text.length > MAX_PARAGRAPH_LENGTH ||
+  (text.length > MAX_MARKS && (text.match(MARK) ?? []).filter((mark) => mark !== "\n").length > MAX_MARKS)
+
+const MARK =
+  /[\\<`*~_$\n[]|!(?=\[)|(?:https?|ftp):\/\/|(?<![^\s*_~(])www\.|(?<![a-z\d])(?:mailto|xmpp):|(?<![\w.+-])[\w.+-]{1,64}@/gi
+
+// Where the text at the beginning of a source ends: before the next mark or address, and before the spaces that end a line.
+const endOfInlineText = (source) => {
+  MARK.lastIndex = /^(?:`+|~+|[\s\S])/.exec(source)[0].length
+  const { 0: mark, index } = MARK.exec(source) ?? { index: source.length }
+  if (mark !== "\n") return index
+  let end = index
+  while (source[end - 1] === " ") end -= 1
+  return end || index + 1
+}
+
+// The lines at the beginning of a source up to a blank one, and not many of them: for what is looked for at every paragraph.
+const nearLines = (source) => {
+  const near = source.slice(0, MAX_LOOKAHEAD)
+  const [lines] = near.split("\n\n", 1)
+  return lines.length < near.length || near.length === source.length ? lines : near.slice(0, near.lastIndexOf("\n") + 1)
+}
+
+// Whether a table may begin here. Marked fills short rows with empty cells, so that a wide head would make a large table of
+// little text.
+const mayBeTable = (source) => {
+  const [head, delimiters] = source.split("\n", 2)
+  if (!/^[ \t|:-]+$/.test(delimiters) || !/[|:]/.test(delimiters)) return false
+  const columns = head.split("|").length
+  if (columns <= MAX_COLUMNS) return true
+  const [text] = source.split(/\n[ \t]*\n/, 1)
+  return columns * text.split("\n").length <= text.length
+}
+
+const CJK = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\u3000-\u303f\uff00-\uffef]/u
+
+const tokenizer = {
+  html: () => undefined, // raw HTML becomes text
+  tag(source) {
+    const comment = /^<!--[\s\S]*?-->/.exec(source)?.[0]
+    if (comment) return { type: "comment", raw: comment }
+    const raw = /^<br\s*\/?>/i.exec(source)?.[0]
+    return raw && { type: "br", raw }
+  },
+
+  // CommonMark refuses **「強調」** between letters, because it expects spaces between words; Japanese has none.
+  emStrong(source, masked, before) {
+    const standard = Tokenizer.prototype.emStrong.call(this, source, masked, before)
+    if (standard || !source.startsWith("**")) return standard
+    const raw = /^\*\*(?=[^\s*])(?:[^*\n]|\*(?!\*))*?[^\s*]\*\*(?!\*)/u.exec(masked.slice(-source.length))?.[0]
+    if (!raw) return undefined
+    const text = source.slice(2, raw.length - 2)
+    const edges = before + text.at(0) + text.at(-1) + (source[raw.length] ?? "")
+    if (!CJK.test(edges)) return undefined
+    return { type: "strong", raw: source.slice(0, raw.length), text, tokens: this.lexer.inlineTokens(text) }
+  },
+
+  // Marked's own expression looks far ahead from every character: for an address, and for the end of a line behind spaces.
+  inlineText(source) {
+    const raw = source.slice(0, endOfInlineText(source))
+    return { type: "text", raw, text: raw, escaped: false }
+  },
+
+  lheading(source) {
+    return Tokenizer.prototype.lheading.call(this, nearLines(source))
+  },
+
+  table(source) {
+    return mayBeTable(source) ? Tokenizer.prototype.table.call(this, source) : undefined
+  },
+
+  // A bare address ends where ASCII ends: a Japanese sentence continues after it without a space.
+  url(source) {
+    const address = /^[\x21-\x7e]+/.exec(source.slice(0, MAX_ADDRESS_LENGTH + 1))?.[0]
+    return address && address.length <= MAX_ADDRESS_LENGTH && Tokenizer.prototype.url.call(this, address)
+  },
+}
+
+// Formulas: $$…$$ and \[…\] are blocks where they begin a line, $…$ and \(…\) are inline. Prices are not: "$5 and $6".
+
+const FORMULAS = {
+  block: /^[ \t]{0,3}(?:\$\$((?:[^$]|\$(?!\$))+)\$\$|\\\[((?:[^\\]|\\(?!\]))+)\\\])[ \t]*(?=\n|$)/,
+  inline: /^(?:\$\$([^$\n]+)\$\$|\\\[([^\n]+?)\\\]|\$(?!\s)((?:\\[^\n]|[^$\\\n])+)\$(?!\d)|\\\(([^\n]+?)\\\))/,
+}
+
+const CLOSING = { $$: "$$", "\\[": "\\]", "\\(": "\\)" } // looking for it is faster than the expressions
+
+const formula = (name, level, start) => ({
+  name,
+  level,
+  start,
+  tokenizer(source) {
+    const closing = CLOSING[/^[ \t]{0,3}(\$\$|\\[[(])/.exec(source)?.[1]]
+    if (closing && !source.includes(closing, 2)) return undefined
+    const match = FORMULAS[level].exec(source)
+    if (!match) return undefined
+    const [raw, ...texts] = match
+    const text = texts.find((group) => group !== undefined)
+    if (!text.trim() || (texts[2] && /\s$/.test(text))) return undefined
+    return { type: name, raw, text: text.trim(), isDisplayed: texts[2] === undefined && texts[3] === undefined }
+  },
+})
+
+// Returns a function for the place of a line that ends the paragraph before it, or undefined.
+const atLineStart = (rule) => (source) => {
+  const index = nearLines(source).search(rule)
+  return index < 0 ? undefined : index + 1
+}
+
+// Footnotes: the mark [^name] in a text, and the block "[^name]: …", whose further lines may be indented.
+
+const NOTE = /^ {0,3}\[\^([^\]\s]{1,99})\]:[ \t]*/
+
+const noteBlock = {
+  name: "note",
+  level: "block",
+  start: atLineStart(/\n {0,3}\[\^[^\]\s]{1,99}\]:/),
+  tokenizer(source) {
+    const [head, label] = NOTE.exec(source) ?? []
+    if (!head) return undefined
+    const raw = source.slice(0, endOfNote(source))
+    const text = raw.slice(head.length).replace(/^(?: {1,4}|\t)/gm, "")
+    return { type: "note", raw, label, tokens: this.lexer.blockTokens(text, []) }
+  },
+}
+
+const endOfNote = (source) => {
+  let end = lineEnd(source, 0)
+  let isAfterBlankLine = false
+  for (let start = end + 1; start <= source.length; ) {
+    const next = lineEnd(source, start)
+    const line = source.slice(start, next)
+    if (!line.trim()) isAfterBlankLine = true
+    else if (isAfterBlankLine ? !/^(?: {2}|\t)/.test(line) : NOTE.test(line)) break
+    else {
+      end = next
+      isAfterBlankLine = false
+    }
+    start = next + 1
+  }
+  return end
+}
+
+const lineEnd = (source, from) => {
+  const end = source.indexOf("\n", from)
+  return end < 0 ? source.length : end
+}
+
+const noteMark = {
+  name: "noteMark",
+  level: "inline",
+  tokenizer(source) {
+    const [raw, label] = /^\[\^([^\]\s]{1,99})\]/.exec(source) ?? []
+    return raw && { type: "noteMark", raw, label }
+  },
+}
+
+const options = new Marked({
+  gfm: true,
+  breaks: true, // models write verses and addresses, and expect each line to stay one
+  tokenizer,
+  extensions: [
+    formula("formulaBlock", "block", atLineStart(/\n[ \t]{0,3}(?:\$\$|\\\[)/)),
+    formula("formula", "inline"),
+    noteBlock,
+    noteMark,
+  ],
+}).defaults

@@ -1,0 +1,152 @@
+// An answer on the page: its steps, its text, and what can be done with it.
+
+import { plainText } from "../data/parts.js"
+import { isInProgress } from "../data/reducer.js"
+import { now } from "../data/server_clock.js"
+import { isUnfinished, joinReplies, sections } from "../data/turns.js"
+import { strings } from "../i18n/strings.js"
+import { cloneTemplate, find, setText, showTime } from "../ui/dom.js"
+import { Approvals } from "./approvals.js"
+import { textViews } from "./parts/kinds.js"
+import { StepsView } from "./parts/steps.js"
+import { sameVersions, showVersions } from "./versions.js"
+
+const sectionViews = { ...textViews, steps: StepsView }
+
+export class AssistantMessage {
+  element = cloneTemplate("reply-template")
+  replies = []
+  versions = null
+  text = "" // as it is copied
+  #shown = null // the options of the last `show`
+  #sections = []
+  #approvals
+  #expiresAt = Infinity // when the first open question expires
+
+  /** Hooks: `onDecision(runId, resume)`. */
+  constructor({ onDecision }) {
+    this.#approvals = new Approvals(find("approvals", this.element), {
+      onDecision: (resume) => onDecision(this.replies.at(-1).run_id, resume),
+      onFocusLost: (callId) => this.#sections.some((section) => section.focusOn?.(callId)),
+    })
+  }
+
+  /** The reply that has the user's rating, or would get it. */
+  get ratedReply() {
+    return this.replies.findLast(({ feedback }) => feedback) ?? this.replies.at(-1)
+  }
+
+  /** How much text has arrived, in characters. */
+  get length() {
+    return this.#sections.reduce((sum, { length = 0 }) => sum + length, 0)
+  }
+
+  /** How much of it is on the page, in characters. */
+  get shownLength() {
+    return this.#sections.reduce((sum, { shownLength = 0 }) => sum + shownLength, 0)
+  }
+
+  /** Shows an answer. If nothing changed, this costs nothing. */
+  show(replies, { isLast, name, versions }) {
+    const before = this.#shown
+    const hasSameReplies =
+      this.replies.length === replies.length && this.replies.every((reply, index) => reply === replies[index])
+    const isSame =
+      hasSameReplies && before.isLast === isLast && before.name === name && sameVersions(before.versions, versions)
+    if (isSame) return
+    this.#shown = { isLast, name, versions }
+    this.replies = replies
+    this.versions = versions
+    this.#draw(now())
+  }
+
+  /** Counts seconds, and lets questions expire. */
+  tick(now) {
+    if (now >= this.#expiresAt) this.#draw(now)
+    for (const section of this.#sections) section.tick?.(now)
+  }
+
+  #draw(now) {
+    const { isLast, name, versions } = this.#shown
+    const { replies } = this
+    const answer = joinReplies(replies, { isLast, now })
+    const isLive = isInProgress(answer)
+    const openRequests = answer.approvalRequests.filter(({ isExpired }) => !isExpired)
+    const hasExpiredRequests = answer.approvalRequests.length > openRequests.length
+    this.#expiresAt = Math.min(...openRequests.map(({ expiresAt }) => Date.parse(expiresAt) || Infinity))
+    this.text = joinedText(replies)
+    this.element.dataset.status = answer.status
+    this.element.setAttribute("aria-busy", isLive)
+    setText(find("name", this.element), name)
+    this.#showSections(sections(answer.parts), { isLive, isWaiting: openRequests.length > 0, now })
+    this.#showPending(answer, isLive)
+    this.#approvals.show(answer.approvalRequests)
+    this.#showNote(answer, isLive)
+    find("retry", this.element).hidden = isLive || !isLast || (answer.status === "completed" && !hasExpiredRequests)
+    find("continue", this.element).hidden = isLive || !isLast || !isUnfinished(replies.at(-1)) || !answer.parts.length
+    this.#showFoot(answer, { isOver: !isLive && !openRequests.length, versions })
+  }
+
+  #showSections(sections, { isLive, isWaiting, now }) {
+    const container = find("parts", this.element)
+    sections.forEach((section, index) => {
+      if (this.#sections[index]?.type !== section.type) this.#removeSectionsFrom(index)
+      this.#sections[index] ??= new sectionViews[section.type](container)
+      const view = this.#sections[index]
+      const isLast = index === sections.length - 1
+      view.show(section, { done: !isLive || !isLast, isOver: !isLast || (!isLive && !isWaiting) })
+      view.tick?.(now)
+    })
+    this.#removeSectionsFrom(sections.length)
+  }
+
+  #removeSectionsFrom(index) {
+    for (const view of this.#sections.splice(index)) view.element.remove()
+  }
+
+  // Three dots and the current activity, until there is text to read or a step that is running.
+  #showPending({ status, parts }, isLive) {
+    const lastPart = this.replies.at(-1).parts.at(-1)
+    const isWriting = lastPart?.type === "text" && lastPart.text
+    const hasRunningStep = parts.at(-1)?.state === "running" || hasRunningCall(parts)
+    const isStepVisible = hasRunningStep && !document.body.classList.contains("without-steps")
+    const isPending = isLive && !isWriting && !isStepVisible
+    find("pending", this.element).hidden = !isPending
+    const activity = status === "queued" ? strings.queued : strings.thinking
+    setText(find("doing", this.element), isPending ? activity : "")
+  }
+
+  #showNote({ status, error, notice, parts }, isLive) {
+    const isEmpty = status === "completed" && !parts.length
+    const sentence = isLive ? "" : error?.message || strings[status] || notice || (isEmpty ? strings.emptyAnswer : "")
+    const note = find("note", this.element)
+    note.hidden = !sentence
+    note.classList.toggle("note--danger", status === "failed")
+    setText(find("sentence", note), sentence)
+  }
+
+  #showFoot(answer, { isOver, versions }) {
+    find("foot", this.element).hidden = !isOver
+    find("copy", this.element).hidden = !this.text
+    const rating = this.ratedReply.feedback?.rating
+    for (const name of ["up", "down"]) {
+      find(name, this.element).setAttribute("aria-pressed", rating === name)
+      find(name, this.element).hidden = !answer.parts.length
+    }
+    showVersions(this.element, versions)
+    showTime(find("sent-at", this.element), this.replies[0].created_at)
+  }
+}
+
+const hasRunningCall = (parts) => parts.some(({ type, state }) => type !== "reasoning" && state === "running")
+
+// after a question to the user, the answer continues with a new paragraph; after a cut, in mid-sentence.
+const joinedText = (replies) => {
+  let text = ""
+  replies.forEach((reply, index) => {
+    const more = plainText(reply)
+    const isNewParagraph = text && more && replies[index - 1].interrupts?.length
+    text += isNewParagraph ? `\n\n${more}` : more
+  })
+  return text
+}

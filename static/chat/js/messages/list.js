@@ -1,0 +1,133 @@
+// The messages on the page. Unchanged messages keep their elements. Of a long conversation only the end is on the page, and
+// more of it for those who scroll up.
+
+import { turns, withoutQueued } from "../data/turns.js"
+import { AssistantMessage } from "./assistant_message.js"
+import { UserMessage } from "./user_message.js"
+
+const PAGE_SIZE = 40 // turns
+
+export class MessageList {
+  #element
+  #hooks
+  #views = new Map() // by the id of the first message of a turn
+  #turns = []
+  #start = 0 // index of the first turn on the page
+  #startId = null
+  #lastMessage // of the branch
+  #waiting = new Set() // ids of questions whose replies are queued
+
+  /**
+   * Hooks: `nameOf(message)`, the name of the assistant that wrote it; `versionsOf(turn)`; `onAction(name, view, button)` when
+   * a button of a message is pressed; `onDecision(runId, resume)`, the user's decisions about a run's tool calls, which
+   * resolves to whether the server took them; `onEdit(message, text)`; `getEdit(id)`; `saveEdit(id, text)`; `onUnsentEdit(text)` when the
+   * message of an unsent edit has left the page; `sendKey()`; `onFocusLost()`.
+   */
+  constructor(element, hooks) {
+    this.#element = element
+    this.#hooks = hooks
+    element.addEventListener("click", ({ target }) => {
+      const button = target.closest("[data-act]")
+      if (button && button.getAttribute("aria-disabled") !== "true")
+        hooks.onAction(button.dataset.act, this.#viewAround(button), button)
+    })
+  }
+
+  /** Shows a branch, and behind it the entries of the outbox. */
+  show(messages, entries = []) {
+    const { started, waiting } = withoutQueued(messages)
+    this.#waiting = waiting
+    this.#lastMessage = messages.at(-1)
+    this.#turns = [...turns(started), ...entries.map((entry) => [entry])]
+    const start = this.#turns.findIndex((turn) => idOf(turn) === this.#startId)
+    this.#showFrom(start < 0 ? this.#turns.length - PAGE_SIZE : start)
+  }
+
+  #showFrom(start) {
+    this.#start = Math.max(0, start)
+    this.#startId = this.#turns.length ? idOf(this.#turns[this.#start]) : null
+    const shown = this.#turns.slice(this.#start)
+    this.#removeExcept(new Set(shown.map(idOf)))
+    shown.forEach((turn, index) => {
+      const view = this.#views.get(idOf(turn)) ?? this.#createView(turn)
+      const versions = turn[0].key ? undefined : this.#hooks.versionsOf(turn)
+      const isLast = turn.includes(this.#lastMessage)
+      view.show(turn, { isLast, isWaiting: this.#waiting.has(turn[0].id), name: this.#hooks.nameOf(turn[0]), versions })
+      const current = this.#element.children[index]
+      if (current !== view.element) this.#element.insertBefore(view.element, current)
+    })
+  }
+
+  clear() {
+    for (const { element } of this.#views.values()) element.remove()
+    this.#views.clear()
+  }
+
+  get hasEarlier() {
+    return this.#start > 0
+  }
+
+  showEarlier() {
+    this.#showFrom(this.#start - PAGE_SIZE)
+  }
+
+  /** Back at the end: drops the older turns again, unless one of them is being edited. */
+  showEnd() {
+    const isBeingEdited = [...this.#views.values()].some(({ unsentEdit }) => unsentEdit)
+    const isLong = this.#turns.length - this.#start > 2 * PAGE_SIZE
+    if (isLong && !isBeingEdited) this.#showFrom(this.#turns.length - PAGE_SIZE)
+  }
+
+  /** Returns the view of a message, or of the answer that it is part of. Returns null if the message is not here. */
+  viewOf(id) {
+    const index = this.#turns.findIndex((turn) => turn.some((message) => message.id === id))
+    if (index < 0) return null
+    if (index < this.#start) this.#showFrom(index)
+    return this.#views.get(idOf(this.#turns[index]))
+  }
+
+  /** An entry of the outbox has become this message. */
+  rename(key, id) {
+    const view = this.#views.get(key)
+    if (!view) return
+    this.#views.delete(key)
+    if (this.#views.has(id))
+      view.element.remove() // the message arrived before the response to its request
+    else this.#setId(view, id)
+  }
+
+  /** Counts seconds, and lets questions expire. */
+  tick(now) {
+    for (const view of this.#views.values()) view.tick(now)
+  }
+
+  #removeExcept(ids) {
+    let hadFocus = false
+    for (const [id, view] of this.#views) {
+      if (ids.has(id)) continue
+      hadFocus ||= view.element.contains(document.activeElement)
+      view.element.remove()
+      this.#views.delete(id)
+      if (view.unsentEdit) this.#hooks.onUnsentEdit(view.unsentEdit)
+    }
+    if (hadFocus) this.#hooks.onFocusLost()
+  }
+
+  #viewAround(element) {
+    return this.#views.get(element.closest("[data-message-id]")?.dataset.messageId)
+  }
+
+  #createView(turn) {
+    const isFromUser = turn[0].key || turn[0].role === "user"
+    const view = isFromUser ? new UserMessage(this.#hooks) : new AssistantMessage(this.#hooks)
+    this.#setId(view, idOf(turn))
+    return view
+  }
+
+  #setId(view, id) {
+    view.element.dataset.messageId = id
+    this.#views.set(id, view)
+  }
+}
+
+const idOf = ([{ id, key }]) => id ?? key

@@ -1,0 +1,21 @@
+import { strings } from "../../i18n/strings.js"
+import { cloneTemplate, find } from "../../ui/dom.js"
+
+export const sentImage = ({ id, width, height }) => {
+  const item = cloneTemplate("sent-image-template")
+  const picture = find("picture", item)
+  picture.width = width
+  picture.height = height
+  picture.src = `/api/attachments/${id}`
+  picture.alt = strings.sentImage
+  return item
+}
+
+export const readonlyImage = ({ id, width, height }, { imageUrl }) => {
+  const element = cloneTemplate("image-template")
+  element.alt = strings.image
+  element.width = width
+  element.height = height
+  element.src = imageUrl(id)
+  return element
+}

@@ -1,0 +1,450 @@
+// The open conversation on the page, and what the user does in it.
+
+import { AssistantPicker } from "../composer/assistant_picker.js"
+import { Composer } from "../composer/composer.js"
+import { listenForDrops } from "../composer/drop_target.js"
+import { Starters } from "../composer/starters.js"
+import { Connection } from "../data/connection.js"
+import { Conversation } from "../data/conversation.js"
+import { Drafts } from "../data/drafts.js"
+import { Outbox } from "../data/outbox.js"
+import { attachmentLists } from "../data/parts.js"
+import { streamFactory } from "../data/run_stream.js"
+import { now } from "../data/server_clock.js"
+import { Viewer } from "../dialogs/viewer.js"
+import { strings } from "../i18n/strings.js"
+import { preloadRenderer } from "../markdown/markdown_view.js"
+import { createActions } from "../messages/actions.js"
+import { Announcer } from "../messages/announcer.js"
+import { MessageList } from "../messages/list.js"
+import { createPopovers } from "../messages/popovers.js"
+import { QuoteButton } from "../messages/quote.js"
+import { AutoScroll } from "../messages/scroll.js"
+import { find, setText } from "../ui/dom.js"
+import { rememberFocus } from "../ui/focus.js"
+import { DrawLoop } from "./draw_loop.js"
+import { EarlierMessages } from "./earlier_messages.js"
+
+const TICK_INTERVAL = 500 // ms
+
+const hasMouse = () => matchMedia("(pointer: fine)").matches
+
+export class ConversationView {
+  #api
+  #hooks
+  #options
+  #row = null // of the conversation, as the server has it
+  #conversation
+  #outbox
+  #drafts
+  #connection
+  #composer
+  #picker
+  #list
+  #scroll
+  #earlier
+  #quoteButton
+  #starters
+  #announcer = new Announcer(find("live"))
+  #drawLoop = new DrawLoop(() => this.#draw())
+  #unsentStop = null // id of a run whose stop did not reach the server; it is sent again with the connection
+
+  /**
+   * Options: `user`; `limit`, characters of a message; `preferences()`, with transport and send_key; `isTemporary()`, whether
+   * a new chat is a temporary one. Hooks: `onLoaded(row)` with the conversation's row from the server; `onCreated(row)` when
+   * a new conversation got its id; `onActivity(id)` when this page did something in a conversation; `onSignedOut()`.
+   */
+  constructor(options, api, hooks) {
+    this.#api = api
+    this.#hooks = hooks
+    this.#options = options
+    this.#drafts = new Drafts(options.user)
+    this.#createData()
+    this.#createViews()
+    this.#listen()
+    this.#loadAssistants()
+  }
+
+  #createData() {
+    const api = this.#api
+    const onChange = () => this.#drawLoop.scheduleDraw()
+    this.#conversation = new Conversation(api, streamFactory(this.#options.preferences().transport, api.run), {
+      onChange,
+      onLoaded: (row) => this.#onLoaded(row),
+      onStarted: () => this.#onStarted(),
+      onEnded: (reply) => this.#onEnded(reply),
+      onSignedOut: this.#hooks.onSignedOut,
+      whenSent: () => this.#outbox.whenSent(),
+    })
+    const outboxHooks = {
+      onChange,
+      onOpened: () => this.#onOutboxOpened(),
+      onSent: (entry, accepted) => this.#onSent(entry, accepted),
+      onRefused: (entry, error) => this.#onRefused(entry, error),
+    }
+    this.#outbox = new Outbox(api, outboxHooks, { user: this.#options.user })
+    this.#connection = new Connection({ onChange, onBack: () => this.#onReconnected() }, { ping: api.ping })
+    api.watchReachability((isUp) => this.#connection.report(isUp))
+  }
+
+  #createViews() {
+    const api = this.#api
+    const { limit, preferences } = this.#options
+    const sendKey = () => preferences().send_key
+    const viewer = new Viewer(find("viewer"))
+    const nameOf = ({ assistant }) => this.#picker.nameOf(assistant) ?? assistant ?? strings.assistant
+    this.#picker = new AssistantPicker(find("picker"), document.getElementById("assistants"), () =>
+      this.#onAssistantChosen(),
+    )
+    this.#composer = new Composer(find("composer"), {
+      drafts: this.#drafts,
+      limit,
+      viewer,
+      upload: api.upload,
+      sendKey,
+      assistant: () => this.#picker.chosen,
+      pickedSlug: () => this.#picker.pickedSlug,
+      savesDrafts: () => !this.#isTemporary,
+      onSend: (fields) => this.#send(fields),
+      onStop: () => this.#stop(),
+    })
+    this.#list = new MessageList(find("thread"), {
+      nameOf,
+      versionsOf: (turn) => this.#conversation.versionsOf(turn),
+      sendKey,
+      onEdit: (message, text) => this.#edit(message, text),
+      getEdit: (id) => this.#getEdit(id),
+      saveEdit: (id, text) => this.#saveEdit(id, text),
+      onUnsentEdit: (text) => this.#onUnsentEdit(text),
+      onDecision: (runId, resume) => this.#decide(runId, resume),
+      onFocusLost: () => this.#restoreFocus(),
+      onAction: (name, view, button) => act(name, view, button),
+    })
+    this.#scroll = new AutoScroll(find("scroller"), find("thread"), (isAtEnd) => {
+      find("to-end").hidden = isAtEnd
+      if (!isAtEnd) return
+      this.#list.showEnd()
+      this.#earlier.update()
+    })
+    this.#earlier = new EarlierMessages({
+      list: this.#list,
+      conversation: this.#conversation,
+      scroll: this.#scroll,
+      draw: () => this.#drawLoop.drawNow(),
+    })
+    this.#quoteButton = new QuoteButton(find("thread"), find("quote"), (text) => this.#composer.quote(text))
+    this.#starters = new Starters(find("starters"), (text) => {
+      this.#send({ key: api.newKey(), text, images: [], documents: [] })
+      this.#composer.focus()
+    })
+    const act = createActions({
+      conversation: this.#conversation,
+      outbox: this.#outbox,
+      composer: this.#composer,
+      popovers: createPopovers({
+        getRun: api.run,
+        nameOf,
+        onRate: async ({ dataset }, feedback) => {
+          await this.#conversation.rate(dataset.rated, feedback)
+          this.#announcer.announce(feedback.rating ? strings.rated : strings.ratingRemoved)
+        },
+      }),
+      viewer,
+      switchVersion: (view, leafId, name) => this.#switchVersion(view, leafId, name),
+      assistant: () => this.#picker.slug,
+      announce: (sentence) => this.#announcer.announce(sentence),
+      restoreFocus: () => this.#restoreFocus(),
+    })
+  }
+
+  #listen() {
+    find("composer").addEventListener("input", preloadRenderer) // an answer will follow
+    listenForDrops(find("main"), (files) => {
+      this.#composer.showProblem("")
+      this.#composer.addFiles(files)
+      this.#composer.focus()
+    })
+    find("to-end").addEventListener("click", () => {
+      this.#scroll.toEnd()
+      this.#restoreFocus()
+    })
+    document.documentElement.classList.toggle("no-clipboard", !navigator.clipboard)
+    setInterval(() => this.#tick(), TICK_INTERVAL)
+    for (const type of ["online", "offline"]) addEventListener(type, () => this.#connection.check())
+  }
+
+  get id() {
+    return this.#conversation.id
+  }
+
+  /** Opens a conversation; null is a new one. */
+  async show(id, { focusComposer = hasMouse() } = {}) {
+    if (id) preloadRenderer()
+    this.#list.clear()
+    const opened = this.#conversation.open(id)
+    this.#composer.open(this.#conversation.key)
+    this.#announcer.clear()
+    this.#row = null
+    if (!id) this.#picker.slug = this.#drafts.get(this.#conversation.key).assistant
+    if (focusComposer) this.#composer.focus()
+    this.#scroll.toEnd()
+    await opened
+  }
+
+  /** Shows a message of this conversation, and highlights what the search matched. */
+  async reveal(messageId, search) {
+    if (!(await this.#conversation.loadUntil(messageId).catch(() => false))) return
+    if (!this.#conversation.shows(messageId)) {
+      const leafId = this.#conversation.leafBehind(messageId)
+      await this.#conversation.switchBranch(leafId).catch(() => {})
+    }
+    this.#drawLoop.drawNow()
+    const element = this.#list.viewOf(messageId)?.element
+    const { highlightMatch } = await import("../messages/highlight_match.js")
+    if (element) highlightMatch(element, search, (top) => this.#scroll.scrollTo(top))
+  }
+
+  /** Takes the changed row of a conversation. */
+  update(row) {
+    return this.#conversation.update(row)
+  }
+
+  /** Loads the messages, because updates may have been missed. */
+  refresh() {
+    return this.#conversation.refresh()
+  }
+
+  /** Stops the answer that is being written. Returns whether there was one. */
+  stop() {
+    if (!this.#conversation.live) return false
+    this.#stop()
+    return true
+  }
+
+  /** Quotes the selected text. Returns whether there was any. */
+  quote() {
+    return this.#quoteButton.quote()
+  }
+
+  focus() {
+    this.#composer.focus()
+  }
+
+  /** Follows runs over this transport from now on. */
+  setTransport(transport) {
+    this.#conversation.setStream(streamFactory(transport, this.#api.run))
+  }
+
+  /** A stream is open only while the page is visible. */
+  setVisible(isVisible) {
+    if (isVisible) this.#conversation.resume()
+    else this.#conversation.pause()
+  }
+
+  /** Removes all unsent text from this browser. */
+  clear() {
+    this.#composer.clear()
+    this.#outbox.clear()
+  }
+
+  // Sending
+
+  #send(fields) {
+    const { messages, key: conversationKey } = this.#conversation
+    const isFirst = !this.#outbox.entriesOf(conversationKey).length
+    const parent_id = isFirst ? messages.findLast(({ role }) => role === "assistant")?.id : undefined
+    const assistant = this.#picker.slug
+    this.#outbox.add({ ...fields, conversationKey, parent_id, assistant, is_temporary: this.#isTemporary, at: now() })
+    this.#scroll.toEnd()
+  }
+
+  #onSent(entry, accepted) {
+    this.#list.rename(entry.key, accepted.message_id)
+    const wasNew = !this.#conversation.id
+    const isOpenHere = this.#conversation.addSent(entry, accepted)
+    if (!isOpenHere) return this.#hooks.onActivity(accepted.conversation_id)
+    if (!wasNew) return
+    this.#row = accepted.created
+    this.#composer.moveTo(accepted.conversation_id)
+    this.#hooks.onCreated(accepted.created)
+  }
+
+  // Puts a refused message back into the composer, unless something else is there. Returns whether it did.
+  #onRefused(entry, { message }) {
+    if (entry.conversationKey !== this.#conversation.key || !this.#composer.isEmpty) return false
+    this.#composer.restore({ ...entry, key: null })
+    this.#composer.showProblem(message)
+    return true
+  }
+
+  // Shows the unsent messages of a new conversation from before a reload.
+  #onOutboxOpened() {
+    const conversationKey = this.#outbox.newConversationKey
+    if (conversationKey && !this.#conversation.id && !this.#outbox.entriesOf(this.#conversation.key).length) {
+      this.#conversation.open(null, conversationKey)
+      this.#composer.open(conversationKey)
+    }
+    this.#drawLoop.scheduleDraw()
+  }
+
+  #onReconnected() {
+    this.#composer.onConnected()
+    this.#outbox.retry()
+    if (this.#unsentStop) this.#stop(this.#unsentStop)
+  }
+
+  async #stop(runId = this.#conversation.live?.run_id) {
+    if (!runId) return
+    this.#unsentStop = null
+    try {
+      await this.#api.cancel(runId)
+    } catch ({ message, status }) {
+      if (!status) this.#unsentStop = runId
+      this.#composer.stopFailed(message)
+    }
+  }
+
+  async #decide(runId, resume) {
+    this.#composer.showProblem("")
+    try {
+      await this.#conversation.decide(runId, resume)
+      return true
+    } catch ({ message }) {
+      this.#composer.showProblem(message)
+      return false
+    }
+  }
+
+  // Editing
+
+  async #edit({ id, parts }, text) {
+    const isFocusKept = rememberFocus()
+    await this.#conversation.edit(id, { text, assistant: this.#picker.slug, ...attachmentLists(parts), at: now() })
+    if (isFocusKept()) this.#composer.focus()
+  }
+
+  #getEdit(id) {
+    const edit = this.#drafts.getEdit(this.#conversation.key)
+    return edit?.id === id ? edit.text : null
+  }
+
+  #saveEdit(id, text) {
+    const isOther = text === null && this.#getEdit(id) === null // the edit of another message is saved
+    if (isOther || this.#isTemporary) return
+    this.#drafts.saveEdit(this.#conversation.key, text === null ? null : { id, text })
+  }
+
+  // Another window has replaced the message: its text goes to the composer, unless the edit was sent after all.
+  #onUnsentEdit(text) {
+    this.#drafts.saveEdit(this.#conversation.key, null)
+    if (this.#conversation.messages.some((message) => message.text === text)) return
+    this.#composer.restore({ text, images: [], documents: [] })
+  }
+
+  // Assistants
+
+  async #loadAssistants() {
+    try {
+      this.#picker.items = await this.#api.assistants()
+      this.#drawLoop.scheduleDraw()
+    } catch ({ message }) {
+      this.#composer.showProblem(message)
+    }
+  }
+
+  #onAssistantChosen() {
+    this.#composer.resetKey()
+    this.#composer.save()
+    this.#composer.showProblem("")
+    this.#composer.focus()
+    this.#drawLoop.scheduleDraw()
+  }
+
+  // The conversation
+
+  // A choice that the user made in this conversation stays.
+  #onLoaded(row) {
+    if (this.#row?.id !== row.id) this.#picker.slug = row.assistant
+    this.#row = row
+    this.#hooks.onLoaded(row)
+  }
+
+  get #isTemporary() {
+    return this.id ? Boolean(this.#row?.is_temporary) : this.#options.isTemporary()
+  }
+
+  #onStarted() {
+    this.#scroll.toEnd()
+    this.#announcer.startAnswer(strings.answerStarted)
+    this.#hooks.onActivity(this.id)
+  }
+
+  #onEnded({ id, status, error, interrupts }) {
+    const sentence =
+      error?.message || strings[status] || (interrupts.length ? strings.approvalNeeded : strings.answerComplete)
+    this.#announcer.endAnswer(sentence, () => this.#list.viewOf(id))
+    this.#hooks.onActivity(this.id)
+  }
+
+  // Shows another version where the one before was; the focus stays on the arrow.
+  async #switchVersion(view, leafId, name) {
+    const switched = this.#conversation.switchBranch(leafId)
+    const index = [...find("thread").children].indexOf(view.element)
+    let element
+    this.#scroll.keepPosition(view.element, () => {
+      this.#drawLoop.drawNow()
+      element = find("thread").children[index]
+      return element
+    })
+    if (element) find(name, element).focus({ preventScroll: true })
+    await switched
+  }
+
+  // Gives the focus a place if the element that had it is gone. Not the composer on a phone, whose keyboard would open.
+  #restoreFocus() {
+    const { activeElement } = document
+    if (activeElement && activeElement !== document.body && activeElement.checkVisibility?.() !== false) return
+    if (hasMouse()) this.#composer.focus()
+    else find("thread").focus({ preventScroll: true })
+  }
+
+  // Drawing
+
+  #tick() {
+    const { live } = this.#conversation
+    this.#list.tick(now())
+    this.#announcer.tick(live ? this.#list.viewOf(live.id) : null)
+  }
+
+  #draw() {
+    const { id, messages, key, live, isDeleted, isConnected } = this.#conversation
+    const entries = this.#outbox.entriesOf(key)
+    const isEmpty = !id && !messages.length && !entries.length
+    this.#list.show(messages, entries)
+    this.#composer.setRunningReply(live?.id ?? null)
+    this.#starters.show(isEmpty ? (this.#picker.chosen?.starters ?? []) : [])
+    find("main").classList.toggle("main--empty", isEmpty)
+    this.#showDeleted(isDeleted)
+    this.#earlier.update()
+    this.#connection.report(isConnected, "stream")
+    this.#showConnection(this.#connection.state)
+  }
+
+  #showDeleted(isDeleted) {
+    const [notice, form] = [find("gone"), find("composer")]
+    if (form.hidden === isDeleted) return
+    const hadFocus = [notice, form].some((element) => element.contains(document.activeElement))
+    notice.hidden = !isDeleted
+    form.hidden = isDeleted
+    if (!hadFocus) return
+    if (isDeleted) notice.querySelector("a").focus()
+    else this.#composer.focus()
+  }
+
+  // While disconnected, the style hides why an answer is pending: it cannot be known.
+  #showConnection(state) {
+    setText(find("connection"), strings.connection[state] ?? "")
+    find("connection").dataset.state = state
+    find("thread").classList.toggle("thread--unheard", state === "reconnecting" || state === "offline")
+  }
+}

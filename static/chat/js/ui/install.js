@@ -1,0 +1,30 @@
+// The site as an installed app: the service worker with its offline page, and the button that installs the app.
+
+// Trusted Types let text become a script only through this policy, and it passes nothing but the worker's address.
+const trustedWorkerUrl = (address) => {
+  const policy = globalThis.trustedTypes?.createPolicy("worker", { createScriptURL: () => address })
+  return policy?.createScriptURL(address) ?? address
+}
+
+export const startWorker = (address) => {
+  if (!navigator.serviceWorker) return // in an insecure context
+  navigator.serviceWorker.register(trustedWorkerUrl(address)).catch(() => {}) // the site works without it
+}
+
+/** Shows the button once the browser offers to install the app. */
+export const offerInstall = (button) => {
+  let offer = null
+  addEventListener("beforeinstallprompt", (event) => {
+    event.preventDefault() // instead of the browser's own banner
+    offer = event
+    button.hidden = false
+  })
+  addEventListener("appinstalled", () => {
+    button.hidden = true
+  })
+  button.addEventListener("click", async () => {
+    await offer.prompt()
+    offer = null
+    button.hidden = true
+  })
+}

@@ -1,0 +1,12 @@
+/** Returns a function that runs `task` at the next frame, once however often it was called before. */
+export const oncePerFrame = (task) => {
+  let isScheduled = false
+  return () => {
+    if (isScheduled) return
+    isScheduled = true
+    requestAnimationFrame(() => {
+      isScheduled = false
+      task()
+    })
+  }
+}

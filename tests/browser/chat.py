@@ -1,0 +1,129 @@
+"""The chat page in a browser tab, as the tests use it."""
+
+import re
+from urllib.parse import quote
+
+from playwright.sync_api import expect
+
+from tests.server_process import PASSWORD
+
+SLOW_REPLY = " ".join(str(number) for number in range(1, 101))  # of the assistant `slow`
+DEFAULT_PREFERENCES = {
+    "instructions": "",
+    "language": "",
+    "theme": "",
+    "send_key": "enter",
+    "transport": "sse",
+    "shows_steps": True,
+}
+
+
+def is_sent(response):
+    return response.request.method == "POST" and response.url.endswith("/messages")
+
+
+class Chat:
+    """A tab with the chat page. The methods do what a user does there."""
+
+    def __init__(self, page, site):
+        self.page, self.site = page, site
+        self.text = page.get_by_label("Your message", exact=True)
+        self.send_button = page.get_by_role("button", name="Send", exact=True)
+        self.stop_button = page.get_by_role("button", name="Stop", exact=True)
+        self.replies = page.locator(".message--reply")
+        self.problem = page.locator(".composer__problem")
+
+    def log_in(self, name="alice", path="/"):
+        """Log in, with the default preferences."""
+        self.page.goto(self.site + path)
+        self.page.get_by_label("Username").fill(name)
+        self.page.get_by_label("Password").fill(PASSWORD)
+        self.page.get_by_role("button", name="Log in").click()
+        self.page.wait_for_url(self.site + path)
+        if self.preferences() != DEFAULT_PREFERENCES:
+            self.set_preferences(**DEFAULT_PREFERENCES)
+            self.page.reload()
+        return self
+
+    def preferences(self):
+        """Returns the user's preferences as the server has them."""
+        preferences = self.page.request.get(f"{self.site}/api/me").json()
+        return {name: preferences[name] for name in DEFAULT_PREFERENCES}
+
+    def set_preferences(self, **preferences):
+        [token] = [cookie["value"] for cookie in self.page.context.cookies(self.site) if cookie["name"] == "csrftoken"]
+        response = self.page.request.patch(f"{self.site}/api/me", data=preferences, headers={"X-CSRFToken": token})
+        assert response.ok
+
+    def open(self, path="/"):
+        self.page.goto(self.site + path)
+        return self
+
+    def choose(self, assistant):
+        self.page.locator("[data-is=picker]").click()
+        self.page.locator("#assistants label", has=self.page.locator(f"input[value={assistant}]")).click()
+        return self
+
+    def send(self, text):
+        """Send a message and wait until the server has it. Returns the response's data."""
+        self.text.fill(text)
+        with self.page.expect_response(is_sent) as response:
+            self.text.press("Enter")
+        assert response.value.status == 202
+        expect(self.text).to_have_value("")
+        return response.value.json()
+
+    def wait_for_end(self):
+        expect(self.replies.last).to_have_attribute("aria-busy", "false", timeout=20_000)
+        expect(self.stop_button).to_be_hidden()
+        return self
+
+    def reply_text(self):
+        """Returns the text of the last reply as the page shows it."""
+        return " ".join(self.replies.last.locator(".message__parts").inner_text().split())
+
+    def use_websocket(self):
+        self.open_settings()
+        with self.page.expect_response(lambda response: response.request.method == "PATCH"):
+            self.page.get_by_role("switch", name=re.compile("WebSocket")).check()
+        self.page.keyboard.press("Escape")
+        return self
+
+    def open_settings(self):
+        self.page.locator(".account").click()
+        self.page.get_by_role("menuitem", name="Settings").click()
+        expect(self.page.get_by_label("Custom instructions")).to_be_editable()
+
+    def stored_messages(self):
+        """Returns the conversation's messages as the server has them."""
+        conversation = self.page.url.rstrip("/").rpartition("/")[2]
+        response = self.page.request.get(f"{self.site}/api/conversations/{conversation}/messages")
+        assert response.ok
+        return response.json()["items"]
+
+
+def open_gate(chat, name):
+    assert chat.page.request.get(f"{chat.site}/gates/{quote(name)}").ok
+
+
+def questions(chat):
+    return chat.page.locator(".message--question")
+
+
+def bubbles(chat):
+    return chat.page.locator(".message__bubble")
+
+
+def id_of(tab):
+    return tab.page.url.split("/c/")[1].split("/")[0]
+
+
+def row(tab, id):
+    return tab.page.locator(f".conversation[data-id='{id}']")
+
+
+def choose(tab, id, entry):
+    """Choose this entry of the conversation's menu."""
+    row(tab, id).hover()
+    row(tab, id).get_by_role("button").click()
+    tab.page.get_by_role("menuitem", name=entry, exact=True).click()

@@ -1,0 +1,84 @@
+"""A conversation of a thousand messages: its end is there at once, the rest for those who scroll up."""
+
+import json
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+pytestmark = pytest.mark.browser
+
+MANY = 1_000
+FEW = 40  # messages on the page at first
+SOME = 160  # at most, for who is at the end again
+
+TAKE_IN = """async (text) => {
+    const form = new FormData()
+    form.append("file", new Blob([text]), "export.json")
+    const token = document.cookie.match(/csrftoken=([^;]*)/)[1]
+    const taken = await fetch("/api/import", { method: "POST", body: form, headers: { "X-CSRFToken": token } })
+    const { items } = await (await fetch("/api/conversations?q=thousand")).json()
+    return [taken.status, items[0].id]
+}"""
+NUMBERS = """() => [...document.querySelectorAll(".thread > *")]
+    .map((one) => Number(one.textContent.match(/number (\\d+)\\./)[1]))"""
+FIRST = "() => document.querySelector('.thread').firstElementChild.textContent.match(/number (\\d+)\\./)[1]"
+# To the upper end, until there is more above; what stood there stays where it was. Gives how far it moved, in pixels.
+UP = """async () => {
+    const scroller = document.querySelector("[data-is=scroller]")
+    const first = document.querySelector(".thread").firstElementChild
+    scroller.scrollTop = 0
+    const top = first.getBoundingClientRect().top
+    while (first === document.querySelector(".thread").firstElementChild) await new Promise(requestAnimationFrame)
+    await new Promise(requestAnimationFrame)
+    return Math.abs(first.getBoundingClientRect().top - top)
+}"""
+
+
+def export():
+    messages = [
+        {
+            "id": f"m{number}",
+            "parent_id": f"m{number - 1}" if number else None,
+            "role": "assistant" if number % 2 else "user",
+            "parts": [{"type": "text", "text": f"This is number {number}.\n\n- with\n- a list"}],
+            "created_at": f"2025-01-01T{number // 60:02}:{number % 60:02}:00+00:00",
+        }
+        for number in range(MANY)
+    ]
+    row = {"id": "thousand", "title": "A thousand", "messages": messages}
+    row |= dict.fromkeys(["created_at", "updated_at"], "2025-01-02T00:00:00+00:00")
+    return json.dumps({"format": "chat-export", "version": 1, "conversations": [row]})
+
+
+@pytest.fixture
+def long_chat(chat):
+    status, id = chat.page.evaluate(TAKE_IN, export())
+    assert status == 201
+    chat.open(f"/c/{id}/")
+    expect(chat.replies.last).to_contain_text(f"number {MANY - 1}.")
+    return chat
+
+
+def test_end_is_shown_first_and_the_rest_on_scrolling_up(long_chat):
+    page = long_chat.page
+    assert len(page.evaluate(NUMBERS)) <= FEW
+    for _ in range(MANY):
+        assert page.evaluate(UP) <= 2
+        if page.evaluate(FIRST) == "0":
+            break
+    assert page.evaluate(NUMBERS) == list(range(MANY))
+    expect(page.locator("[data-is=beginning]")).to_be_hidden()
+
+
+def test_return_to_the_end_shrinks_the_page_again(long_chat):
+    page = long_chat.page
+    while len(page.evaluate(NUMBERS)) <= SOME:
+        page.evaluate(UP)
+    page.get_by_role("button", name="Go to the latest message").click()
+    expect(page.locator(".thread > *").first).not_to_contain_text(re.compile("number [0-7]..\\."))
+    numbers = page.evaluate(NUMBERS)
+    assert len(numbers) <= SOME and numbers == list(range(numbers[0], MANY))
+    expect(long_chat.replies.last).to_be_in_viewport()
+    page.evaluate(UP)
+    assert int(page.evaluate(FIRST)) < numbers[0]

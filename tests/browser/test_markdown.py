@@ -1,0 +1,363 @@
+"""How answers read, in a real browser: formulas, diagrams, code, tables, links, and how text flows while it comes."""
+
+import os
+import re
+from itertools import pairwise
+from urllib.parse import unquote
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.chat import Chat
+from tests.browser.provider import ASSISTANTS
+from tests.server_process import Site
+
+pytestmark = pytest.mark.browser
+
+FLOWCHART = "```mermaid\nflowchart LR\n  you[You] --> run[A run] --> log[Its log]\n```"
+WORDS = " ".join(f"word{number}" for number in range(200))
+
+
+def say(chat, text, assistant="echo"):
+    """Have it said; gives the place of the answer's text."""
+    chat.choose(assistant).send(text)
+    chat.wait_for_end()
+    return chat.replies.last.locator(".prose")
+
+
+def loads(chat, name):
+    """The requests of this tab whose address holds the name, as they come."""
+    seen = []
+    chat.page.on("request", lambda request: name in request.url and seen.append(request.url))
+    return seen
+
+
+def test_formula_uses_our_own_fonts(chat):
+    prose = say(chat, "The sum is $\\sum_{k=1}^n k$, and\n\n$$\\sqrt{\\frac{a}{b}}$$")
+    expect(prose.locator("span.math .katex-html")).to_be_visible()
+    expect(prose.locator(".math--displayed annotation")).to_have_text("\\sqrt{\\frac{a}{b}}")
+    assert chat.page.evaluate("document.fonts.ready.then(() => document.fonts.check('16px KaTeX_Math'))")
+    # Its styles are there, although the policy forbids style attributes.
+    assert prose.locator(".math--displayed").bounding_box()["height"] > 50
+
+
+def test_formula_shows_no_markup_before_it_is_rendered(chat):
+    held = []
+    chat.page.route("**/vendor/katex.js", lambda route: held.append(route))
+    formula = say(chat, "It is $\\frac{a}{b}$.").locator(".math")
+    expect(formula).to_have_css("color", "rgba(0, 0, 0, 0)")
+    [request] = held
+    request.continue_()
+    expect(formula.locator(".katex-html")).to_be_visible()
+    expect(formula).not_to_have_css("color", "rgba(0, 0, 0, 0)")
+
+
+def test_formula_with_an_error_shows_its_source(chat):
+    chat.page.route("**/vendor/katex.js", lambda route: route.abort())
+    formula = say(chat, "It is $\\frac{a}{b}$.").locator(".math")
+    expect(formula).to_have_text("\\frac{a}{b}")
+    expect(formula).not_to_have_css("color", "rgba(0, 0, 0, 0)", timeout=1_500)
+
+
+def test_large_libraries_load_when_a_message_needs_them(chat):
+    heavy = {name: loads(chat, f"vendor/{name}") for name in ("highlight", "katex", "mermaid")}
+    chat.open()
+    say(chat, "Some **words**, `code` and a\n\n| table |\n|---|\n| here |")
+    assert not any(heavy.values())
+    prose = say(chat, f"```js\nconst x = 1\n```\n\n$x$\n\n{FLOWCHART}")
+    expect(prose.locator(".hljs-keyword")).to_be_visible()
+    expect(prose.locator(".katex").first).to_be_visible()
+    expect(prose.locator(".diagram img")).to_be_visible(timeout=20_000)
+    assert [len([url for url in urls if url.endswith(".js")]) for urls in heavy.values()] == [1, 1, 1]
+
+
+def test_diagram_is_an_image_with_its_source_behind_a_button(chat):
+    prose = say(chat, FLOWCHART)
+    picture = prose.locator(".diagram img")
+    expect(picture).to_be_visible(timeout=20_000)
+    assert picture.get_attribute("src").startswith("data:image/svg+xml")
+    assert "%3Eyou" not in picture.get_attribute("src")
+    assert "%3EYou%3C" in picture.get_attribute("src")
+    expect(prose.locator("pre")).to_be_hidden()
+    prose.get_by_role("button", name="Source").click()
+    expect(prose.locator("pre")).to_contain_text("flowchart LR")
+    expect(picture).to_be_hidden()
+    prose.get_by_role("button", name="Diagram").click()
+    expect(picture).to_be_visible()
+    frame = chat.page.locator("iframe.drawing")
+    assert frame.get_attribute("sandbox") == "allow-scripts"
+    light = picture.get_attribute("src")
+    chat.page.emulate_media(color_scheme="dark")
+    expect(picture).not_to_have_attribute("src", light)
+
+
+def test_diagram_with_an_error_shows_its_source(chat):
+    prose = say(chat, f"```mermaid\nflowchart LR\n  a -->\n  [[[\n```\n\n{FLOWCHART}")
+    expect(prose.locator(".diagram").last.locator("img")).to_be_visible(timeout=20_000)  # drawn one after the other
+    expect(prose.locator(".diagram").first.locator("pre")).to_be_visible()
+    expect(prose.locator(".diagram").first.locator("img")).to_have_count(0)
+    expect(prose.locator(".diagram").first.get_by_role("button", name="Source")).to_be_hidden()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_diagram_of_a_pie_has_distinguishable_slices(chat, scheme):
+    chat.page.emulate_media(color_scheme=scheme)
+    slices = "\n".join(f'  "{name}" : 10' for name in "ABCDEF")
+    drawing = drawn(say(chat, f"```mermaid\npie\n{slices}\n```"))
+    hues = [int(hue) for hue in re.findall(r'fill="hsl\((\d+) [^"]*" class="pieCircle"', drawing)]
+    assert len(hues) == 6
+    assert min(after - before for before, after in pairwise(sorted(hues))) >= 20
+
+
+def test_diagram_text_is_readable_on_the_diagrams_own_colors(chat):
+    chat.page.emulate_media(color_scheme="dark")
+    source = "flowchart LR\n  pale[Pale] --> usual[Usual]\n  style pale fill:#f9f"
+    drawing = drawn(say(chat, f"```mermaid\n{source}\n```"))
+    in_black = "fill: black !important[^>]*>(<tspan[^>]*>)*"
+    assert re.search(in_black + "Pale<", drawing)
+    assert not re.search(in_black + "Usual<", drawing)
+
+
+def drawn(prose):
+    """The picture of the only diagram, as SVG."""
+    picture = prose.locator(".diagram img")
+    expect(picture).to_be_visible(timeout=20_000)
+    return unquote(picture.get_attribute("src"))
+
+
+def test_code_can_be_wrapped_and_downloaded_with_the_keyboard(chat):
+    prose = say(chat, "```python\nprint(1)  # " + "x" * 300 + "\n```")
+    pre, wrap = prose.locator("pre"), prose.get_by_role("button", name="Wrap")
+    expect(prose.locator(".code__language")).to_have_text("python")
+    expect(pre).to_have_attribute("tabindex", "0")  # it can be scrolled
+    wrap.focus()
+    chat.page.keyboard.press("Enter")
+    expect(wrap).to_have_attribute("aria-pressed", "true")
+    expect(pre).not_to_have_attribute("tabindex", "0")
+    assert pre.evaluate("(pre) => pre.scrollWidth === pre.clientWidth")
+    chat.page.keyboard.press("Tab")
+    with chat.page.expect_download() as download:
+        chat.page.keyboard.press("Enter")
+    assert download.value.suggested_filename == "code.py"
+    assert download.value.path().read_text() == "print(1)  # " + "x" * 300 + "\n"
+
+
+def test_code_is_copied_exactly(chat):
+    chat.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    code = "".join(f"line {number} = <b>&amp;</b>\n" for number in range(200))
+    prose = say(chat, f"```python\n{code}```")
+    prose.get_by_role("button", name="Copy").click()
+    assert chat.page.evaluate("navigator.clipboard.readText()") == code
+    prose.locator("pre").evaluate("(pre) => getSelection().selectAllChildren(pre)")
+    assert chat.page.evaluate("getSelection().toString()").rstrip("\n") == code.rstrip("\n")
+
+
+def test_footnote_links_there_and_back(chat):
+    prose = say(chat, "So it is[^1].\n\n" + f"{WORDS}\n\n" * 5 + "[^1]: As *they* say.")
+    mark = prose.locator("sup").get_by_role("button", name="Footnote 1")
+    mark.click()
+    back = prose.get_by_role("button", name="Footnote 1: back to the text")
+    expect(back).to_be_focused()
+    expect(back).to_be_in_viewport()
+    chat.page.keyboard.press("Enter")
+    expect(mark).to_be_focused()
+    expect(mark).to_be_in_viewport()
+
+
+def test_footnote_name_precedes_its_text(chat):
+    prose = say(chat, f"So it is[^far-away].\n\n[^far-away]: {WORDS}")
+    name, text = (prose.locator(f".note-text > {tag}").bounding_box() for tag in ("button", "p"))
+    first, second = prose.locator(".note-text > p").evaluate(
+        "(p) => { const range = new Range(); range.selectNodeContents(p);"
+        " const lines = range.getClientRects(); return [lines[0].left, lines[1].left] }"
+    )
+    assert first >= name["x"] + name["width"]
+    assert second == text["x"] < first  # the other lines need no such room
+
+
+def test_links_open_in_a_new_tab_and_show_their_target(chat):
+    prose = say(chat, "[the page](https://example.com/a) and [https://bank.test](https://evil.test/)")
+    link = prose.get_by_role("link", name="the page")
+    expect(link).to_have_attribute("title", "https://example.com/a")
+    expect(link).to_have_attribute("target", "_blank")
+    expect(link).to_have_attribute("rel", "noopener noreferrer nofollow")
+    expect(prose.get_by_role("link", name="bank.test")).to_have_text("https://bank.test (evil.test)")
+
+
+def test_remote_image_loads_on_a_click(chat):
+    asked = loads(chat, "pictures.test")
+    chat.page.context.route("https://pictures.test/**", lambda route: route.fulfill(body="a cat"))
+    prose = say(chat, "![A cat](https://pictures.test/cat.png)")
+    link = prose.get_by_role("link", name="Image: A cat (pictures.test)")
+    expect(link).to_be_visible()
+    expect(prose.locator("img")).to_have_count(0)
+    assert asked == []
+    with chat.page.expect_popup() as popup:
+        link.click()
+    popup.value.wait_for_url("https://pictures.test/cat.png")
+    assert popup.value.evaluate("[opener, document.referrer]") == [None, ""]
+
+
+def test_wide_content_scrolls_inside_a_narrow_page(context, site):
+    phone = Chat(context(viewport={"width": 320, "height": 700}).new_page(), site).log_in()
+    table = "|" + " heading |" * 9 + "\n|" + "---|" * 9 + "\n|" + " some words |" * 9
+    prose = say(phone, f"{table}\n\n```\n{'x' * 300}\n```\n\n$$x = {'y + ' * 60} z$$\n\n{'w' * 300}\n\n`{'c' * 300}`")
+    expect(prose.locator(".katex-display")).to_be_visible()
+    for name in (".table-scroll", "pre", ".math--displayed"):
+        box = prose.locator(name)
+        assert box.evaluate("(box) => box.scrollWidth > box.clientWidth"), name
+        expect(box).to_have_attribute("tabindex", "0")
+    assert phone.page.evaluate("document.querySelector('.scroller').scrollWidth") <= 320
+
+
+WATCH = """() => {
+  window.lengths = []
+  const look = () => {
+    const text = document.querySelector(".message--reply .prose")?.textContent.length ?? 0
+    if (text !== window.lengths.at(-1)) window.lengths.push(text)
+    requestAnimationFrame(look)
+  }
+  look()
+}"""
+
+
+def test_bursts_of_text_are_smoothed(chat):
+    chat.page.evaluate(WATCH)
+    say(chat, WORDS[:1000], "bursts")
+    lengths = chat.page.evaluate("window.lengths")
+    steps = [after - before for before, after in pairwise(lengths)]
+    assert len(steps) > 8  # of five bursts; how even they are, tests/js/pace.test.js tells without a display
+
+
+def test_bursts_of_text_come_in_few_steps_with_reduced_motion(context, site):
+    calm = Chat(context(reduced_motion="reduce").new_page(), site).log_in()
+    calm.page.evaluate(WATCH)
+    say(calm, WORDS[:1000], "bursts")
+    assert len(calm.page.evaluate("window.lengths")) <= 8
+
+
+def test_selection_survives_new_text(chat):
+    chat.choose("slow").send("Count")
+    first = chat.replies.last.locator("p").first
+    expect(chat.replies.last.locator("p").nth(1)).to_contain_text("13")
+    first.evaluate("(p) => getSelection().setBaseAndExtent(p.firstChild, 2, p.firstChild, 7)")
+    chosen = chat.page.evaluate("getSelection().toString()")
+    assert chosen == "2 3 4"
+    chat.wait_for_end()
+    assert chat.page.evaluate("getSelection().toString()") == chosen
+
+
+def at_end(chat):
+    return chat.page.evaluate(
+        "(({ scrollTop, scrollHeight, clientHeight }) => scrollHeight - clientHeight - scrollTop < 3)"
+        "(document.querySelector('.scroller'))"
+    )
+
+
+@pytest.fixture
+def low(context, site):
+    """A window so low that ten lines fill it."""
+    return Chat(context(viewport={"width": 900, "height": 420}).new_page(), site).log_in()
+
+
+def test_end_stays_visible_until_the_user_scrolls_up(low):
+    low.choose("slow").send("Count")
+    expect(low.replies.last).to_contain_text("61", timeout=10_000)
+    assert at_end(low)
+    low.page.locator(".scroller").hover()
+    low.page.mouse.wheel(0, -150)
+    button = low.page.get_by_role("button", name="Go to the latest message")
+    expect(button).to_be_visible()
+    top = low.page.locator(".scroller").evaluate("(box) => box.scrollTop")
+    low.wait_for_end()
+    assert low.page.locator(".scroller").evaluate("(box) => box.scrollTop") == top
+    button.focus()
+    low.page.keyboard.press("Enter")
+    expect(button).to_be_hidden()
+    assert at_end(low)
+    assert low.page.evaluate("document.activeElement !== document.body")  # the keyboard is somewhere
+
+
+def test_selection_keeps_the_text_in_place(low):
+    low.choose("slow").send("Count")
+    expect(low.replies.last).to_contain_text("61", timeout=10_000)
+    last = low.replies.last.locator("p").nth(5)
+    box = last.bounding_box()
+    low.page.mouse.move(box["x"] + 2, box["y"] + 8)
+    low.page.mouse.down()
+    low.page.mouse.move(box["x"] + 60, box["y"] + 8, steps=5)
+    before = last.bounding_box()["y"]
+    expect(low.replies.last).to_contain_text("85", timeout=10_000)
+    assert last.bounding_box()["y"] == before
+    low.page.mouse.up()
+    low.wait_for_end()
+    assert last.bounding_box()["y"] == before
+    expect(low.page.get_by_role("button", name="Go to the latest message")).to_be_visible()
+
+
+def test_long_replies_are_laid_out_only_where_visible(chat):
+    prose = say(chat, "\n\n".join(f"## Part {number}\n\n{WORDS}" for number in range(12)), "mirror").last
+    chunks = prose.locator(".prose__chunk")
+    assert chunks.count() >= 3
+    expect(chunks.last).to_be_in_viewport()
+    seen = "(part) => part.checkVisibility({ contentVisibilityAuto: true })"
+    assert chunks.last.locator("p").last.evaluate(seen)
+    first = chunks.first.locator("p").first
+    assert not first.evaluate(seen)
+    first.scroll_into_view_if_needed()
+    frame = "await new Promise((then) => requestAnimationFrame(then))"
+    assert first.evaluate(f"async (part) => {{ while (!({seen})(part)) {frame}; return true }}")
+
+
+@pytest.fixture(scope="module")
+def collected_site(tmp_path_factory):
+    """The site as in production: static files collected, compressed and with hashed names."""
+    server = Site(tmp_path_factory.mktemp("collected"), "tests.browser.asgi.application")
+    server.manage("collectstatic", "--no-input", "--verbosity", "0")
+    rows = [{"slug": "echo", "name": "Echo", "description": ASSISTANTS["echo"], "model": "browser:echo"}]
+    server.shell(f"from chat.models import Assistant\nfor row in {rows!r}: Assistant.objects.create(**row)")
+    yield server.start().url
+    server.close()
+
+
+def test_collected_site_loads_hashed_names_only(context, collected_site):
+    chat = Chat(context().new_page(), collected_site).log_in()
+    bad = []
+    chat.page.on("response", lambda answer: answer.ok or bad.append((answer.status, answer.url)))
+    seen = loads(chat, "/static/")
+    chat.open()
+    prose = say(chat, f"```js\nconst x = 1\n```\n\n$\\sqrt x$\n\n{FLOWCHART}")
+    expect(prose.locator(".hljs-keyword")).to_be_visible()
+    expect(prose.locator(".katex").first).to_be_visible()
+    expect(prose.locator(".diagram img")).to_be_visible(timeout=20_000)
+    names = {os.path.basename(url).partition(".")[0] for url in seen}
+    assert {"highlight", "katex", "mermaid", "KaTeX_Main-Regular"} <= names
+    assert [url for url in seen if not re.search(r"\.[0-9a-f]{12}\.\w+$", url)] == []
+    assert bad == []
+
+
+def test_collected_files_are_kept_and_never_sniffed_or_embedded(context, collected_site):
+    chat = Chat(context().new_page(), collected_site)
+    files = {}
+    chat.page.on("response", lambda answer: files.update({answer.url: answer.headers}))
+    chat.log_in()
+    files = {url: headers for url, headers in files.items() if "/static/" in url}
+    assert files
+    for url, headers in files.items():
+        assert headers["cache-control"] == "max-age=315360000, public, immutable", url
+        assert headers["x-content-type-options"] == "nosniff", url
+        assert headers["cross-origin-resource-policy"] == "same-origin", url
+        assert "access-control-allow-origin" not in headers, url
+    plain = chat.page.request.get(f"{collected_site}/static/chat/icon.svg").headers
+    assert (plain["cache-control"], plain["x-content-type-options"]) == ("max-age=60, public", "nosniff")
+
+
+def test_diagram_frame_has_no_origin_and_no_network(site, chat):
+    answer = chat.page.request.get(f"{site}/drawing")
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "sandbox allow-scripts" in policy
+    assert "unsafe-inline" not in policy.replace("style-src 'unsafe-inline'", "")
+    page = chat.page.request.get(f"{site}/").headers["content-security-policy"]
+    assert "unsafe" not in page
+    assert "require-trusted-types-for 'script'" in page

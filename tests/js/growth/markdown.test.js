@@ -1,0 +1,105 @@
+// Markdown takes time in proportion to its length, whatever it contains: read as a whole, and at each step while it grows.
+
+import assert from "node:assert/strict"
+import { test } from "node:test"
+
+import { closeOpenMarks, cutUndecided } from "../../../static/chat/js/markdown/incomplete.js"
+import { parseBlocks } from "../../../static/chat/js/markdown/parse.js"
+import { growth, MAX_FACTOR, repeated } from "./growth.js"
+
+const slow = { skip: process.env.FAST === "1" && "takes a minute; make test runs it" }
+const LENGTH = 20_000 // characters; more than a window
+
+const units = {
+  "nested quotes": ">",
+  "a long quote": "> a\n",
+  "quotes between lines": "> a\nb\n",
+  "quotes in quotes": "> > a\n> b\n",
+  "exclamation marks": "!a",
+  "exclamation paragraphs": "!a\n\n",
+  "opening brackets": "[",
+  "links that do not end": "[a](",
+  "images that do not end": "![a](",
+  "references without a definition": "[a][b]",
+  definitions: "[a]: b\n",
+  "definitions with open titles": "[a]: b 'c\n",
+  emphasis: "*a **b",
+  stars: "*",
+  underscores: "_a",
+  "struck out": "~~a",
+  backticks: "`a``b",
+  "angle brackets": "<",
+  tags: "<a b='",
+  comments: "<!--",
+  "blocks of HTML": "<div>\n",
+  entities: "&amp;",
+  addresses: "http://a.b(",
+  "addresses of mail": "a.b@",
+  fences: "```\n",
+  dollars: "$",
+  "lines of dollars": "$$\n",
+  formulas: "$$a\n",
+  "brackets of formulas": "\\[\n",
+  "nested lists": "- - ",
+  "a list": "- a\n",
+  "a loose list": "- a\n\n  b\n",
+  "numbered lists": "1. a\n",
+  headings: "# a\n",
+  underlined: "a\n-\n",
+  "table heads": "|a|b|\n|-|-|\n",
+  pipes: "|a",
+  footnotes: "[^a]: b\n",
+  "marks of footnotes": "[^a]",
+  letters: "a",
+  lines: "a\n",
+  spaces: " ",
+  "Japanese letters": "**あ",
+}
+const documents = {
+  ...Object.fromEntries(Object.entries(units).map(([name, unit]) => [name, repeated(unit)])),
+  "an item of many lines": (length) => `- a\n${"  a\n".repeat(length / 4)}`,
+  "spaces in a line": (length) => `a${" ".repeat(length)}b`,
+  "a wide table": (length) => `${"|a".repeat(length / 8)}|\n${"|-".repeat(length / 8)}|\n${"|a\n".repeat(length / 6)}`,
+  "a long table": (length) => `|a|b|\n|-|-|\n${"|c|d|\n".repeat(length / 6)}`,
+  "lists that become deeper": (length) =>
+    Array.from({ length: Math.sqrt(length) }, (_, depth) => `${"  ".repeat(depth)}- a\n`).join(""),
+  "a long code block": (length) => `\`\`\`js\n${"let a = 1\n".repeat(length / 10)}`,
+}
+
+for (const [name, make] of Object.entries(documents)) {
+  test(`${name} are read in linear time`, slow, () => {
+    assert.equal(
+      growth((text) => parseBlocks(text), make, LENGTH),
+      0,
+    )
+  })
+
+  test(`${name} are completed in linear time`, slow, () => {
+    assert.equal(
+      growth((text) => closeOpenMarks(cutUndecided(text)), make, 5_000),
+      0,
+    )
+  })
+}
+
+test("no block but code and tables is longer than a window, so that a step of a growing text has a limit", () => {
+  const long = Object.entries(documents)
+    .filter(([, make]) => parseBlocks(make(100_000)).some(isLong))
+    .map(([name]) => name)
+  assert.deepEqual(long, [])
+})
+
+const isLong = ({ type, raw }) => raw.length > 20_000 && type !== "code" && type !== "table" && type !== "space"
+
+test("nothing of a long text is lost between windows", () => {
+  for (const [name, make] of Object.entries(documents)) {
+    const text = make(50_000)
+    const raw = parseBlocks(text).map((block) => block.raw)
+    assert.equal(raw.join("").replace(/\s/g, ""), text.replace(/\s/g, ""), name)
+  }
+})
+
+test("a quadratic function is found", () => {
+  const quadratic = (text) => Array.from({ length: text.length / 4 }, (_, index) => text.slice(0, 4 * index).split("a"))
+  assert.ok(growth(quadratic, repeated("a"), 2_000, 1) >= MAX_FACTOR)
+})

@@ -1,0 +1,367 @@
+import assert from "node:assert/strict"
+import { test } from "node:test"
+
+import { JSDOM } from "jsdom"
+
+const { window } = new JSDOM("<!doctype html>")
+Object.assign(globalThis, { window, document: window.document })
+const { StreamingMarkdown } = await import("../../../static/chat/js/markdown/streaming.js")
+const { default: DOMPurify } = await import("dompurify")
+
+const rendered = (text) => {
+  const element = document.createElement("div")
+  new StreamingMarkdown(element).show(text, { done: true })
+  return element
+}
+const html = (text) => rendered(text).firstChild.innerHTML.replaceAll(' dir="auto"', "")
+const isLoaded = () => new Promise((resolve) => setTimeout(resolve))
+
+rendered("$x$\n\n```js\n1\n```") // what comes on demand is there before it is looked for
+await Promise.all([import("../../../static/vendor/highlight.js"), import("../../../static/vendor/katex.js")]).then(
+  isLoaded,
+)
+
+// What a hostile model may write
+
+const attacks = [
+  "<script>alert(1)</script>",
+  "<img src=x onerror=alert(1)>",
+  "text <img src='https://evil.test/x.png'> text",
+  "<svg onload=alert(1)><a xlink:href='javascript:alert(1)'>x</a></svg>",
+  "<iframe src='https://evil.test'></iframe>",
+  "<a href='javascript:alert(1)'>x</a>",
+  "<style>@import 'https://evil.test'</style>",
+  "<form action='https://evil.test'><input name=x><button>go</button></form>",
+  "<math><mtext><table><mglyph><style><!--</style><img title='--&gt;&lt;img src=1 onerror=alert(1)&gt;'>",
+  "[x](javascript:alert(1))",
+  "[x](JaVaScRiPt:alert(1))",
+  "[x](&#106;avascript:alert(1))",
+  "[x](java\tscript:alert(1))",
+  "[x](data:text/html,<script>alert(1)</script>)",
+  "[x](vbscript:msgbox(1))",
+  "[x](//evil.test/a)",
+  "[x](/admin/logout)",
+  "![x](https://evil.test/beacon.png)",
+  "![x][i]\n\n[i]: https://evil.test/beacon.png",
+  "![x](javascript:alert(1))",
+  '!["><script>alert(1)</script>](https://evil.test/x)',
+  '[x](https://ok.test "\\" onmouseover=alert(1) x=\\"")',
+  '```html" onmouseover="alert(1)\n<script>alert(1)</script>\n```',
+  '```"><img/src=x/onerror=alert(1)>\n1\n```',
+  "| a |\n|---|\n| <img src=x onerror=alert(1)> |",
+  "$$<img src=x onerror=alert(1)>$$",
+  "$<b>$ and \\(<img src=x>\\)",
+  "- [ ] <input autofocus onfocus=alert(1)>",
+  '<https://ok.test/"onmouseover="alert(1)>',
+  "<details open ontoggle=alert(1)>",
+]
+
+const ATTRIBUTES =
+  /^(href|title|class|dir|start|target|rel|type|data-do|data-copy|data-note|role|aria-label|aria-pressed)$/
+
+for (const attack of attacks) {
+  test(`it is inert: ${JSON.stringify(attack)}`, () => {
+    const element = rendered(attack)
+    for (const formula of element.querySelectorAll(".math")) formula.textContent = "" // KaTeX's own elements are looked at below
+    assert.equal(
+      element.querySelector(
+        "script, img, svg, math, iframe, style, form, input, details, object, embed, link, base, meta",
+      ),
+      null,
+    )
+    for (const child of element.querySelectorAll("*")) {
+      for (const { name, value } of child.attributes) {
+        assert.match(name, ATTRIBUTES)
+        if (name === "href") assert.match(value, /^(https?:|mailto:)/)
+      }
+      if (child.tagName === "BUTTON") assert.ok(child.dataset.do)
+    }
+    DOMPurify(window).sanitize(element.innerHTML)
+    assert.deepEqual(DOMPurify.removed ?? [], [])
+  })
+}
+
+for (const attack of [
+  "\\href{javascript:alert(1)}{x}",
+  "\\url{https://evil.test}",
+  "\\includegraphics{https://evil.test/x.png}",
+  "\\htmlStyle{background:url(https://evil.test)}{x}",
+  "\\htmlClass{code}{x}",
+  "\\htmlId{x}{x}",
+  "\\htmlData{do=copy}{x}",
+  "\\text{<img src=x onerror=alert(1)>}",
+  'x" onmouseover="alert(1)',
+]) {
+  test(`a formula reaches no further: ${attack}`, () => {
+    const element = rendered(`$$${attack}$$`)
+    assert.equal(
+      element.querySelector("a, img, script, style, [id], [onmouseover], [data-do], .code, [href], [src]"),
+      null,
+    )
+    for (const one of element.querySelectorAll("[style]")) assert.doesNotMatch(one.getAttribute("style"), /url|http/)
+  })
+}
+
+test("a formula without end or measure stays its source", () => {
+  for (const text of ["\\def\\x{\\x\\x}\\x", "{".repeat(3000), "\\frac{".repeat(2000), "x".repeat(5000)]) {
+    assert.equal(rendered(`$$${text}$$`).querySelector(".katex"), null)
+  }
+  assert.ok(rendered("$\\rule{10000em}{10000em}$").querySelector(".katex"))
+})
+
+test("raw HTML is shown as it was written", () => {
+  assert.equal(
+    rendered("<b>bold</b> and <script>alert(1)</script>").textContent.trim(),
+    "<b>bold</b> and <script>alert(1)</script>",
+  )
+  assert.equal(rendered("<div>\n\n**x**\n\n</div>").textContent.replace(/\s/g, ""), "<div>x</div>")
+})
+
+test("a line break in a table cell is one", () => {
+  assert.ok(rendered("| a |\n|---|\n| x<br>y |").querySelector("td br"))
+})
+
+test("links leave without a trace of this page", () => {
+  const link = rendered("[here](https://example.com/a?b=c&d=e)").querySelector("a")
+  assert.equal(link.getAttribute("href"), "https://example.com/a?b=c&d=e")
+  assert.equal(link.target, "_blank")
+  assert.equal(link.rel, "noopener noreferrer nofollow")
+})
+
+test("a remote image is a link that says what and where", () => {
+  const link = rendered("![A cat](https://pictures.test/cat.png)").querySelector("a.remote-image")
+  assert.equal(link.getAttribute("href"), "https://pictures.test/cat.png")
+  assert.match(link.textContent, /A cat.*pictures\.test/)
+})
+
+test("a link whose text names another place says where it leads", () => {
+  const where = (text) => rendered(text).querySelector("a").textContent
+  assert.equal(where("[https://bank.test/login](https://evil.test/)"), "https://bank.test/login (evil.test)")
+  assert.equal(where("[bank.test](https://bank.test.evil.test/)"), "bank.test (bank.test.evil.test)")
+  assert.equal(where("[аpple.com](https://аpple.com/)"), "аpple.com (xn--pple-43d.com)")
+  assert.equal(where("<https://bank.test@evil.test/>"), "https://bank.test@evil.test/ (evil.test)")
+  assert.equal(where("[bank.test](https://www.bank.test/a)"), "bank.test")
+  assert.equal(where("[docs.bank.test](https://docs.bank.test:8080/a)"), "docs.bank.test")
+  assert.equal(where("[bank.test](https://docs.bank.test/a)"), "bank.test")
+  assert.equal(where("https://bank.test/a/b.html?c=d.e"), "https://bank.test/a/b.html?c=d.e")
+  assert.equal(where("[the page](https://bank.test/)"), "the page")
+  assert.equal(rendered("[the page](https://bank.test/a)").querySelector("a").title, "https://bank.test/a")
+})
+
+// What a friendly model writes
+
+test("entities are what they name", () => {
+  assert.equal(
+    rendered("&lt;b&gt; &amp;amp; &eacute;&#33;&#x3b1; &nothing; `&lt;`").textContent,
+    "<b> &amp; é!α &nothing; &lt;",
+  )
+})
+
+test("comments are not shown, and text around them is", () => {
+  assert.equal(
+    html("a <!-- b --> c\n\n<!--\nd\n-->\n\n`<!-- e -->`"),
+    "<p>a  c</p><p><code>&lt;!-- e --&gt;</code></p>",
+  )
+})
+
+test("footnotes lead to what they say, and back", () => {
+  const element = rendered("So[^1] it[^far] is[^none].\n\n[^1]: One *says*\n  so.\n[^far]: Far\n\n    away.")
+  assert.deepEqual(
+    [...element.querySelectorAll("sup button")].map(({ dataset }) => dataset.note),
+    ["1", "far"],
+  )
+  const notes = [...element.querySelectorAll(".note-text")]
+  assert.deepEqual(
+    notes.map(({ dataset }) => dataset.note),
+    ["1", "far"],
+  )
+  assert.deepEqual(
+    notes.map((note) => note.querySelectorAll("p").length),
+    [1, 2],
+  )
+  assert.ok(notes[0].querySelector("em"))
+  assert.match(element.textContent, /is\[\^none\]/)
+  assert.match(rendered("a regex [^a-z]+").textContent, /\[\^a-z\]/)
+})
+
+test("code is coloured and keeps its text", () => {
+  const code = rendered("```python\nprint(1 < 2)\n```")
+  assert.equal(code.querySelector(".code__head span").textContent, "python")
+  assert.equal(code.querySelector("pre").textContent, "print(1 < 2)")
+  assert.ok(code.querySelector(".hljs-number"))
+  assert.equal(rendered("```mermaid\ngraph TD\n```").querySelector(".code__head span").textContent, "mermaid")
+  assert.equal(rendered("```\nplain\n```").querySelector("pre").textContent, "plain")
+})
+
+test("formulas are set, for eyes and ears; prices are no formulas", () => {
+  const tex = (text) => [...rendered(text).querySelectorAll("annotation")].map((one) => one.textContent)
+  assert.deepEqual(tex("$a_1 * b_2 * c$ and \\( x \\) and $n$th"), ["a_1 * b_2 * c", "x", "n"])
+  assert.ok(rendered("$$\n\\int_0^1 x\\,dx\n$$").querySelector("div.math--displayed math"))
+  assert.ok(rendered("\\[ x^2 \\]").querySelector("div.math--displayed math"))
+  assert.ok(rendered("so $$x$$ is").querySelector("p > .math--displayed math"))
+  assert.equal(html("$5 and $6, or $7-$8"), "<p>$5 and $6, or $7-$8</p>")
+  assert.equal(html("`$x$` and `\\(x\\)`"), "<p><code>$x$</code> and <code>\\(x\\)</code></p>")
+  assert.equal(rendered("```\n$$x$$\n```").querySelector(".math"), null)
+  assert.equal(rendered("it is $\\frac{1$ here").textContent, "it is $\\frac{1$ here")
+})
+
+test("bold works between Japanese letters", () => {
+  assert.equal(html("これは**「強調」**です。"), "<p>これは<strong>「強調」</strong>です。</p>")
+  assert.equal(html("**終わり。**次の文"), "<p><strong>終わり。</strong>次の文</p>")
+  assert.equal(html("**Git（ギット）**は"), "<p><strong>Git（ギット）</strong>は</p>")
+  assert.equal(html("2 ** 3 ** 4"), "<p>2 ** 3 ** 4</p>")
+  assert.equal(html("これは`**「x」**`です"), "<p>これは<code>**「x」**</code>です</p>")
+})
+
+test("an address ends where the Japanese sentence goes on", () => {
+  const link = rendered("詳細はhttps://example.com/a?b=1です。").querySelector("a")
+  assert.equal(link.getAttribute("href"), "https://example.com/a?b=1")
+})
+
+test("tables and lists keep how they were meant", () => {
+  assert.equal(rendered("| a | b |\n|--:|:-:|\n| 1 | 2 |").querySelector("td").className, "align-right")
+  assert.equal(rendered("3. c\n4. d").querySelector("ol").getAttribute("start"), "3")
+  assert.match(rendered("- [x] done\n- [ ] open").textContent, /☑ done\s*☐ open/)
+})
+
+test("lines stay lines", () => {
+  assert.equal(html("one\ntwo"), "<p>one<br>two</p>")
+})
+
+// How it grows
+
+const essay = `# Title
+
+A paragraph with **bold** text
+and a second line.
+
+- one
+- two
+
+  still two
+    1. deep
+- three
+
+| a | b |
+|---|---|
+| 1 | 2 |
+
+\`\`\`js
+const x = 1
+
+const y = 2
+\`\`\`
+
+text
+***bold and italic*** at the start of a line
+#hash
+1.5 is a number
+- and a list
+---
+> quote
+more
+
+1. first
+2. second
+
+[a link][ref] and 日本語の**「文」**です。
+
+$$
+x^2
+$$
+
+Setext
+======
+
+    indented
+
+<div>raw</div>
+
+[ref]: https://example.com
+`
+
+test("text that grew letter by letter ends as text that came at once", () => {
+  for (const source of [essay, essay.replaceAll("\n", "\r\n"), essay + essay]) {
+    const element = document.createElement("div")
+    const markdown = new StreamingMarkdown(element)
+    for (let end = 1; end <= source.length; end += 1) markdown.show(source.slice(0, end), { done: false })
+    markdown.show(source, { done: true })
+    assert.equal(element.innerHTML, rendered(source.replaceAll("\r\n", "\n")).innerHTML)
+  }
+})
+
+test("finished blocks keep their nodes", () => {
+  const element = document.createElement("div")
+  const markdown = new StreamingMarkdown(element)
+  markdown.show("# One\n\nTwo\n\nThree", { done: false })
+  const { children } = element.firstChild
+  const [first, second] = children
+  markdown.show("# One\n\nTwo\n\nThree is longer\n\nFour", { done: false })
+  markdown.show("# One\n\nTwo\n\nThree is longer\n\nFour", { done: true })
+  assert.equal(children[0], first)
+  assert.equal(children[1], second)
+  assert.equal(children.length, 4)
+})
+
+const growing = (text) => {
+  const element = document.createElement("div")
+  const markdown = new StreamingMarkdown(element)
+  markdown.show(text, { done: false })
+  const grow = (more, done = false) => {
+    text += more
+    markdown.show(text, { done })
+  }
+  return { element, grow }
+}
+
+test("finished lines of a block that grows keep their nodes", () => {
+  const long = Array.from({ length: 9 }, (_, n) => n)
+  const rows = {
+    li: long.map((n) => `- item ${n}`).join("\n"),
+    tr: `| a |\n|---|\n${long.map((n) => `| ${n} |`).join("\n")}`,
+    "code > span": `\`\`\`js\n${"const x = 1\n".repeat(600)}`,
+  }
+  for (const [name, text] of Object.entries(rows)) {
+    const { element, grow } = growing(text)
+    const before = [...element.querySelectorAll(name)]
+    assert.ok(before.length > 2)
+    for (const letter of "\n- x\n| y |\n") grow(letter)
+    grow("\n\nend", true)
+    const after = [...element.querySelectorAll(name)]
+    for (const [index, node] of before.slice(0, -1).entries()) assert.equal(after[index], node, `${name} ${index}`)
+  }
+})
+
+test("a paragraph that grows keeps what is selected in it", () => {
+  const { element, grow } = growing("One **two** three")
+  const nodes = [...element.querySelector("p").childNodes]
+  grow(" four **fi")
+  grow("ve** six")
+  assert.deepEqual([...element.querySelector("p").childNodes].slice(0, 3), nodes)
+  assert.equal(element.textContent, "One two three four five six")
+})
+
+test("a formula is set once", () => {
+  const { element, grow } = growing("A $x^2$ here")
+  const set = element.querySelector(".katex")
+  grow(" and more\n\nand more")
+  assert.equal(element.querySelector(".katex"), set)
+})
+
+test("a marker waits for the text that decides what it is", () => {
+  const element = document.createElement("div")
+  const markdown = new StreamingMarkdown(element)
+  markdown.show("Title\n-", { done: false })
+  assert.equal(element.firstChild.innerHTML, '<p dir="auto">Title</p>')
+  markdown.show("Title\n- item", { done: false })
+  assert.ok(element.querySelector("ul"))
+  assert.equal(element.querySelector("h2"), null)
+})
+
+test("other text replaces what was there", () => {
+  const element = document.createElement("div")
+  const markdown = new StreamingMarkdown(element)
+  markdown.show("one\n\ntwo\n\nthree", { done: false })
+  markdown.show("something else", { done: false })
+  assert.equal(element.textContent.trim(), "something else")
+})

@@ -1,0 +1,17 @@
+import assert from "node:assert/strict"
+import { test } from "node:test"
+
+import { partKinds } from "../../../static/chat/js/data/parts.js"
+import { readonlyParts, sentAttachments, stepViews, textViews } from "../../../static/chat/js/messages/parts/kinds.js"
+
+const kindsOf = (wanted) => Object.keys(partKinds).filter((type) => partKinds[type].group === wanted)
+
+test("each kind of part is drawn by its group", () => {
+  assert.deepEqual(Object.keys(textViews), kindsOf("text"))
+  assert.deepEqual(Object.keys(stepViews), kindsOf("step"))
+  assert.deepEqual(Object.keys(sentAttachments), kindsOf("attachment"))
+})
+
+test("read-only pages draw known kinds only", () => {
+  for (const type of Object.keys(readonlyParts)) assert.ok(type in partKinds, type)
+})
