@@ -1,77 +1,65 @@
-"""Alice owns it, Bob reviews, Charlie is a stranger."""
+"""Fixtures of all tests. Alice owns the conversations, Bob reviews as staff, Charlie is another user."""
 
 import asyncio
+import glob
 import inspect
-import json
 import os
+import uuid
+from contextlib import asynccontextmanager
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.contrib.auth import get_user_model
 from django.db import connections
-from django.test import AsyncClient
 
-from chat import engine
-from chat.events import Finish, Text
-from chat.models import Assistant, Conversation, Run, RunEvent
+from chat import engine, providers
+from chat.engine import heartbeat
+from chat.events import Finish, RunStarted, Text, TextMessageContent, TextMessageStart
+from chat.models import Assistant, Conversation, Run, RunEvent, ServerProcess
+from chatsite.asgi import application
+from scripts.environment import VENDOR_PREFIXES
+from tests import scripted
+from tests.clients import SOCKET_TIMEOUT, Client, EchoApplication, Socket
+from tests.rows import create_user
+from tests.upstream import Upstream
+from tests.waiting import wait_for_run
 
-from . import scripted
-from .aimock import aimock, aimock_port  # noqa: F401  fixtures
-from .everything import VENDORS
-from .upstream import upstream  # noqa: F401  a fixture
-
-# What a developer has set up offers no assistants here, and no key of theirs is sent anywhere.
-for name in [name for name in os.environ if name.startswith(VENDORS)]:
+# Tests use no assistant or API key of the developer who runs them.
+for name in [name for name in os.environ if name.startswith(VENDOR_PREFIXES)]:
     del os.environ[name]
-os.environ["OLLAMA_HOST"] = "127.0.0.1:9"  # where none answers
+os.environ["OLLAMA_HOST"] = "127.0.0.1:9"  # nothing listens there
 
 
-def person(name, **kwargs):
-    return get_user_model().objects.create_user(name, password="correct horse battery", **kwargs)
+def pytest_unconfigure():
+    """Removes the files that SQLite leaves beside a deleted database to which a thread still has a connection."""
+    if connections.settings["default"]["ENGINE"].endswith("sqlite3"):
+        for path in glob.glob(f"{connections.settings['default']['TEST']['NAME']}*"):
+            os.remove(path)
 
 
 @pytest.fixture
 def alice(transactional_db):
-    return person("alice")
+    return create_user("alice")
 
 
 @pytest.fixture
 def bob(transactional_db):
-    return person("bob", is_staff=True, is_superuser=True)
+    return create_user("bob", is_staff=True, is_superuser=True)
 
 
 @pytest.fixture
 def charlie(transactional_db):
-    return person("charlie")
-
-
-class Client(AsyncClient):
-    """An async client that logs in before its first request; JSON goes out and comes in as a program would do it."""
-
-    def __init__(self, user=None, **kwargs):
-        super().__init__(**kwargs)
-        self.user = user
-
-    async def request(self, **request):
-        if self.user:
-            user, self.user = self.user, None
-            await self.aforce_login(user)
-        return await super().request(**request)
-
-    async def send(self, method, path, data=None, **headers):
-        body = {} if data is None else {"data": json.dumps(data), "content_type": "application/json"}
-        return await self.generic(method, path, headers=headers, **body)
+    return create_user("charlie")
 
 
 @pytest.fixture
 def client_of():
-    """`client_of(alice)` is logged in as Alice; `client_of()` is nobody."""
+    """`client_of(alice)` is logged in as Alice; `client_of()` is not logged in."""
     return Client
 
 
 @pytest.fixture
 def script(transactional_db):
-    """`await script(name, *steps)` writes what the assistant of that name says; see tests.scripted."""
+    """`await script(name, *steps)`: an assistant of that name whose replies follow these steps; see tests.scripted."""
     scripted.scripts.clear()
     scripted.asked.clear()
     scripted.closed.clear()
@@ -86,7 +74,7 @@ def script(transactional_db):
 
 @pytest.fixture
 def ask(alice):
-    """`await ask(assistant, text="Hi")`: Alice's run in a conversation of its own, started."""
+    """`await ask(assistant, text="Hi")`: a started run in a new conversation of Alice's."""
 
     async def start(assistant, text="Hi", **kwargs):
         conversation = await Conversation.objects.acreate(owner=alice, assistant=assistant)
@@ -99,58 +87,132 @@ def ask(alice):
 
 @pytest.fixture
 def finished_run(script, ask):
-    """`await finished_run("one two three")`: a run that said these words, a delta each, and is over."""
+    """`await finished_run("one two three")`: a finished run whose reply is these words, with a delta for each."""
 
     async def finish(text):
-        words = [word if place == 0 else f" {word}" for place, word in enumerate(text.split(" "))]
-        run = await ask(await script("words", *map(Text, words), Finish("stop")))
-        await over(run)
+        first, *others = text.split(" ")
+        deltas = [Text(first), *(Text(f" {word}") for word in others)]
+        run = await ask(await script("words", *deltas, Finish("stop")))
+        await wait_for_run(run)
         return run
 
     return finish
 
 
-def untimed(parts):
-    """Parts without how long they took, which no test can know."""
-    return [{key: value for key, value in part.items() if key != "seconds"} for part in parts]
+@pytest.fixture
+def socket_of(client_of):
+    """`async with socket_of(alice, conversation) as socket`: a WebSocket opened as her browser opens it."""
+
+    @asynccontextmanager
+    async def connect(user, conversation=None, accepted=True, path=None, **headers):
+        headers = {"host": "testserver", "origin": "http://testserver"} | headers
+        if user:
+            client = client_of()
+            await client.aforce_login(user)
+            headers["cookie"] = f"sessionid={client.cookies['sessionid'].value}"
+        pairs = [(name.encode(), value.encode("latin-1")) for name, value in headers.items() if value is not None]
+        path = path or f"/ws/conversations/{getattr(conversation, 'pk', conversation)}"
+        socket = Socket(application, path, pairs)
+        try:
+            was_accepted, code = await socket.connect(SOCKET_TIMEOUT)
+            assert was_accepted == accepted, code
+            socket.refused_with = None if accepted else code
+            yield socket
+        finally:
+            await socket.disconnect(timeout=SOCKET_TIMEOUT)
+
+    return connect
 
 
-async def over(run):
-    """Wait for the run's end; gives its events as (seq, event)."""
-    async with asyncio.timeout(20):
-        seen = [(seq, event) async for seq, event in engine.follow(run) if event]
-    await run.arefresh_from_db(from_queryset=Run.objects.select_related("conversation", "message"))
-    return seen
+@pytest.fixture
+async def words(script):
+    return await script("words", Text("Hello"), Text(" Alice"), Finish("stop"))
 
 
-@sync_to_async
-def journaled(**which):
-    """(number, event) of what the database holds of the one run that there is, or that is asked for."""
-    return RunEvent.objects.filter(**which).told()
+@pytest.fixture
+async def conversation(alice, words):
+    return await Conversation.objects.acreate(owner=alice, assistant=words)
 
 
-async def until(true):
-    """Wait for something that happens elsewhere: `true()` or what it awaits is asked until it is so."""
-    async with asyncio.timeout(20):
-        while not (await answer if inspect.isawaitable(answer := true()) else answer):
-            await asyncio.sleep(0.01)
+@pytest.fixture
+def slow(script):
+    """`async with slow() as gate`: an assistant `slow` whose reply stops after “one” until the gate is set."""
+
+    @asynccontextmanager
+    async def write(name="slow"):
+        gate = asyncio.Event()
+        await script(name, Text("one"), gate.wait, Text(" two"), Finish("stop"))
+        yield gate
+        gate.set()
+
+    return write
+
+
+@pytest.fixture
+def fast_recovery(monkeypatch):
+    """Heartbeats come every 30 ms, and a run whose process sends none is adopted at once."""
+    monkeypatch.setattr(heartbeat, "HEARTBEAT_INTERVAL", 0.03)
+    monkeypatch.setattr(heartbeat, "ADOPT_DELAY", 0)
+
+
+@pytest.fixture
+def orphan(alice, script, fast_recovery):
+    """`await orphan(*deltas)`: a run whose process died after these deltas. A follower may have received more."""
+
+    async def leave(*deltas, attempts=1):
+        assistant = await script("again", Text("second try"), Finish("stop"))
+        conversation = await Conversation.objects.acreate(owner=alice, assistant=assistant)
+        run = await conversation.ask("Hi")
+        dead = await ServerProcess.objects.acreate(pk=uuid.uuid4(), beat=5)
+        await Run.objects.filter(pk=run.pk).aupdate(status="in_progress", process_id=dead.pk, attempts=attempts)
+        reply = str(run.message_id)
+        log = [RunStarted(str(conversation.pk), str(run.pk)), TextMessageStart(reply)]
+        log += [TextMessageContent(reply, delta) for delta in deltas]
+        await sync_to_async(RunEvent.write)(run.pk, log[:2], after=0)
+        if deltas:
+            await sync_to_async(RunEvent.write)(run.pk, log[2:], after=2)
+        await run.arefresh_from_db()
+        return run
+
+    return leave
+
+
+@pytest.fixture
+def echo():
+    return EchoApplication()
+
+
+@pytest.fixture
+async def upstream(monkeypatch):
+    """A scripted model server in the test's event loop. After the test, no connection to it may still be open."""
+    monkeypatch.setenv("NO_PROXY", "*")
+    server = Upstream()
+    await server.start()
+    try:
+        yield server
+        await engine.shut_down()
+        await providers.close()
+        async with asyncio.timeout(1):
+            await server.all_closed()
+    finally:
+        await server.stop()
 
 
 @pytest.fixture
 def database(request):
-    """The database of those tests that use one, set up before and gone after whatever depends on this."""
+    """The database, for tests that use one. It is set up before the fixtures that depend on this, and emptied after."""
     if "transactional_db" in request.fixturenames:
         request.getfixturevalue("transactional_db")
 
 
 @pytest.fixture
-async def no_engine_is_left(database):
+async def shut_down_engine(database):
     yield
-    await engine.leave()
+    await engine.shut_down()
     await sync_to_async(connections.close_all)()
 
 
 @pytest.fixture(autouse=True)
-def clean_loop(request):
-    if inspect.iscoroutinefunction(request.function):  # the others have no loop that an engine could run in
-        request.getfixturevalue("no_engine_is_left")
+def shut_down_engine_of_async_test(request):
+    if inspect.iscoroutinefunction(request.function):  # other tests have no loop that an engine could run in
+        request.getfixturevalue("shut_down_engine")

@@ -1,9 +1,13 @@
+import os
+from tempfile import gettempdir
+
 from chatsite.settings import *  # noqa: F403
-from chatsite.settings import DATABASES, STORAGES
+from chatsite.settings import DATABASES, INSTALLED_APPS, STORAGES
 
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
-    # A file: several threads work in it, as in production.
-    DATABASES["default"]["TEST"] = {"NAME": f"{DATABASES['default']['NAME']}.test"}
+    # A file, because several threads use it, as in production; one per process, so that two runs do not share it.
+    DATABASES["default"]["TEST"] = {"NAME": f"{gettempdir()}/chat-test-{os.getpid()}.sqlite3"}
+INSTALLED_APPS = [*INSTALLED_APPS, "tests.database"]  # its `flush` replaces Django's
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 SHUTDOWN_GRACE = 0
 STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"  # nothing is collected

@@ -3,7 +3,7 @@
 In a test it says what the test wrote, step by step; each further request takes the next answer, and the last answer
 serves all that follow:
 
-    async def test_a_cut_keeps_the_text_before_it(upstream):
+    async def test_cut_in_mid_answer_keeps_the_text_before_it(upstream):
         upstream.answers("Hel", "lo", RESET)
 
 A step is a text (a chunk with this content), a dict (a chunk), bytes (a packet, exactly), a number (seconds of
@@ -23,8 +23,6 @@ import socket
 import struct
 import time
 from dataclasses import dataclass, field
-
-import pytest
 
 
 class Wire(enum.Enum):
@@ -276,24 +274,6 @@ def _head(answer):
         headers["content-length"] = answer.framing
     lines = [f"HTTP/1.1 {answer.status} Scripted", *(f"{name}: {value}" for name, value in headers.items())]
     return "\r\n".join([*lines, "", ""]).encode()
-
-
-@pytest.fixture
-async def upstream(monkeypatch):
-    """A scripted server in the test's own loop. When the test is over, no connection to it may be left open."""
-    from chat import engine, providers
-
-    monkeypatch.setenv("NO_PROXY", "*")
-    server = Upstream()
-    await server.start()
-    try:
-        yield server
-        await engine.leave()
-        await providers.close()
-        async with asyncio.timeout(1):
-            await server.all_closed()
-    finally:
-        await server.stop()
 
 
 # As a process ---------------------------------------------------------------------------------------------------------

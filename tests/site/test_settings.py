@@ -1,0 +1,65 @@
+"""What makes no sense stops the start with a sentence that names the variable."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from scripts.environment import ROOT
+
+
+def start(code="pass", **environment):
+    """Read the settings in a fresh process with this environment."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    code = f"import django; from django.conf import settings as s; s.DEBUG\n{code}"
+    environment = kept | {"DJANGO_SETTINGS_MODULE": "chatsite.settings"} | environment
+    return subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DEBUG", "perhaps"),
+        ("SECRET_KEY", " "),
+        ("DATABASE_URL", "nonsense"),
+        ("DATABASE_URL", "mysql://somewhere/chat"),
+        ("DATABASE_URL", "sqlite://:memory:"),
+        ("ALLOWED_HOSTS", "*"),
+        ("MAX_RUNS", "many"),
+        ("MAX_RUNS", "0"),
+        ("MAX_TEXT_LENGTH", "-1"),
+    ],
+)
+def test_setting_with_a_bad_value_stops_the_start(name, value):
+    done = start(**{name: value})
+    assert done.returncode != 0
+    assert "ImproperlyConfigured" in done.stderr
+    assert name in done.stderr.splitlines()[-1]
+
+
+def test_settings_by_default_are_for_production_on_this_machine():
+    done = start("print(s.DEBUG, s.ALLOWED_HOSTS, s.SESSION_COOKIE_SECURE)")
+    assert done.stdout == "False ['localhost', '127.0.0.1', '[::1]'] False\n", done.stderr
+
+
+def test_cookies_are_secure_with_an_https_origin():
+    done = start("print(s.SESSION_COOKIE_SECURE, s.CSRF_COOKIE_SECURE)", CSRF_TRUSTED_ORIGINS="https://chat.example")
+    assert done.stdout == "True True\n", done.stderr
+
+
+def test_secret_key_is_created_once_and_kept():
+    first, second = start("print(s.SECRET_KEY)"), start("print(s.SECRET_KEY)")
+    assert first.stdout == second.stdout
+    assert len(first.stdout.strip()) >= 50
+    assert (ROOT / "var" / "secret_key").stat().st_mode & 0o077 == 0
+
+
+def test_sqlite_uses_wal_and_immediate_transactions(tmp_path):
+    code = (
+        "django.setup(); from django.db import connection as c; k = c.cursor()\n"
+        "print([k.execute(f'PRAGMA {p}').fetchone()[0] for p in ('journal_mode', 'busy_timeout')])\n"
+        "print(c.settings_dict['OPTIONS']['transaction_mode'])"
+    )
+    done = start(code, DATABASE_URL=f"sqlite:///{tmp_path}/x.sqlite3")
+    assert done.stdout == "['wal', 5000]\nIMMEDIATE\n", done.stderr
