@@ -30,11 +30,18 @@ better, though not unchanged."""
 
 
 def arguments():
-    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure how fast the site streams.")
-    parser.add_argument(
-        "--quick", action="store_true", help="small and short: does all of it work? The figures mean nothing"
+    parser = argparse.ArgumentParser(
+        prog="python -m bench", description="Measure how fast the site streams, beside a plain server."
     )
-    parser.add_argument("--only", default=",".join(FIGURES), metavar="NAMES", help="some of " + ",".join(FIGURES))
+    parser.add_argument(
+        "--quick", action="store_true", help="a short run to see that everything works; its figures mean nothing"
+    )
+    parser.add_argument(
+        "--only",
+        default=",".join(FIGURES),
+        metavar="NAMES",
+        help="measure only these rows, separated by commas: " + ",".join(FIGURES),
+    )
     parser.add_argument("--save", action="store_true", help=f"also write {RESULTS.name}")
     options = parser.parse_args()
     options.only = options.only.split(",")
@@ -44,15 +51,15 @@ def arguments():
 
 
 def table(rows):
-    lines = ["| figure | ours | peer | ratio | reach | met |", "|---|---|---|---|---|---|"]
+    lines = ["| figure | ours | peer | ratio | target | met |", "|---|---|---|---|---|---|"]
     for row in rows:
         met = {True: "yes", False: "**no**", None: ""}[row.met]
-        lines.append(f"| {row.figure} | {row.ours} | {row.peer} | {row.ratio} | {row.reach} | {met} |")
+        lines.append(f"| {row.figure} | {row.ours} | {row.peer} | {row.ratio} | {row.target} | {met} |")
     return "\n".join(lines)
 
 
 async def measure(options):
-    rows, strangers = [], system.Strangers()
+    rows, others = [], system.OtherProcesses()
     with Upstream() as upstream, Peer(upstream) as peer, Site(upstream) as site:
         bench = Bench(upstream, peer, site, QUICK if options.quick else Sizes())
         for server in site, peer:  # the first request of a process imports and connects
@@ -66,7 +73,7 @@ async def measure(options):
                 rows.append(row)
                 if options.save:  # what was measured stays, also where the rest is not waited for
                     save(table(rows))
-        rows.append(Row("what other processes took of the machine meanwhile, %", f"{strangers.percent():.1f}"))
+        rows.append(Row("what other processes took of the machine meanwhile, %", f"{others.percent():.1f}"))
     return table(rows)
 
 

@@ -13,10 +13,11 @@ from statistics import median
 
 import psycopg
 
-from bench.library import SEARCHES
 from bench.load import STARTS, Load, bytes_of, drive, finish, ramp, read
 from bench.page import opening, p99, share, streaming, weight
+from bench.sample_conversations import SEARCHES
 from bench.servers import Peer, Site, Upstream
+from bench.standing import standing
 
 # A server on which we may create a database.
 POSTGRES = os.environ.get("BENCH_POSTGRES", "postgres://postgres@127.0.0.1:5432")
@@ -31,14 +32,14 @@ class Row:
     ours: str
     peer: str = ""
     ratio: str = ""
-    reach: str = ""
+    target: str = ""
     met: bool | None = None  # None: nothing was promised, or nothing was measured
 
     @classmethod
-    def of(cls, figure, mine, its, digits, reach="", met=None):
+    def of(cls, figure, mine, its, digits, target="", met=None):
         """Ours beside the peer's, with so many digits."""
         ratio = f"{mine / its:.3g}" if its else ""
-        return cls(figure, f"{mine:.{digits}f}", f"{its:.{digits}f}", ratio, reach, met)
+        return cls(figure, f"{mine:.{digits}f}", f"{its:.{digits}f}", ratio, target, met)
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,10 @@ class Sizes:
     stall: float = 30
     kilobytes: int = 100  # of an answer in the browser
     messages: int = 1000  # of a conversation that is opened there
-    conversations: int = 10_000  # of a person who looks for words in them
+    conversations: int = 10_000  # of a user who looks for words in them
     looks: int = 9
+    calm: float = 10  # before an attack
+    attack: float = 30
 
 
 QUICK = Sizes(
@@ -85,6 +88,8 @@ QUICK = Sizes(
     messages=60,
     conversations=20,
     looks=2,
+    calm=2,
+    attack=4,
 )
 
 
@@ -275,11 +280,11 @@ async def transactions(bench):
 
 
 async def search(bench):
-    """What the list of a person with many conversations costs, and looking for words in them."""
-    for name, database, reach in ("PostgreSQL", postgresql(), 50), ("SQLite", contextlib.nullcontext([None] * 2), 300):
+    """What the list of a user with many conversations costs, and looking for words in them."""
+    for name, database, target in ("PostgreSQL", postgresql(), 50), ("SQLite", contextlib.nullcontext([None] * 2), 300):
         with database as (admin, url):
             if name == "PostgreSQL" and not admin:
-                yield Row("list and search on PostgreSQL", "skipped: no PostgreSQL here", "", "", f"≤ {reach}")
+                yield Row("list and search on PostgreSQL", "skipped: no PostgreSQL here", "", "", f"≤ {target}")
                 continue
             with Site(bench.upstream, url) as site:
                 site.fill(bench.sizes.conversations, 20)
@@ -290,7 +295,7 @@ async def search(bench):
         count = bench.sizes.conversations
         for what, ms in took.items():
             title = f"{name}, {count:,} conversations, {20 * count:,} messages: {what}, median ms"
-            yield Row(title, f"{ms:.0f}", "", "", f"≤ {reach}", ms <= reach)
+            yield Row(title, f"{ms:.0f}", "", "", f"≤ {target}", ms <= target)
 
 
 async def stalled(bench):
@@ -319,8 +324,8 @@ async def stalled(bench):
     control, calm = await growth_and_others(stops=False)
     growth, others = await growth_and_others(stops=True)
     each, text = (growth - control) / count / KB, 500 * seconds * len("@1234567890123;") / KB
-    reach = f"≤ {text:.0f}, the run's text"
-    yield Row(f"memory kept for a reader stalled {seconds:.0f} s, KB", f"{each:.0f}", "", "", reach, each <= text)
+    target = f"≤ {text:.0f}, the run's text"
+    yield Row(f"memory kept for a reader stalled {seconds:.0f} s, KB", f"{each:.0f}", "", "", target, each <= text)
     what, both = "p99 of others while readers stall, and while none does, ms", f"{others:.1f} and {calm:.1f}"
     met = others <= max(1.25 * calm, calm + 2)
     yield Row(what, both, "", f"{others / calm:.2f}", "unchanged (within 25 % or 2 ms)", met)
@@ -360,6 +365,16 @@ async def page(bench):
     )
 
 
+async def attacks(bench):
+    """What the others notice while one client tries to stop the site."""
+
+    def row(figure, ours, target, met):
+        return Row(figure, ours, "", "", target, met)
+
+    async for each in standing(bench, row):
+        yield each
+
+
 FIGURES = {
     "cpu": cpu,
     "langchain": langchain,
@@ -372,4 +387,5 @@ FIGURES = {
     "stalled": stalled,
     "page": page,
     "search": search,
+    "standing": attacks,
 }

@@ -1,4 +1,4 @@
-"""What the page costs the person's own machine, in Chromium: its main thread while an answer streams, and bytes."""
+"""What the page costs the user's own machine, in Chromium: its main thread while an answer streams, and bytes."""
 
 import asyncio
 import gzip
@@ -36,7 +36,7 @@ UNTIL_THE_END = """() => new Promise((resolve) => {
 })"""
 
 
-# The newest message is on the screen, and the thread is free for what the person does next.
+# The newest message is on the screen, and the thread is free for what the user does next.
 UNTIL_SHOWN = """(number) => new Promise((resolve) => {
   const look = () => {
     const isThere = document.querySelector(".thread")?.lastElementChild?.textContent.includes(`number ${number}.`)

@@ -139,9 +139,9 @@ TOKEN = "c" * 32  # of CSRF: what the cookie says, the header has to repeat
 
 
 class Site(Server):
-    """The site with login, storage and journal on, over a fresh database, with some people logged in."""
+    """The site with login, storage and journal on, over a fresh database, with some users logged in."""
 
-    people = 100
+    users = 100
 
     def __init__(self, upstream, database_url=None, provider="openai:"):
         super().__init__(upstream)
@@ -153,6 +153,7 @@ class Site(Server):
             "ALLOWED_HOSTS": "127.0.0.1",
             "MAX_RUNS": "3000",
             "MAX_RUNS_PER_USER": "3000",
+            "MAX_STREAMS_PER_USER": "3000",
             "SHUTDOWN_GRACE": "0",
             "AUTO_TITLES": "0",
             "DATABASE_URL": database_url or f"sqlite:///{self.file}",
@@ -163,8 +164,10 @@ class Site(Server):
 
     def prepare(self):
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": self.log, "text": True}
-        self.clerk = self.spawn("-m", "bench.clerk", str(self.people), self.provider, core=system.LOAD_CORE, **pipes)
-        sessions = self.clerk.stdout.readline().split()
+        self.preparation = self.spawn(
+            "-m", "bench.prepare_site", str(self.users), self.provider, core=system.LOAD_CORE, **pipes
+        )
+        sessions = self.preparation.stdout.readline().split()
         self.cookies = [{"Cookie": f"sessionid={key}; csrftoken={TOKEN}", "X-CSRFToken": TOKEN} for key in sessions]
         if not sessions:
             self.fail("The database could not be prepared")
@@ -172,14 +175,14 @@ class Site(Server):
 
     def offer(self, model):
         """Have an assistant for this model; its slug is the model's name."""
-        print(model, file=self.clerk.stdin, flush=True)
-        if self.clerk.stdout.readline().strip() != model:
+        print(model, file=self.preparation.stdin, flush=True)
+        if self.preparation.stdout.readline().strip() != model:
             self.fail(f"There is no assistant for {model}")
 
     def asks(self, model, count):
         self.offer(model)
-        people = islice(cycle(self.cookies), count)
-        return [request("POST", "/api/chat", {"text": "Hello", "assistant": model}, cookies) for cookies in people]
+        users = islice(cycle(self.cookies), count)
+        return [request("POST", "/api/chat", {"text": "Hello", "assistant": model}, cookies) for cookies in users]
 
     def follow(self, run):
         return request("GET", run["events_url"], headers=self.headers)
@@ -211,9 +214,9 @@ class Site(Server):
         return told
 
     def fill(self, conversations, messages):
-        """Give the first person so many conversations, of so many messages each: the id of the newest one."""
-        library = "-m", "bench.library", "bench-0", str(conversations), str(messages)
-        child = self.spawn(*library, core=system.LOAD_CORE, stdout=subprocess.PIPE, stderr=self.log, text=True)
+        """Give the first user so many conversations, of so many messages each: the id of the newest one."""
+        command = "-m", "bench.sample_conversations", "bench-0", str(conversations), str(messages)
+        child = self.spawn(*command, core=system.LOAD_CORE, stdout=subprocess.PIPE, stderr=self.log, text=True)
         newest = child.communicate()[0].strip()
         if not newest:
             self.fail("The conversations could not be made")

@@ -21,7 +21,7 @@ def free_port():
         return listener.getsockname()[1]
 
 
-class Strangers:
+class OtherProcesses:
     """What processes that are not ours took of the machine. Above a few percent, the figures are not worth much."""
 
     def __init__(self):

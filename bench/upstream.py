@@ -5,7 +5,8 @@ is the text `@<ns>;`, the time of its sending by CLOCK_MONOTONIC, which all proc
 leaves at once; the second waits a random part of a period, so that streams do not tick in step. A reader that lags does
 not slow the model down: what it has not read waits in the socket, and its tokens grow old.
 
-`page-200-100` writes 100 kB of Markdown instead, four letters at a time.
+`page-200-100` writes 100 kB of Markdown instead, four letters at a time. `arguments-100-9` calls a tool with arguments
+that never end, 100 kB at a time; `calls-100-9` calls tools without end, 100 calls at a time.
 
 Written on a bare protocol because it shares a core with the load client: 10 to 30 µs per token.
 """
@@ -23,7 +24,7 @@ import uvloop
 from bench import system
 from bench.document import returning
 
-SCRIPT = re.compile(r"(bench|page)-(\d+)-(\d+)")
+SCRIPT = re.compile(r"(bench|page|arguments|calls)-(\d+)-(\d+)")
 OPENING = (
     b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\n"
     b"transfer-encoding: chunked\r\n\r\n"
@@ -37,6 +38,7 @@ class Model(asyncio.Protocol):
         self.loop = asyncio.get_running_loop()
         self.unread = b""
         self.timer = None
+        self.attack = None
 
     def connection_made(self, transport):
         self.transport = transport
@@ -44,6 +46,8 @@ class Model(asyncio.Protocol):
     def connection_lost(self, exc):
         if self.timer:
             self.timer.cancel()
+        if self.attack:
+            self.attack.cancel()
 
     def data_received(self, data):
         self.unread += data
@@ -62,7 +66,9 @@ class Model(asyncio.Protocol):
             case b"POST", b"/v1/chat/completions":
                 asked = json.loads(body)
                 script = SCRIPT.fullmatch(asked.get("model", ""))
-                if script and asked.get("stream"):
+                if script and script[1] in ("arguments", "calls"):
+                    self.attack = self.loop.create_task(self.call_tools(asked, script[1], int(script[2])))
+                elif script and asked.get("stream"):
                     self.stream(asked, script[1], rate=int(script[2]), size=int(script[3]))
                 else:
                     self.refuse(400, "Ask for bench-<rate>-<count> with stream: true.")
@@ -101,6 +107,22 @@ class Model(asyncio.Protocol):
         self.due = self.loop.time() + random.random() * self.period
         self.timer = self.loop.call_at(self.due, self.tick)
 
+    async def call_tools(self, asked, kind, size):
+        """Calls tools until the client hangs up."""
+        self.base = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": asked["model"]}
+        self.transport.write(OPENING)
+        count = 0
+        while not self.transport.is_closing():
+            if kind == "calls":
+                calls = [new_call(count + index, "{}") for index in range(size)]
+            else:
+                calls = (
+                    [{"index": 0, "function": {"arguments": "x" * 1000 * size}}] if count else [new_call(0, '{"a": "')]
+                )
+            count += len(calls)
+            self.transport.write(framed(self.chunk({"tool_calls": calls})))
+            await asyncio.sleep(0.001)
+
     def tick(self):
         if not self.left:
             return self.finish()
@@ -123,6 +145,11 @@ class Model(asyncio.Protocol):
     def chunk(self, delta, finish_reason=None):
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
         return data(self.base | {"choices": [choice]})
+
+
+def new_call(index, arguments):
+    function = {"name": "clock", "arguments": arguments}
+    return {"index": index, "id": f"call-{index}", "type": "function", "function": function}
 
 
 def data(value):

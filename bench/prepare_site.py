@@ -1,7 +1,7 @@
-"""Prepares the site's database from inside: migrates, logs people in, and adds an assistant for each model it is told.
+"""Prepares the site's database from inside: migrates, logs users in, adds an assistant for each model it is given.
 
-`python -m bench.clerk PEOPLE PROVIDER:` prints one line of session keys; then it answers each line that it reads, the
-name of a model of that provider, with its assistant's slug.
+`python -m bench.prepare_site USERS PROVIDER:` prints one line of session keys; then it answers each line that it
+reads, the name of a model of that provider, with its assistant's slug.
 """
 
 import os
@@ -21,7 +21,7 @@ from chat.models import Assistant  # noqa: E402
 
 
 def log_in(name):
-    """A new person's session key."""
+    """A new user's session key."""
     user = auth.get_user_model().objects.create_user(name)
     session = import_module(settings.SESSION_ENGINE).SessionStore()
     session[auth.SESSION_KEY] = str(user.pk)
@@ -36,5 +36,7 @@ print(*[log_in(f"bench-{number}") for number in range(int(sys.argv[1]))], flush=
 for line in sys.stdin:
     model = line.strip()
     fields = {"name": model, "model": f"{sys.argv[2]}{model}"}
+    if model.startswith(("arguments-", "calls-")):
+        fields["tools"] = ["clock"]
     assistant, _ = Assistant.objects.get_or_create(slug=model, defaults=fields)
     print(assistant.slug, flush=True)

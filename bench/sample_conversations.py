@@ -1,7 +1,7 @@
-"""A person's library: many conversations in whose texts some words are frequent and some rare, or a long one.
+"""Conversations of one user: many, in whose texts some words are frequent and some rare, or a long one.
 
-`python -m bench.library PERSON CONVERSATIONS MESSAGES` adds them to the database that DATABASE_URL names, so many
-messages in each, and prints the newest one's id.
+`python -m bench.sample_conversations USERNAME CONVERSATIONS MESSAGES` adds them to the database that
+DATABASE_URL names, so many messages in each, and prints the newest one's id.
 """
 
 import os
@@ -18,8 +18,8 @@ SEARCHES = {  # what is looked for, and the words
     "a frequent word": "token",
     "a rare word": "kumquat",
     "two rare words": "quince kumquat",
-    "two letters of Japanese": "東京",
-    "two rare ones": "茶碗",
+    "two common Japanese characters": "東京",
+    "two rare Japanese characters": "茶碗",
     "a word that is nowhere": "xylophagous",
 }
 
@@ -40,7 +40,7 @@ def texts(count):
 
 
 def pages(count):
-    """So many texts as a person and a model write them, each with its number."""
+    """So many texts as a user and a model write them, each with its number."""
     for number in range(count):
         yield (f"And what about this, which is number {number}." if number % 2 == 0 else section(number)).strip()
 
@@ -56,16 +56,16 @@ def fill(name, count, each):
 
     from chat.models import Conversation, Message
 
-    person, now = get_user_model().objects.get(username=name), timezone.now()
-    said = texts(count * each) if count > 1 else pages(each)
+    user, now = get_user_model().objects.get(username=name), timezone.now()
+    contents = texts(count * each) if count > 1 else pages(each)
     with transaction.atomic():
         for age in reversed(range(count)):
             then = now - timedelta(hours=age)
             title = f"About number {age}"
-            row = Conversation.objects.create(owner=person, title=title, created_at=then, updated_at=then)
+            row = Conversation.objects.create(owner=user, title=title, created_at=then, updated_at=then)
             parent, messages = None, []
             for place in range(each):
-                role, text = (Message.ASSISTANT if place % 2 else Message.USER), next(said)
+                role, text = (Message.ASSISTANT if place % 2 else Message.USER), next(contents)
                 parts = [{"type": "text", "text": text}]
                 moment = then + timedelta(seconds=place)
                 parent = Message(conversation=row, parent=parent, role=role, text=text, parts=parts, created_at=moment)
