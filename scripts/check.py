@@ -64,15 +64,22 @@ def fast_suites():
 
 
 def all_suites(database_url, has_browser):
-    yield Step("Python tests on SQLite", [*PYTHON, "coverage", "run", "-m", *PYTEST, UNIT])
+    unit_tests = [*PYTEST, UNIT, "--ignore=tests/browser"]
+    yield Step("Python tests on SQLite", [*PYTHON, "coverage", "run", "-m", *unit_tests])
     yield Step("combine the coverage of both processes", [*PYTHON, "coverage", "combine", "-q"])
     yield Step("branch coverage", [*PYTHON, "coverage", "report"])
     if database_url:
-        yield Step("Python tests on PostgreSQL", [*PYTHON, *PYTEST, UNIT], {"DATABASE_URL": database_url})
-    process_tests = [*PYTHON, *PYTEST, "process and not browser"]
+        yield Step("Python tests on PostgreSQL", [*PYTHON, *unit_tests], {"DATABASE_URL": database_url})
+    process_tests = [*PYTHON, *PYTEST, "process and not browser", *files_with_marker("process")]
     yield Step("server process tests", process_tests, {"TEST_POSTGRESQL": database_url or ""})
     if has_browser:
-        yield Step("browser tests", [*PYTHON, *PYTEST, "browser"])
+        yield Step("browser tests", [*PYTHON, *PYTEST, "browser", *files_with_marker("browser")])
+
+
+def files_with_marker(marker):
+    """Returns the files with tests of this marker. Collecting the tests of all others takes half a minute."""
+    paths = (path for path in (ROOT / "tests").rglob("test_*.py") if f"pytest.mark.{marker}" in path.read_text())
+    return sorted(str(path.relative_to(ROOT)) for path in paths)
 
 
 def javascript_tests():

@@ -74,7 +74,7 @@ class Chat:
         return response.value.json()
 
     def wait_for_end(self):
-        expect(self.replies.last).to_have_attribute("aria-busy", "false", timeout=20_000)
+        expect(self.replies.last).to_have_attribute("aria-busy", "false")
         expect(self.stop_button).to_be_hidden()
         return self
 

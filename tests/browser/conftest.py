@@ -1,7 +1,7 @@
 import shutil
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 from tests.browser.chat import Chat, id_of
 from tests.browser.provider import ASSISTANTS
@@ -12,6 +12,7 @@ OTHER_FIELDS = {  # of some assistants
     "echo": {"starters": ["Say hello", "Say **goodbye**"]},
 }
 AGENTS = {"mathematician": "calculator", "secretary": "send_mail"}  # with the tools of tests.browser.tools
+EXPECT_TIMEOUT = 20_000  # ms; long enough for a machine that does something else besides
 CHROMIUM_FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -68,6 +69,7 @@ def hasty_site(tmp_path_factory, model_server):
 
 @pytest.fixture(scope="session")
 def browser():
+    expect.set_options(timeout=EXPECT_TIMEOUT)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=CHROMIUM_FLAGS)
         yield chromium

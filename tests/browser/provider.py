@@ -15,7 +15,7 @@ from tests.browser.gates import gates
 
 ASSISTANTS = {
     "echo": "Repeats the question.",
-    "slow": "Counts to a hundred in three seconds.",
+    "slow": "Counts to a hundred in three seconds. With a gate in the question, waits for it after fifty.",
     "flaky": "Fails in the middle, and succeeds when the question is asked again.",
     "tools": "Thinks and uses two tools, one of which fails.",
     "long": "Stops at its length limit.",
@@ -62,6 +62,8 @@ async def echo(question):
 
 async def slow(question):
     for number in range(1, 101):
+        if number == 51 and "gate:" in question:
+            await gate(question)
         yield Text(f"{number} " if number % 10 else f"{number}\n\n")
         await asyncio.sleep(0.03)
     yield Finish("stop")

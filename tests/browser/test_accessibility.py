@@ -10,6 +10,7 @@ from django.utils.translation import override
 from playwright.sync_api import expect
 
 from scripts.environment import ROOT
+from tests.browser.chat import open_gate
 from tests.server_process import PASSWORD
 
 pytestmark = pytest.mark.browser
@@ -48,7 +49,7 @@ class Tab:
         self.page.locator(f"#assistants label:has([value={assistant}])").click()
         self.text.fill(text)
         self.text.press("Enter")
-        expect(self.replies.last).to_have_attribute("aria-busy", "false", timeout=20_000)
+        expect(self.replies.last).to_have_attribute("aria-busy", "false")
 
     def find(self, name):
         return self.page.locator(f"[data-is={name}]")
@@ -110,7 +111,7 @@ def states(tab):
     tab.ask("flaky", "Break off, please")
     yield "a failed answer"
     tab.ask("demo", "デモを見せてください。")
-    expect(page.locator(".diagram__picture img")).to_be_attached(timeout=20_000)
+    expect(page.locator(".diagram__picture img")).to_be_attached()
     expect(page.locator(".katex").first).to_be_attached()
     yield "a rich answer"
     tab.press("up")
@@ -423,7 +424,7 @@ def test_keyboard_reaches_everything(open_tab):
     user.go_to(again, "Shift+Tab")
     user.press("Enter")
     expect(tab.replies.last).to_have_attribute("aria-busy", "true")
-    expect(tab.replies.last).to_have_attribute("aria-busy", "false", timeout=20_000)
+    expect(tab.replies.last).to_have_attribute("aria-busy", "false")
     before = tab.replies.last.get_by_role("button", name="Previous version")
     user.go_to(before, "Shift+Tab")
     user.press("Enter")
@@ -551,20 +552,22 @@ def test_code_and_tables_are_announced_by_kind(open_tab):
     assert heard[1:-1] == ["Look:", "Code: python", "a, b", "1, 2", "Done: tea", "milk", "Done"]
 
 
-def start_counting(tab):
-    """Have an answer under way of which some is on the page."""
+def start_counting(tab, gate):
+    """Have an answer on the page that has come to fifty and waits for the gate."""
     tab.page.locator("[data-is=picker]").click()
     tab.page.locator("#assistants label:has([value=slow])").click()
-    tab.text.fill("Count")
+    tab.text.fill(f"Count, then {gate}")
     tab.text.press("Enter")
-    expect(tab.replies.last).to_contain_text("31")
+    expect(tab.replies.last).to_contain_text("50")
 
 
 def test_earlier_reply_is_not_announced_again(open_tab):
     tab = open_tab("en")
-    start_counting(tab)
+    start_counting(tab, "gate:announced-again")
     tab.page.reload()
-    expect(tab.replies.last).to_have_attribute("aria-busy", "false", timeout=20_000)
+    expect(tab.replies.last).to_contain_text("50")
+    open_gate(tab, "gate:announced-again")
+    expect(tab.replies.last).to_have_attribute("aria-busy", "false")
     expect(tab.find("live").locator("p").last).to_have_text("The answer is complete.")
     heard = " ".join(tab.find("live").locator("p").all_text_contents())
     assert "100" in heard
@@ -587,14 +590,15 @@ def test_reply_is_announced_once_its_text_is_on_the_page(open_tab):
 
 def test_earlier_reply_is_not_announced_when_it_is_drawn_late(open_tab):
     tab = open_tab("en")
-    start_counting(tab)
+    start_counting(tab, "gate:announced-late")
     held = []
     tab.page.route("**/markdown/streaming*.js", lambda route: held.append(route))
     tab.page.reload()
     expect(tab.replies.last).to_have_attribute("aria-busy", "true")
     tab.page.wait_for_timeout(1500)  # several ticks of the page, in which it could announce too much
     held.pop().continue_()
-    expect(tab.find("live").locator("p").last).to_have_text("The answer is complete.", timeout=20_000)
+    open_gate(tab, "gate:announced-late")
+    expect(tab.find("live").locator("p").last).to_have_text("The answer is complete.")
     heard = " ".join(tab.find("live").locator("p").all_text_contents())
     assert "100" in heard
     assert " 5 " not in heard

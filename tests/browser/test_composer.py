@@ -243,7 +243,7 @@ def test_image_that_waits_for_the_connection_is_shown(chat):
     expect(questions(chat).last).to_contain_text("Not sent yet")
     assert shown.evaluate("(image) => image.decode().then(() => image.naturalWidth)") == 30
     chat.page.context.set_offline(False)
-    expect(chat.replies.last).to_contain_text("An image, 30 by 20.", timeout=15_000)
+    expect(chat.replies.last).to_contain_text("An image, 30 by 20.")
 
 
 def test_large_image_is_resized_before_upload(chat):
@@ -419,10 +419,10 @@ def test_offline_message_waits_and_is_sent_once(chat):
     chat.page.wait_for_timeout(1600)  # of shorter breaks nothing is said: connection.js, NOTICED
     chat.page.context.set_offline(False)
     expect(chat.page.locator(CONNECTION)).to_have_text("You are connected again.")
-    expect(chat.replies).to_have_count(3, timeout=15_000)
+    expect(chat.replies).to_have_count(3)
     chat.wait_for_end()
     expect(chat.page.locator(".message--waiting")).to_have_count(0)
-    expect(chat.page.locator(CONNECTION)).to_have_text("", timeout=10_000)
+    expect(chat.page.locator(CONNECTION)).to_have_text("")
     assert len(keys) == len(set(keys)) == 2
     said = [message["text"] for message in chat.stored_messages() if message["role"] == "user"]
     assert said == ["Hello", "First", "Second"]
@@ -436,7 +436,7 @@ def test_stop_is_sent_again_if_it_did_not_reach_the_server(chat):
     expect(chat.page.get_by_role("alert").get_by_text("The server cannot be reached.")).to_be_visible()
     assert chat.stored_messages()[-1]["status"] == "in_progress"
     chat.page.context.set_offline(False)
-    expect(chat.replies.last).to_have_attribute("data-status", "cancelled", timeout=15_000)
+    expect(chat.replies.last).to_have_attribute("data-status", "cancelled")
 
 
 def test_status_of_a_reply_is_hidden_while_disconnected(chat):
@@ -446,7 +446,7 @@ def test_status_of_a_reply_is_hidden_while_disconnected(chat):
     expect(chat.replies.last.locator(".dots")).to_be_visible()
     expect(chat.replies.last.locator("[data-is=doing]")).to_be_hidden()
     chat.page.unroute("**/events*")
-    expect(chat.replies.last).to_contain_text("Hello", timeout=15_000)
+    expect(chat.replies.last).to_contain_text("Hello")
 
 
 def test_offline_error_disappears_with_the_connection(chat):
@@ -456,7 +456,7 @@ def test_offline_error_disappears_with_the_connection(chat):
     chat.replies.last.get_by_role("button", name="Regenerate answer").click()
     expect(chat.problem).to_contain_text("cannot be reached")
     chat.page.context.set_offline(False)
-    expect(chat.problem).to_be_hidden(timeout=15_000)
+    expect(chat.problem).to_be_hidden()
     expect(chat.replies.last).to_contain_text("Hello")
 
 
@@ -471,7 +471,7 @@ def test_offline_first_message_survives_a_reload(chat):
     expect(bubbles(chat)).to_have_text("Patience")
     expect(questions(chat).last).to_contain_text("Not sent yet")
     chat.page.unroute("**/api/conversations")
-    expect(chat.replies.last).to_contain_text("Patience", timeout=20_000)
+    expect(chat.replies.last).to_contain_text("Patience")
     expect(chat.page).to_have_url(re.compile(r"/c/[0-9a-f-]{36}/$"))
     chat.wait_for_end()
     assert [message["role"] for message in chat.stored_messages()] == ["user", "assistant"]
@@ -493,7 +493,7 @@ def test_message_without_a_response_is_sent_once(chat):
     chat.page.route("**/messages", lose_the_answer)
     chat.text.fill("Only once")
     chat.text.press("Enter")
-    expect(chat.replies.last).to_contain_text("Only once", timeout=15_000)
+    expect(chat.replies.last).to_contain_text("Only once")
     chat.wait_for_end()
     expect(bubbles(chat)).to_have_count(1)
     assert len(keys) == 3

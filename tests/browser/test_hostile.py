@@ -115,7 +115,7 @@ def test_hostile_content_runs_no_script_and_sends_no_request(context, hostile_si
     for names, path in conversations:
         began = time.monotonic()
         chat.open(path)
-        expect(chat.replies).to_have_count(len(names), timeout=20_000)
+        expect(chat.replies).to_have_count(len(names))
         seen = page.evaluate(LOOK, [FORBIDDEN, 700 if any(len(HOSTILE[name]) > 10_000 for name in names) else 0])
         where = f"among {names} ({time.monotonic() - began:.1f} s)"
         assert seen["owned"] == 0, where
@@ -130,7 +130,7 @@ def test_hostile_content_runs_no_script_and_sends_no_request(context, hostile_si
         drawn += seen["drawn"]
         if (longest := max(seen["tasks"], default=0)) > LONGEST_TASK:
             chat.open(friendly)
-            expect(chat.replies.first).to_be_visible(timeout=20_000)
+            expect(chat.replies.first).to_be_visible()
             usual = max(page.evaluate(LOOK, [FORBIDDEN, 700])["tasks"])
             assert longest < TIMES * usual, f"{longest} ms, where friendly texts take {usual}, {where}"
     assert (dialogs, popups) == ([], [])

@@ -57,7 +57,7 @@ def test_offline_page_is_shown_until_the_network_returns(app):
     assert app.page.evaluate("getComputedStyle(document.querySelector('.card')).display") == "grid"  # with its looks
     assert app.page.locator("img").evaluate("(image) => image.decode().then(() => true)")
     app.page.context.set_offline(False)
-    expect(app.page.get_by_label("Your message", exact=True)).to_be_visible(timeout=15_000)
+    expect(app.page.get_by_label("Your message", exact=True)).to_be_visible()
     expect(app.page).to_have_url(app.site + "/")
 
 

@@ -67,14 +67,14 @@ def test_large_libraries_load_when_a_message_needs_them(chat):
     prose = say(chat, f"```js\nconst x = 1\n```\n\n$x$\n\n{FLOWCHART}")
     expect(prose.locator(".hljs-keyword")).to_be_visible()
     expect(prose.locator(".katex").first).to_be_visible()
-    expect(prose.locator(".diagram img")).to_be_visible(timeout=20_000)
+    expect(prose.locator(".diagram img")).to_be_visible()
     assert [len([url for url in urls if url.endswith(".js")]) for urls in heavy.values()] == [1, 1, 1]
 
 
 def test_diagram_is_an_image_with_its_source_behind_a_button(chat):
     prose = say(chat, FLOWCHART)
     picture = prose.locator(".diagram img")
-    expect(picture).to_be_visible(timeout=20_000)
+    expect(picture).to_be_visible()
     assert picture.get_attribute("src").startswith("data:image/svg+xml")
     assert "%3Eyou" not in picture.get_attribute("src")
     assert "%3EYou%3C" in picture.get_attribute("src")
@@ -93,7 +93,7 @@ def test_diagram_is_an_image_with_its_source_behind_a_button(chat):
 
 def test_diagram_with_an_error_shows_its_source(chat):
     prose = say(chat, f"```mermaid\nflowchart LR\n  a -->\n  [[[\n```\n\n{FLOWCHART}")
-    expect(prose.locator(".diagram").last.locator("img")).to_be_visible(timeout=20_000)  # drawn one after the other
+    expect(prose.locator(".diagram").last.locator("img")).to_be_visible()  # drawn one after the other
     expect(prose.locator(".diagram").first.locator("pre")).to_be_visible()
     expect(prose.locator(".diagram").first.locator("img")).to_have_count(0)
     expect(prose.locator(".diagram").first.get_by_role("button", name="Source")).to_be_hidden()
@@ -121,7 +121,7 @@ def test_diagram_text_is_readable_on_the_diagrams_own_colors(chat):
 def drawn(prose):
     """The picture of the only diagram, as SVG."""
     picture = prose.locator(".diagram img")
-    expect(picture).to_be_visible(timeout=20_000)
+    expect(picture).to_be_visible()
     return unquote(picture.get_attribute("src"))
 
 
@@ -262,7 +262,7 @@ def low(context, site):
 
 def test_end_stays_visible_until_the_user_scrolls_up(low):
     low.choose("slow").send("Count")
-    expect(low.replies.last).to_contain_text("61", timeout=10_000)
+    expect(low.replies.last).to_contain_text("61")
     assert at_end(low)
     low.page.locator(".scroller").hover()
     low.page.mouse.wheel(0, -150)
@@ -280,14 +280,14 @@ def test_end_stays_visible_until_the_user_scrolls_up(low):
 
 def test_selection_keeps_the_text_in_place(low):
     low.choose("slow").send("Count")
-    expect(low.replies.last).to_contain_text("61", timeout=10_000)
+    expect(low.replies.last).to_contain_text("61")
     last = low.replies.last.locator("p").nth(5)
     box = last.bounding_box()
     low.page.mouse.move(box["x"] + 2, box["y"] + 8)
     low.page.mouse.down()
     low.page.mouse.move(box["x"] + 60, box["y"] + 8, steps=5)
     before = last.bounding_box()["y"]
-    expect(low.replies.last).to_contain_text("85", timeout=10_000)
+    expect(low.replies.last).to_contain_text("85")
     assert last.bounding_box()["y"] == before
     low.page.mouse.up()
     low.wait_for_end()
@@ -329,7 +329,7 @@ def test_collected_site_loads_hashed_names_only(context, collected_site):
     prose = say(chat, f"```js\nconst x = 1\n```\n\n$\\sqrt x$\n\n{FLOWCHART}")
     expect(prose.locator(".hljs-keyword")).to_be_visible()
     expect(prose.locator(".katex").first).to_be_visible()
-    expect(prose.locator(".diagram img")).to_be_visible(timeout=20_000)
+    expect(prose.locator(".diagram img")).to_be_visible()
     names = {os.path.basename(url).partition(".")[0] for url in seen}
     assert {"highlight", "katex", "mermaid", "KaTeX_Main-Regular"} <= names
     assert [url for url in seen if not re.search(r"\.[0-9a-f]{12}\.\w+$", url)] == []

@@ -379,7 +379,7 @@ def test_queued_message_waits_for_the_reply_before_it(chat, elsewhere):
     expect(other.page.locator(".message--waiting")).to_contain_text("Two")
     open_gate(chat, "gate:line-1")
     for tab in (chat, other):
-        expect(tab.replies).to_have_count(2, timeout=15_000)
+        expect(tab.replies).to_have_count(2)
         expect(tab.replies.last).to_contain_text("Two")
         expect(tab.page.locator(".message--waiting")).to_have_count(0)
     chat.wait_for_end()
@@ -398,7 +398,7 @@ def test_queued_message_can_be_withdrawn(chat, elsewhere):
     expect(bubbles(chat)).to_have_text(["One, and gate:line-2", "Three"])
     expect(bubbles(other)).to_have_text(["One, and gate:line-2", "Three"])
     open_gate(chat, "gate:line-2")
-    expect(chat.replies.last).to_contain_text("Three", timeout=15_000)
+    expect(chat.replies.last).to_contain_text("Three")
     chat.wait_for_end()
     assert [message["text"] for message in chat.stored_messages() if message["role"] == "user"] == [
         "One, and gate:line-2",
@@ -425,7 +425,7 @@ def test_started_message_cannot_be_withdrawn(chat):
     chat.page.route("**/api/messages/*", lambda route: (open_gate(chat, "gate:line-4"), begun.append(route))[0])
     begun = []
     withdraw.click()
-    expect(chat.replies).to_have_count(2, timeout=15_000)
+    expect(chat.replies).to_have_count(2)
     begun[0].continue_()
     expect(chat.problem).to_contain_text("already being answered")
     expect(chat.text).to_have_value("")

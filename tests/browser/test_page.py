@@ -57,7 +57,7 @@ def test_demo_shows_everything_a_reply_can_contain(chat):
 def test_reload_continues_a_running_reply(chat):
     chat.choose("slow").send("Count, please")
     for number in (3, 21, 47, 80):
-        expect(chat.replies.last).to_contain_text(f" {number} ", timeout=10_000)
+        expect(chat.replies.last).to_contain_text(f" {number} ")
         chat.page.reload()
     chat.wait_for_end()
     assert chat.reply_text() == SLOW_REPLY
@@ -281,7 +281,7 @@ def test_refused_stream_is_requested_again(chat):
     chat.choose("echo").send("Worth the wait")
     expect(chat.page.get_by_text("Connection lost. Reconnecting…")).to_be_attached()
     chat.page.unroute("**/events?**")
-    expect(chat.replies.last).to_contain_text("Worth the wait", timeout=15_000)
+    expect(chat.replies.last).to_contain_text("Worth the wait")
     expect(chat.page.get_by_text("Connection lost. Reconnecting…")).not_to_be_attached()
     assert refused
 

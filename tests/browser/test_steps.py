@@ -338,7 +338,7 @@ def test_approval_expires(context, hasty_site):
     chat = Chat(context().new_page(), hasty_site).log_in()
     chat.choose("asks").send("Lunch?")
     expect(allow(chat)).to_be_visible()
-    expect(chat.page.locator(".approval")).to_contain_text("This request expired", timeout=15_000)
+    expect(chat.page.locator(".approval")).to_contain_text("This request expired")
     for reloaded in (False, True):
         if reloaded:
             chat.page.reload()

@@ -128,7 +128,7 @@ def test_print_uses_light_diagrams(chat, talk):
     paper = chat.page.context.new_page()
     paper.emulate_media(color_scheme="dark")
     paper.goto(f"{chat.site}/c/{id}/print/")
-    expect(paper).to_have_title(re.compile("printed"), timeout=20_000)
+    expect(paper).to_have_title(re.compile("printed"))
     picture = paper.locator(".diagram img")
     dark = "rgb(22, 24, 27)"  # the page's own
     assert dark not in unquote(picture.get_attribute("src"))
@@ -141,7 +141,7 @@ def test_print_includes_the_whole_of_a_long_reply(chat, talk):
     chat.page.context.add_init_script("window.print = () => { document.title = document.body.textContent.slice(-200) }")
     paper = chat.page.context.new_page()
     paper.goto(f"{chat.site}/c/{id}/print/")
-    expect(paper).to_have_title(re.compile("The very end"), timeout=20_000)
+    expect(paper).to_have_title(re.compile("The very end"))
 
 
 def test_print_restores_the_dark_theme_of_a_shared_page(context, chat, shared):

@@ -32,7 +32,7 @@ def long_arguments(length, delta_length=8, name="echo"):
     (head, *_) = call(name, "")
     delta = chunk({"tool_calls": [{"index": 0, "function": {"arguments": "a" * delta_length}}]})
     start = chunk({"tool_calls": [{"index": 0, "function": {"arguments": '{"text": "'}}]})
-    return Answer([head, start, packet([delta] * (length // delta_length)), *CALLS])
+    return Answer([head, start, event(delta) * (length // delta_length), *CALLS])
 
 
 def long_id(length, deltas=100, name="echo"):
@@ -44,12 +44,12 @@ def long_id(length, deltas=100, name="echo"):
 def alternating(count):
     """A thought and a text in turn, so many of each."""
     pair = [chunk({"reasoning_content": "a"}), chunk("b")]
-    return Answer([packet(pair * count), *END])
+    return Answer([packet(pair) * count, *END])
 
 
 def tiny_chunks(count):
     """An answer of so many chunks of one character, in packets as large as the network makes them."""
-    return Answer([packet([chunk("a")] * count), *END])
+    return Answer([event(chunk("a")) * count, *END])
 
 
 def endless_line(size):

@@ -5,6 +5,7 @@ import json
 import time
 import tracemalloc
 from contextlib import aclosing
+from functools import partial
 
 import pytest
 
@@ -53,16 +54,16 @@ async def test_answer_ends_at_the_limit_of_arguments(agent_run, settings):
 @pytest.mark.parametrize(
     "attack",
     [
-        misbehaviours.many_calls(20_000),
-        misbehaviours.many_calls_in_one_chunk(5_000),
-        misbehaviours.long_arguments(4_000_000),
-        misbehaviours.long_arguments(4_000_000, delta_length=1_000_000),
+        partial(misbehaviours.many_calls, 20_000),
+        partial(misbehaviours.many_calls_in_one_chunk, 5_000),
+        partial(misbehaviours.long_arguments, 4_000_000),
+        partial(misbehaviours.long_arguments, 4_000_000, delta_length=1_000_000),
     ],
     ids=["calls", "calls in one chunk", "arguments", "arguments in large deltas"],
 )
 async def test_endless_turn_ends_soon_and_delays_no_other_stream(agent_run, upstream, attack):
     """Compares the loop's longest pause with the time that it takes only to parse some megabytes."""
-    run = await agent_run(attack)
+    run = await agent_run(attack())
     pauses = []
     watch = asyncio.create_task(record_pauses(pauses))
     await wait_for_run(run)
