@@ -308,11 +308,9 @@ def behave(server, pace=PACE):
     def told(path):
         if path == "/v1/models":
             return {"object": "list", "data": [{"id": name, "object": "model"} for name in ("scripted", *MODELS)]}
-        return [
-            {"path": one.path, "headers": one.headers, "body": one.body, "at": one.at, "closed_at": one.closed_at}
-            for one in server.asked
-            if one.method == "POST"
-        ]
+        fields = ("path", "headers", "body", "at", "closed_at")
+        posts = [request for request in server.asked if request.method == "POST"]
+        return [{field: getattr(request, field) for field in fields} for request in posts]
 
     def use(body):
         last, offered = body["messages"][-1], body.get("tools")

@@ -39,14 +39,14 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class Finish:
+class PendingEnd:
     """A run that ends with the next commit."""
 
     live: "LiveRun"
     ending: Ending
     parts: list
     terminal: events.Event
-    is_ours: asyncio.Future  # after the commit: whether this process ended the run
+    ended_here: asyncio.Future  # after the commit: whether this process ended the run
 
 
 @dataclass(slots=True)
@@ -55,7 +55,7 @@ class Entry:
 
     live: "LiveRun"
     events: list[events.Event]
-    finish: Finish | None
+    finish: PendingEnd | None
 
     @property
     def run_id(self) -> uuid.UUID:
@@ -69,7 +69,7 @@ class Journal:
         self.process_id = process_id
         self.live = live
         self.database = DatabaseThread("journal")
-        self.finishing: list[Finish] = []
+        self.finishing: list[PendingEnd] = []
         self._wanted = asyncio.Event()
 
     def wake(self) -> None:
@@ -107,10 +107,10 @@ class Journal:
 
     def finish(self, live: "LiveRun", ending: Ending, parts: list, terminal: events.Event) -> "asyncio.Future[bool]":
         """Queues the end of a run; the future says after the commit whether this process ended it."""
-        item = Finish(live, ending, parts, terminal, asyncio.get_running_loop().create_future())
+        item = PendingEnd(live, ending, parts, terminal, asyncio.get_running_loop().create_future())
         self.finishing.append(item)
         self.wake()
-        return item.is_ours
+        return item.ended_here
 
     async def commit(self, runs: Mapping[uuid.UUID, "LiveRun"]) -> int:
         """Writes the new events of these runs, finishes those that are to end, and returns the number of rows."""
@@ -135,8 +135,8 @@ class Journal:
                     entry.live.engine.call_end_hooks(run)
         self.finishing = self.finishing[len(finishing) :]
         for item in finishing:
-            if not item.is_ours.done():
-                item.is_ours.set_result(item.live.run.pk in finished)
+            if not item.ended_here.done():
+                item.ended_here.set_result(item.live.run.pk in finished)
         return len(batch)
 
     def _write(self, batch: list[Entry]) -> tuple[set[uuid.UUID], dict[uuid.UUID, Run | None]]:
@@ -173,7 +173,7 @@ class Journal:
                     finished.add(entry.run_id)
         return finished
 
-    def _finish(self, entry: Entry, item: Finish) -> bool:
+    def _finish(self, entry: Entry, item: PendingEnd) -> bool:
         last_seq = entry.live.log.journaled + len(entry.events)
         return entry.live.run.finish(item.ending, item.parts, last_seq=last_seq, process_id=self.process_id)
 

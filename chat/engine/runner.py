@@ -71,7 +71,7 @@ class Engine:
         """Takes on a run that was made just now and tells the other readers of its conversation."""
         if self.titles:
             self.titles.give_way(run)
-        self._enqueue(copy.copy(run), is_fresh=True)  # the caller's own object stays as it is
+        self._enqueue(copy.copy(run), was_just_created=True)  # the caller's own object stays as it is
         await broadcast.notify_user(run.conversation.owner_id, run.conversation_id)
         layer = get_channel_layer()
         if layer is not None:
@@ -82,7 +82,7 @@ class Engine:
     async def cancel(self, run: Run) -> None:
         """Stops the run in whichever process it is; a run that has ended stays as it is."""
         live = self.live.get(run.pk)
-        if live and live.is_ours:
+        if live and live.is_claimed:
             live.stop(Run.CANCELLED)
         elif await self.run_in_database(run.cancel_queued):
             self.call_end_hooks(run)
@@ -97,7 +97,7 @@ class Engine:
     async def shut_down(self) -> None:
         """Sends the readers away, gives live runs SHUTDOWN_GRACE seconds, then interrupts them."""
         self.begin_shutdown()
-        tasks = [live.reply.task for live in self.live.values() if live.is_ours and live.reply.task]
+        tasks = [live.reply.task for live in self.live.values() if live.is_claimed and live.reply.task]
         if tasks:
             await asyncio.wait(tasks, timeout=settings.SHUTDOWN_GRACE)
         for live in list(self.live.values()):
@@ -133,15 +133,15 @@ class Engine:
         self.live.pop(live.run.pk, None)
         live.log.end()
 
-    def _enqueue(self, run: Run, is_fresh: bool = False) -> None:
+    def _enqueue(self, run: Run, was_just_created: bool = False) -> None:
         self.blocked.pop(run.pk, None)
         if run.pk not in self.live:
             live = LiveRun(self, run)
             self.live[run.pk] = live
             self.queue[run.pk] = live
-        self._fill_slots(run.pk if is_fresh else None)
+        self._fill_slots(run.pk if was_just_created else None)
 
-    def _fill_slots(self, fresh: uuid.UUID | None = None) -> None:
+    def _fill_slots(self, just_created: uuid.UUID | None = None) -> None:
         """Gives free slots to the queued runs, first come first served, within each user's limit.
 
         `fresh` is the id of a run that was made just now: this process knows it as it is.
@@ -152,18 +152,18 @@ class Engine:
             if self.slots_in_use[live.user_id] < settings.MAX_RUNS_PER_USER:
                 del self.queue[run_id]
                 self.slots_in_use[live.user_id] += 1
-                self.spawn(self._run_in_slot(live, run_id == fresh))
+                self.spawn(self._run_in_slot(live, run_id == just_created))
 
-    async def _run_in_slot(self, live: "LiveRun", is_fresh: bool) -> None:
+    async def _run_in_slot(self, live: "LiveRun", was_just_created: bool) -> None:
         ended_before = self.ended_count
         try:
-            await live.execute(is_fresh)
+            await live.execute(was_just_created)
         finally:
             self.slots_in_use[live.user_id] -= 1
             if not self.slots_in_use[live.user_id]:
                 del self.slots_in_use[live.user_id]
             self._release(live)
-            if live.is_ours:
+            if live.is_claimed:
                 self.spawn(self._after_end(live))
                 self.ended_count += 1
                 self._unblock(live.run.message_id)
@@ -204,10 +204,10 @@ class Engine:
         """
         while True:
             try:
-                ours = [live for live in self.live.values() if live.is_ours]
+                claimed = [live for live in self.live.values() if live.is_claimed]
                 room = max(0, settings.MAX_RUNS - len(self.live))
                 beat = await self.run_in_database(self.heartbeat.beat, room)
-                for live in ours:
+                for live in claimed:
                     if live.run.pk in beat.to_stop:
                         live.stop(Run.CANCELLED)
                     elif live.run.pk not in beat.ours:
@@ -258,28 +258,28 @@ class LiveRun:
         self.reply = ReplyWriter(run.pk, str(run.message_id), run.decisions)
         self.log = self.reply.log
         self.user_id = run.conversation.owner_id
-        self.is_ours = False  # once claimed
+        self.is_claimed = False
         self.waits_for: uuid.UUID | None = None  # the message whose answer has to end before this one can start
         self.failure: Ending | None = None  # there is nothing to ask the provider
 
     def stop(self, reason: str) -> None:
         self.reply.stop(reason)
 
-    async def execute(self, is_fresh: bool) -> None:
-        if not await self.engine.run_in_database(self._claim, is_fresh):
+    async def execute(self, was_just_created: bool) -> None:
+        if not await self.engine.run_in_database(self._claim, was_just_created):
             return
         self.reply.task = asyncio.current_task()
-        self.is_ours = True
+        self.is_claimed = True
         self.engine.journal.wake()
         self.log.append(events.RunStarted(str(self.run.conversation_id), str(self.run.pk)))
         with self.run.in_its_language():
             request = await self._prepare()
             await self._finish(self.failure or await self.reply.generate(self.run.model, request))
 
-    def _claim(self, is_fresh: bool) -> bool:
+    def _claim(self, was_just_created: bool) -> bool:
         """Returns whether the run is now ours. Sync. A run that was queued is read again."""
         runs = Run.objects.select_related("conversation", "message__parent", "assistant")
-        run = self.run if is_fresh else runs.filter(pk=self.run.pk).first()
+        run = self.run if was_just_created else runs.filter(pk=self.run.pk).first()
         if run is None:
             return False
         if not run.claim(self.engine.process_id):

@@ -133,7 +133,7 @@ async def test_list_conversations_pages_have_each_once_if_times_are_equal(client
     read = await pages(client, 3)
     assert [len(page) for page in read] == [3, 3, 1]
     whole = [item["id"] for item in (await client.get("/api/conversations")).json()["items"]]
-    assert [one for page in read for one in page] == whole
+    assert [item for page in read for item in page] == whole
     assert len(set(whole)) == 7
 
 
@@ -185,7 +185,7 @@ async def test_search_has_pages(client_of, alice):
         await Conversation.objects.acreate(owner=alice, title="pear")
     read = await pages(client_of(alice), 2, q="apple")
     assert [len(page) for page in read] == [2, 2, 1]
-    assert len({one for page in read for one in page}) == 5
+    assert len({item for page in read for item in page}) == 5
 
 
 async def test_get_conversation(client_of, alice, conversation):

@@ -56,8 +56,8 @@ def references(value):
     if isinstance(value, dict):
         yield from [value["$ref"]] if "$ref" in value else []
         value = list(value.values())
-    for one in value if isinstance(value, list) else []:
-        yield from references(one)
+    for item in value if isinstance(value, list) else []:
+        yield from references(item)
 
 
 async def test_schema_lists_every_call(client_of):
@@ -79,8 +79,9 @@ async def test_schema_is_consistent(client_of):
         expected = STATUS.get(f"{method} {path}", "202" if method == "post" else "200")
         assert expected in call["responses"], path
         assert all(answer["description"] for answer in call["responses"].values())
-        assert set(re.findall("{(.*?)}", path)) == {one["name"] for one in call["parameters"] if one["in"] == "path"}
-        assert all(one["required"] for one in call["parameters"] if one["in"] == "path")
+        in_path = [parameter for parameter in call["parameters"] if parameter["in"] == "path"]
+        assert set(re.findall("{(.*?)}", path)) == {parameter["name"] for parameter in in_path}
+        assert all(parameter["required"] for parameter in in_path)
         assert call["security"] == [{"SessionCookie": []}]
     assert schema["components"]["securitySchemes"]["SessionCookie"] == {
         "type": "apiKey",
@@ -110,7 +111,7 @@ async def test_schema_describes_requests_and_responses(client_of):
     assert body["properties"]["text"]["maxLength"] == 100_000
     created = named(send["responses"]["202"]["content"])
     assert created["properties"].keys() == {"message_id", "reply_id", "run_id", "events_url"}
-    assert "idempotency-key" in {one["name"].lower().replace("_", "-") for one in send["parameters"]}
+    assert "idempotency-key" in {parameter["name"].lower().replace("_", "-") for parameter in send["parameters"]}
     chat = named(calls["/api/chat"]["post"]["responses"]["200"]["content"])
     assert chat["properties"].keys() == {"input", "chat_history", "output", "conversation_id", "run_id", "usage"}
 

@@ -54,8 +54,8 @@ def chips(chat):
 
 def uploaded(chat, count=1):
     expect(chips(chat).get_by_role("button", name="View image")).to_have_count(count)
-    for one in chips(chat).get_by_role("button", name="View image").all():
-        expect(one).to_be_enabled()
+    for button in chips(chat).get_by_role("button", name="View image").all():
+        expect(button).to_be_enabled()
 
 
 # Drafts

@@ -35,21 +35,21 @@ FORBIDDEN = """script, style, link, base, meta, object, embed, form, input, sele
 # A very long text comes in stretches: `rest` is how long (ms) nothing has to happen until it counts as all there.
 LOOK = """async ([forbidden, rest]) => {
   const thread = document.querySelector(".thread")
-  for (const one of thread.querySelectorAll("details")) one.open = true
+  for (const details of thread.querySelectorAll("details")) details.open = true
   for (let before = -1; before !== thread.textContent.length;) {
     before = thread.textContent.length
     await new Promise((then) => requestAnimationFrame(() => setTimeout(then, rest)))
   }
   while (thread.querySelector(".diagram[aria-busy=true]")) await new Promise((then) => setTimeout(then, 50))
   const said = [...thread.querySelectorAll("[data-is=parts] *, [data-is=text] *")]
-  const names = new Set(said.flatMap((one) => one.getAttributeNames()))
+  const names = new Set(said.flatMap((element) => element.getAttributeNames()))
   return {
     ...window.seen,
     drawn: thread.querySelectorAll(".diagram img").length,
     handlers: [...names].filter((name) => name.startsWith("on")),
-    forbidden: said.filter((one) => one.matches(forbidden)).map((one) => one.outerHTML.slice(0, 200)),
-    links: said.filter((one) => one.matches("a[href]")).map((a) => [a.href, a.rel, a.target]),
-    named: said.filter((one) => one.matches("[id], [name]")).map((one) => one.outerHTML.slice(0, 200)),
+    forbidden: said.filter((element) => element.matches(forbidden)).map((element) => element.outerHTML.slice(0, 200)),
+    links: said.filter((element) => element.matches("a[href]")).map((a) => [a.href, a.rel, a.target]),
+    named: said.filter((element) => element.matches("[id], [name]")).map((element) => element.outerHTML.slice(0, 200)),
   }
 }"""
 

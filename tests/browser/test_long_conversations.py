@@ -21,7 +21,7 @@ TAKE_IN = """async (text) => {
     return [taken.status, items[0].id]
 }"""
 NUMBERS = """() => [...document.querySelectorAll(".thread > *")]
-    .map((one) => Number(one.textContent.match(/number (\\d+)\\./)[1]))"""
+    .map((element) => Number(element.textContent.match(/number (\\d+)\\./)[1]))"""
 FIRST = "() => document.querySelector('.thread').firstElementChild.textContent.match(/number (\\d+)\\./)[1]"
 # To the upper end, until there is more above; what stood there stays where it was. Gives how far it moved, in pixels.
 UP = """async () => {

@@ -326,8 +326,8 @@ def test_times_are_in_the_users_time_zone(context, site):
     for message in (questions(chat).last, chat.replies.last):
         time = message.locator("time")
         [shown, full] = time.evaluate(
-            "(one) => [['short', undefined], ['medium', 'full']].map(([timeStyle, dateStyle]) =>"
-            " new Date(one.dateTime).toLocaleString('en-GB', { timeStyle, dateStyle, timeZone: 'Asia/Tokyo' }))"
+            "(element) => [['short', undefined], ['medium', 'full']].map(([timeStyle, dateStyle]) =>"
+            " new Date(element.dateTime).toLocaleString('en-GB', { timeStyle, dateStyle, timeZone: 'Asia/Tokyo' }))"
         )
         expect(time).to_have_text(shown)
         expect(time).to_have_attribute("title", full)

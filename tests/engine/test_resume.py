@@ -146,8 +146,8 @@ async def test_resume_concurrently_makes_one_run(waiting, alice):
     run = await waiting("a")
     id = run.interrupts[0]["id"]
     both = await asyncio.gather(run.resume({id: True}), run.resume({id: False}), return_exceptions=True)
-    won = [one for one in both if isinstance(one, Run)]
-    lost = [one for one in both if isinstance(one, Refused)]
+    won = [result for result in both if isinstance(result, Run)]
+    lost = [result for result in both if isinstance(result, Refused)]
     assert (len(won), [error.code for error in lost]) == (1, ["already_answered"])
 
 

@@ -101,7 +101,7 @@ def text_functions():
 
 def _takes_text(function):
     parameters = inspect.signature(function).parameters.values()
-    return any(one.annotation in (str, bytes) or one.name in TEXT_NAMES for one in parameters)
+    return any(parameter.annotation in (str, bytes) or parameter.name in TEXT_NAMES for parameter in parameters)
 
 
 FOUND = sorted(set(text_functions()) - EXEMPT.keys())
@@ -119,7 +119,8 @@ def function_named(name):
 
 
 def required_parameters(function):
-    return [one for one in inspect.signature(function).parameters.values() if one.default is one.empty]
+    parameters = inspect.signature(function).parameters.values()
+    return [parameter for parameter in parameters if parameter.default is parameter.empty]
 
 
 @pytest.mark.parametrize("name", FOUND)

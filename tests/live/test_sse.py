@@ -218,7 +218,10 @@ async def test_position_beyond_the_log_gets_a_snapshot_and_the_end(client_of, al
             (7, "RUN_FINISHED"),
         ]
         messages = assert_ag_ui(frames[1][1]).messages
-        assert [(one.role, one.content) for one in messages] == [("user", "Hi"), ("assistant", "one two three")]
+        assert [(message.role, message.content) for message in messages] == [
+            ("user", "Hi"),
+            ("assistant", "one two three"),
+        ]
 
 
 async def test_log_that_was_deleted_gives_a_snapshot(client_of, alice, rich_run):

@@ -266,7 +266,7 @@ async def test_call_ids_repeated_in_one_turn_are_made_unique(agent_run, upstream
     _, _, parts = await end(run)
     assert parts[:2] == [used("x", "echo", {"text": "a"}, "a!"), used("x_2", "echo", {"text": "b"}, "b!")]
     made, *results = shown_to_model(upstream)
-    ids = [one["id"] for one in made["tool_calls"]]
+    ids = [call["id"] for call in made["tool_calls"]]
     assert len(set(ids)) == 2
     assert {message["tool_call_id"]: message["content"] for message in results} == dict(
         zip(ids, ("a!", "b!"), strict=True)

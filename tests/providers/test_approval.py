@@ -19,7 +19,7 @@ ASKED = (*call("transfer", {"amount": 5}), *CALLS)
 
 async def answered(run, *yes):
     """Answers the interrupts in order; returns the run that continues, started."""
-    after = await run.resume(dict(zip([one["id"] for one in run.interrupts], yes, strict=True)))
+    after = await run.resume(dict(zip([interrupt["id"] for interrupt in run.interrupts], yes, strict=True)))
     await engine.start(after)
     return after
 
@@ -30,7 +30,9 @@ def result(id, text=None, error=None):
 
 
 def results_shown(upstream):
-    return {one["tool_call_id"]: one["content"] for one in shown_to_model(upstream) if one["role"] == "tool"}
+    return {
+        message["tool_call_id"]: message["content"] for message in shown_to_model(upstream) if message["role"] == "tool"
+    }
 
 
 async def test_call_that_needs_approval_ends_the_run_before_it_runs(agent_run, upstream):
@@ -89,7 +91,7 @@ async def test_other_calls_of_the_turn_run_without_approval(agent_run, upstream)
     run = await agent_run(turn, DONE_WITH_IT, tools=["transfer", "echo"])
     _, _, parts = await end(run)
     assert parts == [used("a", "transfer", {"amount": 5}), used("b", "echo", {"text": "b"}, "b!")]
-    assert [one["toolCallId"] for one in run.interrupts] == ["a"]
+    assert [interrupt["toolCallId"] for interrupt in run.interrupts] == ["a"]
     after = await answered(run, True)
     _, _, parts = await end(after)
     assert parts[0] == result("a", "5 moved")
@@ -101,7 +103,7 @@ async def test_calls_have_an_answer_each(agent_run, upstream):
     turn = (*call("transfer", {"amount": 5}, "a", 0), *call("transfer", {"amount": 6}, "b", 1), *CALLS)
     run = await agent_run(turn, DONE_WITH_IT, tools=["transfer"])
     await wait_for_run(run)
-    assert [one["toolCallId"] for one in run.interrupts] == ["a", "b"]
+    assert [interrupt["toolCallId"] for interrupt in run.interrupts] == ["a", "b"]
     _, _, parts = await end(await answered(run, False, True))
     assert toolbox.used == [("transfer", 6)]
     assert {part["id"]: part["result"] for part in parts[:2]} == {"a": None, "b": "6 moved"}
@@ -160,7 +162,7 @@ async def test_resumed_run_may_ask_again(agent_run, upstream):
     after = await answered(run, True)
     _, _, parts = await end(after)
     assert parts == [result("call_1", "5 moved"), used("call_1_2", "transfer", {"amount": 6})]
-    assert [one["toolCallId"] for one in after.interrupts] == ["call_1_2"]
+    assert [interrupt["toolCallId"] for interrupt in after.interrupts] == ["call_1_2"]
     last = await answered(after, True)
     _, _, parts = await end(last)
     assert parts == [result("call_1_2", "6 moved"), say("All is done.")]

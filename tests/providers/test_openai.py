@@ -78,7 +78,7 @@ def talk_all(upstream, talk):
     """`await talk_all({name: answer})`: the runs by name; each one's model has this name and answers so."""
 
     async def talk_all(answers):
-        answers = {name: one if isinstance(one, Answer) else Answer(one) for name, one in answers.items()}
+        answers = {name: answer if isinstance(answer, Answer) else Answer(answer) for name, answer in answers.items()}
         upstream.answer = lambda asked: answers[asked.body["model"]]
         return {name: await talk(model=f"openai:{name}") for name in answers}
 
@@ -377,11 +377,11 @@ def test_chunk_reads_the_same_whatever_was_learned_before():
     taught, spaced = [], [json.dumps, functools.partial(json.dumps, separators=(",", ":"), ensure_ascii=False)]
     for write, learned, other in itertools.product(spaced, PLAIN, PLAIN + UNLIKE):
         chunks, knows_nothing = Chunks(), Chunks()
-        data = [write(one).encode(errors="surrogatepass") for one in (learned, learned, other, learned, other)]
-        told = [list(chunks.feed(one)) for one in data]
+        data = [write(delta).encode(errors="surrogatepass") for delta in (learned, learned, other, learned, other)]
+        told = [list(chunks.feed(line)) for line in data]
         taught.append(bool(chunks.prefix))
         knows_nothing.attempts_left = 0
-        assert told == [list(knows_nothing.feed(one)) for one in data]
+        assert told == [list(knows_nothing.feed(line)) for line in data]
         assert (chunks.usage, chunks.finished) == (knows_nothing.usage, knows_nothing.finished)
     assert all(taught)
 

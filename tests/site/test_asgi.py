@@ -205,7 +205,7 @@ async def test_stream_of_a_reader_that_takes_nothing_ends(client_of, alice, scri
             await task
             await all_have_gone()
         assert client.cut == 1
-    left = {one.get_coro().__qualname__ for one in asyncio.all_tasks() - before - {task}}
+    left = {other.get_coro().__qualname__ for other in asyncio.all_tasks() - before - {task}}
     assert not {name for name in left if "ASGIHandler" in name}
     gate.set()
     await wait_for_run(run)

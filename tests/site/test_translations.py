@@ -26,12 +26,12 @@ def name(path):
 
 @pytest.fixture(scope="module")
 def kept():
-    return {(one.context, one.id): one for one in makemessages.read_catalog() if one.id}
+    return {(entry.context, entry.id): entry for entry in makemessages.read_catalog() if entry.id}
 
 
 @pytest.fixture(scope="module")
 def found():
-    return {(one.context, one.id): one for one in makemessages.extract_catalog() if one.id}
+    return {(entry.context, entry.id): entry for entry in makemessages.extract_catalog() if entry.id}
 
 
 def test_sentences_are_all_in_the_catalogue(kept, found):
@@ -45,33 +45,33 @@ def test_catalogue_has_nothing_left_over(kept, found):
 
 
 def test_sentences_are_all_translated_and_not_fuzzy(kept):
-    texts = {one.id: [one.string] if isinstance(one.string, str) else [*one.string] for one in kept.values()}
+    texts = {entry.id: [entry.string] if isinstance(entry.string, str) else [*entry.string] for entry in kept.values()}
     assert [id for id, strings in texts.items() if not all(strings)] == []
-    assert [one.id for one in kept.values() if one.fuzzy] == []
+    assert [entry.id for entry in kept.values() if entry.fuzzy] == []
 
 
 def test_placeholders_and_markup_are_the_same_in_the_translation(kept):
     def places(text):
         return sorted(PLACEHOLDER.findall(text))
 
-    alike = {one.id: places(one.id) == places(one.string) for one in kept.values() if isinstance(one.id, str)}
+    alike = {entry.id: places(entry.id) == places(entry.string) for entry in kept.values() if isinstance(entry.id, str)}
     assert [id for id, same in alike.items() if not same] == []
 
 
 def test_sentences_end_as_sentences(kept):
     """What ends as a sentence, a question or a label does so in both languages."""
     ends = {".": "。", "?": "？", "…": "…", ":": "："}
-    for one in kept.values():
-        if one.string and one.id[-1] in ends and not one.id.endswith("demo:"):
-            assert one.string[-1] == ends[one.id[-1]], one.id
+    for entry in kept.values():
+        if entry.string and entry.id[-1] in ends and not entry.id.endswith("demo:"):
+            assert entry.string[-1] == ends[entry.id[-1]], entry.id
 
 
 def test_compiled_catalogue_is_the_written_one(kept):
     path = makemessages.JAPANESE.with_suffix(".mo")
     assert path.exists(), "`make setup` compiles it"
     with path.open("rb") as file:
-        compiled = {(one.context, one.id): one.string for one in read_mo(file) if one.id}
-    assert compiled == {key: one.string for key, one in kept.items()}, "`make setup` compiles it"
+        compiled = {(entry.context, entry.id): entry.string for entry in read_mo(file) if entry.id}
+    assert compiled == {key: entry.string for key, entry in kept.items()}, "`make setup` compiles it"
 
 
 @pytest.mark.parametrize("path", PYTHON, ids=name)
@@ -79,7 +79,7 @@ def test_f_strings_hide_no_sentence(path):
     """The extractor would not find it there."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.JoinedStr):
-            called = {ast.unparse(one.func) for one in ast.walk(node) if isinstance(one, ast.Call)}
+            called = {ast.unparse(call.func) for call in ast.walk(node) if isinstance(call, ast.Call)}
             assert not called & makemessages.KEYWORDS.keys(), f"line {node.lineno}"
 
 

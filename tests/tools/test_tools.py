@@ -486,8 +486,8 @@ async def test_tool_closes_its_database_connection(offer, alice):
 
     offer(count)
     assert await asyncio.gather(use("count", {}), use("count", {})) == ["1", "1"]
-    assert len({id(one) for one in used} | {id(connections["default"])}) == 3  # each thread has its own
-    assert [one.connection for one in used] == [None, None]
+    assert len({id(wrapper) for wrapper in used} | {id(connections["default"])}) == 3  # each thread has its own
+    assert [wrapper.connection for wrapper in used] == [None, None]
 
 
 # The clock ------------------------------------------------------------------------------------------------------------

@@ -46,9 +46,13 @@ async def tree(row):
 
     def below(parent):
         return [
-            (one.role, [{**part, "id": "?"} if part["type"] == "image" else part for part in one.parts], below(one.pk))
-            for one in messages
-            if one.parent_id == parent
+            (
+                message.role,
+                [{**part, "id": "?"} if part["type"] == "image" else part for part in message.parts],
+                below(message.pk),
+            )
+            for message in messages
+            if message.parent_id == parent
         ]
 
     return below(None)
@@ -89,10 +93,10 @@ async def test_json_export_has_every_branch(client_of, alice, rich_conversation)
     answer = await client_of(alice).get(f"/api/conversations/{rich_conversation.pk}/export")
     exported = json.loads(await body(answer))
     assert (exported["format"], exported["version"]) == ("chat-export", 1)
-    (one,) = exported["conversations"]
-    assert [message["role"] for message in one["messages"]] == ["user", "assistant", "assistant"]
-    assert one["messages"][1]["status"] == "completed"
-    assert len(one["images"]) == 1
+    (conversation,) = exported["conversations"]
+    assert [message["role"] for message in conversation["messages"]] == ["user", "assistant", "assistant"]
+    assert conversation["messages"][1]["status"] == "completed"
+    assert len(conversation["images"]) == 1
 
 
 async def test_full_export_has_all_data_of_the_user_alone(client_of, alice, charlie, rich_conversation):
@@ -132,8 +136,8 @@ async def test_export_is_refused_while_the_user_has_two(client_of, alice, charli
     assert_error(answer, 429)
     assert answer["Retry-After"]
     assert len(await body(await client_of(charlie).get("/api/export"))) > 0
-    for one in slow:
-        assert json.loads(await body(one))
+    for response in slow:
+        assert json.loads(await body(response))
     assert (await client.get("/api/export")).status_code == 200
 
 
@@ -224,7 +228,7 @@ def node(id, parent, role=None, *parts, kind="text", **more):
 
 def chatgpt(*nodes, **more):
     head = {"conversation_id": "abc", "title": "Trip", "create_time": 1.7e9, "update_time": 1.7e9 + 50}
-    return [head | {"mapping": {one["id"]: one for one in nodes}, "current_node": nodes[-1]["id"]} | more]
+    return [head | {"mapping": {node["id"]: node for node in nodes}, "current_node": nodes[-1]["id"]} | more]
 
 
 EXPORT = chatgpt(
