@@ -29,6 +29,19 @@ for name in [name for name in os.environ if name.startswith(VENDOR_PREFIXES)]:
 os.environ["OLLAMA_HOST"] = "127.0.0.1:9"  # nothing listens there
 
 
+def pytest_collection_modifyitems(config, items):
+    """Leaves out the tests without a database where it is PostgreSQL: they run with SQLite, and nothing differs."""
+    if connections.settings["default"]["ENGINE"].endswith("sqlite3"):
+        return
+    kept = [item for item in items if uses_database(item) or item.get_closest_marker("process")]
+    config.hook.pytest_deselected(items=list(set(items) - set(kept)))
+    items[:] = kept
+
+
+def uses_database(item):
+    return not {"db", "transactional_db"}.isdisjoint(item.fixturenames) or item.get_closest_marker("django_db")
+
+
 def pytest_unconfigure():
     """Removes the files that SQLite leaves beside a deleted database to which a thread still has a connection."""
     if connections.settings["default"]["ENGINE"].endswith("sqlite3"):
