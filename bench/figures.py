@@ -6,7 +6,6 @@ What a row means, and its unit, stand in its first cell.
 import asyncio
 import contextlib
 import os
-import shutil
 import time
 from dataclasses import dataclass
 from statistics import median
@@ -18,6 +17,7 @@ from bench.page import opening, p99, share, streaming, weight
 from bench.sample_conversations import SEARCHES
 from bench.servers import Peer, Site, Upstream
 from bench.standing import standing
+from scripts.debian import chromium
 
 # A server on which we may create a database.
 POSTGRES = os.environ.get("BENCH_POSTGRES", "postgres://postgres@127.0.0.1:5432")
@@ -333,7 +333,7 @@ async def stalled(bench):
 
 async def page(bench):
     """What the page costs in a real browser: bytes before the first message, and the main thread while one streams."""
-    if not shutil.which("chromium"):
+    if not chromium():
         yield Row("the page in a browser", "skipped: no Chromium here")
         return
     size, requests = await weight(bench.site)

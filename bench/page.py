@@ -3,7 +3,6 @@
 import asyncio
 import gzip
 import os
-import shutil
 from bisect import bisect_left
 from dataclasses import dataclass
 from statistics import median, quantiles
@@ -11,6 +10,7 @@ from statistics import median, quantiles
 from playwright.async_api import async_playwright, expect
 
 from bench import system
+from scripts.debian import chromium
 
 DETAILS = "disabled-by-default-devtools.timeline"
 TRACED = {"includedCategories": ["-*", "blink.user_timing", DETAILS, f"{DETAILS}.frame"]}
@@ -57,7 +57,7 @@ class Browser:
         before = os.sched_getaffinity(0)
         os.sched_setaffinity(0, system.CORES)  # what is started inherits it
         self.playwright = await async_playwright().start()
-        options = {"executable_path": shutil.which("chromium"), "args": ["--no-sandbox", "--disable-gpu"]}
+        options = {"executable_path": chromium(), "args": ["--no-sandbox", "--disable-gpu"]}
         self.browser = await self.playwright.chromium.launch(**options)
         os.sched_setaffinity(0, before)
         context = await self.browser.new_context(viewport={"width": 1280, "height": 900})

@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from . import postgresql
-from .debian import install
+from .debian import chromium, install
 from .environment import ROOT, clean_environment
 
 PYTHON = [sys.executable, "-m"]
@@ -128,9 +128,9 @@ def report(title, results, missing=()):
 
 def install_chromium():
     """Installs Chromium if it is missing. Returns whether it is there."""
-    if not shutil.which("chromium"):
-        install("chromium", "fonts-noto-cjk")
-    return shutil.which("chromium") is not None
+    if not shutil.which("chromium-headless-shell"):
+        install("chromium-headless-shell", "fonts-noto-cjk")
+    return chromium() is not None
 
 
 if __name__ == "__main__":

@@ -1,8 +1,7 @@
-import shutil
-
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
+from scripts.debian import chromium
 from tests.browser.chat import Chat, id_of
 from tests.browser.provider import ASSISTANTS
 from tests.server_process import Site, Upstream
@@ -34,7 +33,6 @@ def model_server():
 def create_site(folder, model_server, module="tests.browser.asgi", **environment):
     """Returns a server that has not been started, with the assistants of tests.browser.provider."""
     openai = {"OPENAI_BASE_URL": model_server.base_url, "OPENAI_API_KEY": "sk-test", "OPENAI_MODEL": "scripted"}
-    server = Site(folder, f"{module}.application", **openai, **environment)
     rows = [
         {"slug": slug, "name": slug.title(), "description": description, "model": f"browser:{slug}"}
         | OTHER_FIELDS.get(slug, {})
@@ -42,12 +40,12 @@ def create_site(folder, model_server, module="tests.browser.asgi", **environment
     ]
     for slug, tool in AGENTS.items():
         rows.append({"slug": slug, "name": slug.title(), "model": "openai:use", "tools": [tool]})
-    server.shell(
+    setup = (
         "from chat.models import Assistant\n"
         "demo = Assistant.objects.get(slug='demo'); demo.is_default = True; demo.save()\n"
         f"for row in {rows!r}: Assistant.objects.create(**row)"
     )
-    return server
+    return Site(folder, f"{module}.application", setup=setup, **openai, **environment)
 
 
 @pytest.fixture(scope="session")
@@ -71,9 +69,9 @@ def hasty_site(tmp_path_factory, model_server):
 def browser():
     expect.set_options(timeout=EXPECT_TIMEOUT)
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=CHROMIUM_FLAGS)
-        yield chromium
-        chromium.close()
+        browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_FLAGS)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture

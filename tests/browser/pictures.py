@@ -4,7 +4,6 @@ dark one, a phone, and a film of a reload in the middle of a reply.
 
 import io
 import json
-import shutil
 import sys
 import tempfile
 import time
@@ -12,6 +11,7 @@ import time
 from PIL import Image, ImageDraw
 from playwright.sync_api import expect, sync_playwright
 
+from scripts.debian import chromium
 from scripts.environment import ROOT
 from tests.browser.pictured import ENGLISH, JAPANESE
 from tests.server_process import PASSWORD, Site
@@ -29,7 +29,7 @@ def main(*only):
     FOLDER.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         site = Site(folder, "tests.browser.pictured.application")
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
         try:
             site.start()
             for suffix, (locale, words) in LANGUAGES.items():
