@@ -374,10 +374,10 @@ def test_scroll_position_stays_when_rows_are_added_above(context, crowded):
     expect(seen).to_be_visible()
     before = seen.bounding_box()["y"]
     today = tab.page.locator(".conversations__rows").first
-    count = today.evaluate("(rows) => rows.style.getPropertyValue('--count')")
+    count = today.evaluate("(rows) => rows.style.getPropertyValue('--row-count')")
     with closing(UserClient(crowded, "alice")) as alice:
         alice.ask("Something new")
-    expect(today).to_have_attribute("style", f"--count: {int(count) + 1};")  # it is far above
+    expect(today).to_have_attribute("style", f"--row-count: {int(count) + 1};")  # it is far above
     assert abs(seen.bounding_box()["y"] - before) < 1
 
 

@@ -130,7 +130,7 @@ const onNextMessage = (iframe, callback) => {
 
 // The page's own colors and font.
 
-const THEME_COLORS = ["page", "panel", "text", "muted", "line", "edge", "accent", "accent-soft"]
+const THEME_COLORS = ["background", "surface", "text", "text-muted", "border", "border-strong", "accent", "accent-soft"]
 
 const currentTheme = () => {
   const probe = document.body.appendChild(document.createElement("i")) // its color resolves light-dark()
@@ -141,7 +141,7 @@ const currentTheme = () => {
     probe.style.color = `var(--color-${name})`
     colors[name] = style.color
   }
-  const theme = { colors, font: style.getPropertyValue("--sans").trim() }
+  const theme = { colors, font: style.getPropertyValue("--font-sans").trim() }
   probe.remove()
   return theme
 }

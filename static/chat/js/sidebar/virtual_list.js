@@ -48,7 +48,7 @@ export class VirtualList {
       if (!this.#sections.has(key)) this.#sections.set(key, this.#newSection(key))
       const section = this.#sections.get(key)
       section.items = items
-      section.list.style.setProperty("--count", items.length)
+      section.list.style.setProperty("--row-count", items.length)
       if (this.#container.children[index] !== section.element)
         this.#container.insertBefore(section.element, this.#container.children[index])
     })
@@ -130,7 +130,7 @@ export class VirtualList {
     let before = null
     for (const index of indexes) {
       const row = this.#rowFor(items[index])
-      row.style.setProperty("--index", index)
+      row.style.setProperty("--row-index", index)
       row.setAttribute("aria-posinset", index + 1)
       row.setAttribute("aria-setsize", items.length)
       this.#fill(row, items[index])
