@@ -444,7 +444,7 @@ def test_status_of_a_reply_is_hidden_while_disconnected(chat):
     chat.choose("echo").send("Hello")
     expect(chat.page.locator(CONNECTION)).to_have_text("Connection lost. Reconnecting…")
     expect(chat.replies.last.locator(".dots")).to_be_visible()
-    expect(chat.replies.last.locator("[data-is=doing]")).to_be_hidden()
+    expect(chat.replies.last.locator("[data-is=activity]")).to_be_hidden()
     chat.page.unroute("**/events*")
     expect(chat.replies.last).to_contain_text("Hello")
 

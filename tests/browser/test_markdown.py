@@ -166,8 +166,8 @@ def test_footnote_links_there_and_back(chat):
 
 def test_footnote_name_precedes_its_text(chat):
     prose = say(chat, f"So it is[^far-away].\n\n[^far-away]: {WORDS}")
-    name, text = (prose.locator(f".note-text > {tag}").bounding_box() for tag in ("button", "p"))
-    first, second = prose.locator(".note-text > p").evaluate(
+    name, text = (prose.locator(f".footnote > {tag}").bounding_box() for tag in ("button", "p"))
+    first, second = prose.locator(".footnote > p").evaluate(
         "(p) => { const range = new Range(); range.selectNodeContents(p);"
         " const lines = range.getClientRects(); return [lines[0].left, lines[1].left] }"
     )

@@ -258,9 +258,9 @@ def test_search_shows_the_match_and_opens_it(chat, talk):
     expect(chat.page.get_by_text("One conversation found.")).to_be_attached()
     found.get_by_role("link").click()
     expect(chat.page).to_have_url(re.compile(f"/c/{id}/#m-[0-9a-f-]{{36}}$"))
-    message = chat.page.locator(".message--found")
+    message = chat.page.locator(".message--highlighted")
     expect(message).to_be_focused()
-    assert chat.page.evaluate("[...CSS.highlights.get('found')].map(String)") == ["needle"]
+    assert chat.page.evaluate("[...CSS.highlights.get('search-match')].map(String)") == ["needle"]
     expect(chat.replies.last.get_by_text("The needle is in this line.")).to_be_in_viewport()
     expect(message).to_have_count(0)  # after a while
     search.press("ArrowDown")
@@ -286,7 +286,7 @@ def test_search_result_opened_with_enter_types_nothing(chat, talk):
     expect(row(chat, id).locator("mark")).to_be_visible()
     search.press("Enter")
     expect(chat.page).to_have_url(re.compile(f"/c/{id}/#m-"))
-    expect(chat.page.locator(".message--found")).to_be_focused()
+    expect(chat.page.locator(".message--highlighted")).to_be_focused()
     expect(chat.text).to_have_value("")
 
 

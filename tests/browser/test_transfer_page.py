@@ -159,7 +159,7 @@ def test_print_includes_the_tool_calls(chat, talk):
     id = talk("When?", assistant="tools")
     paper = chat.page.context.new_page()
     paper.goto(f"{chat.site}/c/{id}/print/")
-    expect(paper.locator(".transcript-message__used")).to_have_text(["Used: Clock", "Used: Calculator"])
+    expect(paper.locator(".transcript-message__tool")).to_have_text(["Used: Clock", "Used: Calculator"])
     expect(paper.get_by_text("It is noon.")).to_be_visible()
 
 

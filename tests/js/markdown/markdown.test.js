@@ -170,7 +170,7 @@ test("footnotes lead to what they say, and back", () => {
     [...element.querySelectorAll("sup button")].map(({ dataset }) => dataset.note),
     ["1", "far"],
   )
-  const notes = [...element.querySelectorAll(".note-text")]
+  const notes = [...element.querySelectorAll(".footnote")]
   assert.deepEqual(
     notes.map(({ dataset }) => dataset.note),
     ["1", "far"],

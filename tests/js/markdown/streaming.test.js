@@ -203,8 +203,8 @@ test("a long document ends so, too, in chunks of which all but the last are whol
   assert.equal(grown.innerHTML, atOnce(text).innerHTML)
   const chunks = [...grown.children]
   assert.ok(chunks.length > 3, `${chunks.length} chunks of ${text.length} characters`)
-  const isWhole = chunks.map((chunk) => chunk.classList.contains("prose__chunk--whole"))
-  assert.deepEqual(isWhole, [...chunks.slice(1).fill(true), false])
+  const isFinished = chunks.map((chunk) => chunk.classList.contains("prose__chunk--finished"))
+  assert.deepEqual(isFinished, [...chunks.slice(1).fill(true), false])
 })
 
 test("whatever is shown of them on the way stays", slow, () => {

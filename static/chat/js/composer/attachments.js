@@ -135,7 +135,7 @@ export class Attachments {
 }
 
 class ImageChip {
-  element = cloneTemplate("enclosed-image-template")
+  element = cloneTemplate("attached-image-template")
   image = null // {id, media_type, width, height}, once the server has it
   uploaded = Promise.resolve()
   #hooks
@@ -147,7 +147,7 @@ class ImageChip {
     this.#hooks = hooks
     this.#file = file
     find("remove", this.element).addEventListener("click", () => hooks.onRemove(this))
-    find("again", this.element).addEventListener("click", () => {
+    find("retry", this.element).addEventListener("click", () => {
       find("remove", this.element).focus()
       this.upload()
     })
@@ -166,7 +166,7 @@ class ImageChip {
   async #upload() {
     const progress = find("progress", this.element)
     progress.hidden = false
-    find("again", this.element).hidden = true
+    find("retry", this.element).hidden = true
     this.element.classList.remove("chip--failed")
     try {
       drawThumbnail(this.#file, find("picture", this.element))
@@ -181,7 +181,7 @@ class ImageChip {
       find("open", this.element).disabled = false
     } catch (error) {
       if (this.#abort.signal.aborted) return
-      find("again", this.element).hidden = error.isRefusal
+      find("retry", this.element).hidden = error.isRefusal
       this.element.classList.add("chip--failed")
       this.#hooks.onProblem(error.message)
     } finally {
@@ -199,7 +199,7 @@ class ImageChip {
 }
 
 class DocumentChip {
-  element = cloneTemplate("enclosed-document-template")
+  element = cloneTemplate("attached-document-template")
   document
 
   constructor(hooks, { document }) {

@@ -34,7 +34,7 @@ export class Composer {
     this.#limit = limit
     this.#hooks = hooks
     this.#drafts = drafts
-    this.#attachments = new Attachments(find("enclosed", form), {
+    this.#attachments = new Attachments(find("attachments", form), {
       limit,
       upload: hooks.upload,
       viewer: hooks.viewer,

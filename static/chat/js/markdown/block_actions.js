@@ -24,8 +24,8 @@ const actions = {
   },
 
   source: (button) => blockOf(button).toggleSource(),
-  note: (button) => goToMark(button, ".note-text > .note-mark"),
-  "note-back": (button) => goToMark(button, "sup > .note-mark"),
+  note: (button) => goToMark(button, ".footnote > .footnote-link"),
+  "note-back": (button) => goToMark(button, "sup > .footnote-link"),
 }
 
 // Goes to the first mark of the same footnote, in the same answer.

@@ -93,7 +93,7 @@ const blocks = {
   },
   note({ label, tokens }, context) {
     const note = make("div", ...renderBlocks(tokens, context))
-    note.className = "note-text"
+    note.className = "footnote"
     note.dataset.note = label
     const mark = noteButton(label, strings.footnoteBack(label))
     mark.dataset.do = "note-back"
@@ -161,7 +161,7 @@ const fragment = (children) => {
 const noteButton = (label, description) => {
   const button = make("button", label)
   button.type = "button"
-  button.className = "note-mark"
+  button.className = "footnote-link"
   button.dataset.note = label
   button.setAttribute("aria-label", description)
   return button

@@ -108,7 +108,7 @@ export class StreamingMarkdown {
   #chunkFor(start) {
     const last = this.#blocks.at(-1)
     if (last && (last.type === "heading" || start - this.#startOf(last.chunk) < CHUNK_LENGTH)) return last.chunk
-    last?.chunk.classList.add("prose__chunk--whole")
+    last?.chunk.classList.add("prose__chunk--finished")
     const chunk = document.createElement("div")
     chunk.className = "prose__chunk"
     this.#element.append(chunk)
@@ -135,7 +135,7 @@ export class StreamingMarkdown {
     for (const { node } of this.#blocks.splice(index)) node?.remove()
     const last = this.#blocks.at(-1)?.chunk
     while (this.#element.lastChild && this.#element.lastChild !== last) this.#element.lastChild.remove()
-    last?.classList.remove("prose__chunk--whole")
+    last?.classList.remove("prose__chunk--finished")
   }
 
   // Renders the last lines of a long code block, list or table. Returns false if the block has to be parsed as a whole.

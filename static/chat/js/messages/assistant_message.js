@@ -113,7 +113,7 @@ export class AssistantMessage {
     const isPending = isLive && !isWriting && !isStepVisible
     find("pending", this.element).hidden = !isPending
     const activity = status === "queued" ? strings.queued : strings.thinking
-    setText(find("doing", this.element), isPending ? activity : "")
+    setText(find("activity", this.element), isPending ? activity : "")
   }
 
   #showNote({ status, error, notice, parts }, isLive) {

@@ -14,15 +14,15 @@ export const highlightMatch = (element, query, scrollTo) => {
   element.tabIndex = -1
   element.focus({ preventScroll: true })
   clearHighlight()
-  element.classList.add("message--found")
-  if (range && globalThis.Highlight) CSS.highlights.set("found", new Highlight(range))
+  element.classList.add("message--highlighted")
+  if (range && globalThis.Highlight) CSS.highlights.set("search-match", new Highlight(range))
   timer = setTimeout(clearHighlight, HIGHLIGHT_DURATION)
 }
 
 const clearHighlight = () => {
   clearTimeout(timer)
-  document.querySelector(".message--found")?.classList.remove("message--found")
-  globalThis.CSS?.highlights?.delete("found")
+  document.querySelector(".message--highlighted")?.classList.remove("message--highlighted")
+  globalThis.CSS?.highlights?.delete("search-match")
 }
 
 // The range of the first word of the query in the element's text, which may cross the borders of text nodes.

@@ -54,6 +54,6 @@ export class QuoteButton {
     const left = passage.left + (passage.width - width) / 2
     this.#button.style.top = `${top}px`
     this.#button.style.left = `${Math.max(box.left + GAP, Math.min(left, box.right - width - GAP))}px`
-    this.#button.classList.toggle("quote--away", passage.bottom < box.top || passage.top > box.bottom)
+    this.#button.classList.toggle("quote-button--offscreen", passage.bottom < box.top || passage.top > box.bottom)
   }
 }

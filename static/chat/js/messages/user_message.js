@@ -85,13 +85,13 @@ export class UserMessage {
   #showDelivery(message, isWaiting) {
     const { key, isSending, problem, isRefused } = message
     const sentence = deliverySentence(message, isWaiting)
-    const line = find("line", this.element)
-    line.hidden = !sentence
-    line.classList.toggle("message__line--danger", Boolean(isRefused))
-    line.classList.toggle("message__line--soon", Boolean(isSending && !problem))
-    setText(find("sentence", line), sentence)
-    find("send-again", line).hidden = !key || Boolean(isSending)
-    find("take-back", line).hidden = !sentence || Boolean(isSending)
+    const delivery = find("delivery", this.element)
+    delivery.hidden = !sentence
+    delivery.classList.toggle("message__delivery--refused", Boolean(isRefused))
+    delivery.classList.toggle("message__delivery--sending", Boolean(isSending && !problem))
+    setText(find("sentence", delivery), sentence)
+    find("send-again", delivery).hidden = !key || Boolean(isSending)
+    find("take-back", delivery).hidden = !sentence || Boolean(isSending)
   }
 
   #showAttachments({ parts, images, documents }) {
@@ -106,8 +106,8 @@ export class UserMessage {
       item.querySelector("button").dataset.index = index
       return item
     })
-    find("enclosed", this.element).replaceChildren(...items)
-    find("enclosed", this.element).hidden = !attachments.length
+    find("attachments", this.element).replaceChildren(...items)
+    find("attachments", this.element).hidden = !attachments.length
   }
 }
 

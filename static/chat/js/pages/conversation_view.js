@@ -431,7 +431,7 @@ export class ConversationView {
   }
 
   #showDeleted(isDeleted) {
-    const [notice, form] = [find("gone"), find("composer")]
+    const [notice, form] = [find("deleted"), find("composer")]
     if (form.hidden === isDeleted) return
     const hadFocus = [notice, form].some((element) => element.contains(document.activeElement))
     notice.hidden = !isDeleted
@@ -445,6 +445,6 @@ export class ConversationView {
   #showConnection(state) {
     setText(find("connection"), strings.connection[state] ?? "")
     find("connection").dataset.state = state
-    find("thread").classList.toggle("thread--unheard", state === "reconnecting" || state === "offline")
+    find("thread").classList.toggle("thread--disconnected", state === "reconnecting" || state === "offline")
   }
 }

@@ -184,7 +184,7 @@ export class Sidebar {
     this.#set({ ...list, others: withNextPage(list.others, others), pinned: withNextPage(list.pinned, pinned) })
     const { items, cursor } = this.#list.others
     setText(
-      find("found", this.#element),
+      find("result-count", this.#element),
       list.query && pages ? strings.searchResults(items.length, Boolean(cursor)) : "",
     )
   }
@@ -245,13 +245,13 @@ export class Sidebar {
     const { kind, pinned, others } = this.#list
     const isEmpty = !pinned.items.length && !others.items.length
     this.#day = new Date().toDateString()
-    find("list", this.#element).classList.toggle("sidebar__list--found", kind === "search")
+    find("list", this.#element).classList.toggle("sidebar__list--search", kind === "search")
     find("archive-head", this.#element).hidden = kind !== "archive"
     find("more", this.#element).hidden = !hasMore(this.#list) && !this.#problem
     setText(find("more", this.#element), this.#problem ? strings.tryAgain : strings.showMore)
     this.#rows.show(groupByDate(this.#list))
-    find("none", this.#element).hidden = !this.#problem && !(isEmpty && this.#isLoaded)
-    setText(find("none", this.#element), this.#problem || strings.emptyList[kind])
+    find("list-message", this.#element).hidden = !this.#problem && !(isEmpty && this.#isLoaded)
+    setText(find("list-message", this.#element), this.#problem || strings.emptyList[kind])
   }
 
   #fill(row, item) {

@@ -38,7 +38,7 @@ export class ToolResultView extends ToolCallView {
 }
 
 export const readonlyToolCall = ({ name }) => {
-  const element = cloneTemplate("used-template")
+  const element = cloneTemplate("used-tool-template")
   setText(element, strings.usedTool(strings.tool(name)))
   return element
 }
