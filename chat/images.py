@@ -23,8 +23,8 @@ WAIT_TIMEOUT = 60  # seconds
 MAX_UNSENT = 500  # of one user; they are deleted after a day
 
 REFUSALS = {
-    "too_large": (_("This image has too many pixels."), 413),
-    "too_slow": (_("This image takes too long to read."), 422),
+    "too_large": (_("This image has too many pixels. Use a smaller one."), 413),
+    "too_slow": (_("Reading this image took too long. Use a smaller one."), 422),
 }
 NOT_AN_IMAGE = (_("This image cannot be read. Use PNG, JPEG, WebP or GIF."), 415)
 

@@ -39,17 +39,17 @@ BUSY = Outage(
 )
 FULL = Outage(
     "storage_full",
-    _("The server's storage is full. Nothing can be saved until its administrator makes room."),
+    _("The server's storage is full. Nothing can be saved until an administrator frees up space."),
     "the disk of the database is full",
 )
 BROKEN = Outage(
     "storage_failed",
-    _("The server cannot write to its storage right now. Nothing can be saved until its administrator helps."),
+    _("The server cannot write to its storage. Nothing can be saved until an administrator fixes this."),
     "the disk of the database refuses to write: a quota, a limit of file sizes or a defect",
 )
 READ_ONLY = Outage(
     "database_read_only",
-    _("The database is read-only right now. Nothing can be saved for the moment."),
+    _("The database is read-only right now, so nothing can be saved. Try again later."),
     "the database is read-only",
 )
 

@@ -31,8 +31,8 @@ ERROR_MESSAGES = {  # pydantic's error types that a client can cause here
     "string_type": _("Must be a string."),
     "too_long": _("At most %(max_length)s are allowed."),
     "too_short": _("At least %(min_length)s are required."),
-    "uuid_parsing": _("This is not a valid id."),
-    "uuid_type": _("This is not a valid id."),
+    "uuid_parsing": _("This is not a valid ID."),
+    "uuid_type": _("This is not a valid ID."),
 }
 
 

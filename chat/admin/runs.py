@@ -27,7 +27,7 @@ class RunAdmin(ReadOnlyAdmin):
     list_display = ["status_badge", "model", "assistant", "owner", "created", "duration", "tokens", "error_code"]
     list_filter = ["status", "created_at", RunOwnerFilter, "assistant", ("model", admin.AllValuesFieldListFilter)]
     search_fields = ["id", "conversation__owner__username", "error_code", "error_message"]
-    search_help_text = _("Search usernames and errors, or enter the ID of a run, a reply or a conversation.")
+    search_help_text = _("Search usernames and errors, or enter the ID of a run, an answer or a conversation.")
     fieldsets = [
         (None, {"fields": ["status_badge", "error_message", "error_code", "finish_reason", "notice"]}),
         (

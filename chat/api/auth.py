@@ -24,7 +24,9 @@ class SessionCookie:
         if not user.is_authenticated:
             return None
         if is_for_another(user, request.headers.get("X-User") or request.GET.get("user")):
-            raise Refused(gettext("Another user has logged in in this browser. Nothing was done."), "another_user", 409)
+            raise Refused(
+                gettext("This browser is now logged in as another user. Nothing was changed."), "another_user", 409
+            )
         if request.content_type in FORMS:
             await sync_to_async(lambda: request.POST)()  # the check would read it in the event loop
         if check_csrf(request):

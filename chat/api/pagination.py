@@ -24,4 +24,6 @@ def read_cursor(cursor):
             raise ValueError(cursor)
         return updated_at.astimezone(UTC), uuid.UUID(pk)
     except (ValueError, OverflowError, binascii.Error, UnicodeError):
-        raise Refused(gettext("This is not a valid cursor."), "bad_cursor") from None
+        raise Refused(
+            gettext("This is not a valid cursor. Use the next_cursor of the previous page."), "bad_cursor"
+        ) from None

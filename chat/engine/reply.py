@@ -146,12 +146,14 @@ class ReplyWriter:
 
     def _timeout_message(self, is_run_timeout: bool) -> str:
         if is_run_timeout:
-            return gettext("The answer took longer than %(minutes)s minutes.") % {"minutes": RUN_TIMEOUT // 60}
+            return gettext("The answer was cut short: it took longer than %(minutes)s minutes.") % {
+                "minutes": RUN_TIMEOUT // 60
+            }
         if self.builder.shown:
             return gettext("The model stopped responding: it sent nothing for %(seconds)s seconds.") % {
                 "seconds": self.timeout
             }
-        sentence = gettext("The model did not start to answer within %(seconds)s seconds.")
+        sentence = gettext("The model did not start answering within %(seconds)s seconds.")
         return sentence % {"seconds": FIRST_TOKEN_TIMEOUT}
 
     async def _ask(self, model_id: str, request: providers.Request) -> None:
@@ -212,13 +214,15 @@ def _limits() -> events.Limits:
 def _limit_message(error: events.LimitExceeded) -> str:
     """Returns the sentence for the user, with the name of the setting for those who run the site."""
     sentences = {
-        "MAX_REPLY_PARTS": gettext("The answer was ended: it has more than %(limit)s steps (%(setting)s)."),
-        "MAX_TOOL_CALLS": gettext("The answer was ended: the model made more than %(limit)s tool calls (%(setting)s)."),
+        "MAX_REPLY_PARTS": gettext("The answer was cut short: it has more than %(limit)s steps (%(setting)s)."),
+        "MAX_TOOL_CALLS": gettext(
+            "The answer was cut short: the model made more than %(limit)s tool calls (%(setting)s)."
+        ),
         "MAX_TOOL_CALLS_PER_TURN": gettext(
-            "The answer was ended: the model made more than %(limit)s tool calls at once (%(setting)s)."
+            "The answer was cut short: the model made more than %(limit)s tool calls at once (%(setting)s)."
         ),
         "MAX_TOOL_ARGUMENTS_LENGTH": gettext(
-            "The answer was ended: the arguments of a tool call have more than %(limit)s characters (%(setting)s)."
+            "The answer was cut short: the arguments of a tool call have more than %(limit)s characters (%(setting)s)."
         ),
     }
     return sentences[error.setting] % {"limit": f"{error.value:,}", "setting": error.setting}

@@ -278,7 +278,9 @@ class ConversationConsumer(UserConsumer):
         if earlier := self.following.pop(run.pk, None):
             earlier.cancel()
         if len(self.following) >= MAX_FOLLOWED_RUNS:
-            raise Refused(gettext("This WebSocket is already following too many runs."), "too_many_runs")
+            raise Refused(
+                gettext("This WebSocket is already following too many runs. Wait until one has ended."), "too_many_runs"
+            )
         self.following[run.pk] = asyncio.create_task(self._send_events(run, position))
 
     async def _cancel_run(self, command):

@@ -21,7 +21,7 @@ class AttachmentQuerySet(models.QuerySet["Attachment"]):
         """Raises Refused if the images of this user would take more than MAX_STORED_IMAGE_BYTES."""
         stored_bytes = self.filter(owner_id=owner_id).aggregate(total=models.Sum(Length("data")))["total"] or 0
         if stored_bytes + added_bytes > settings.MAX_STORED_IMAGE_BYTES:
-            sentence = gettext("Your images take up too much space. Delete chats with images first.")
+            sentence = gettext("Your images take up too much space. Delete conversations with images, then try again.")
             raise Refused(sentence, "storage_full", 413)
 
     def save_new(self, owner: Any, **fields: Any) -> "Attachment":

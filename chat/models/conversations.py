@@ -205,10 +205,12 @@ class Conversation(models.Model):
         if leaf is None:
             raise Refused(gettext("There is nothing to share yet."), "empty", 409)
         if self.shares.count() >= MAX_SHARES:
-            raise Refused(gettext("This chat has too many links. Revoke one first."), "too_many_shares", 409)
+            raise Refused(
+                gettext("This conversation has too many links. Revoke one, then try again."), "too_many_shares", 409
+            )
         branch = leaf.branch()
         if sum(len(row.text) for row in branch) > MAX_SHARED_LENGTH:
-            raise Refused(gettext("This chat is too long to be shared."), "too_large", 413)
+            raise Refused(gettext("This conversation is too long to share."), "too_large", 413)
         models.prefetch_related_objects(branch, "run__assistant")
         messages = [
             {

@@ -26,7 +26,7 @@ class Ending:
 
     NOTICES: ClassVar[dict[str, Any]] = {
         "length": _("The answer reached its length limit."),
-        "content_filter": _("The provider's content filter ended the answer."),
+        "content_filter": _("The provider's content filter cut the answer short."),
     }
 
     status: str

@@ -22,4 +22,4 @@ class Share(models.Model):
         ordering = ["-created_at"]
 
     def __str__(self):
-        return self.title or gettext("Shared chat")
+        return self.title or gettext("Shared conversation")

@@ -64,7 +64,7 @@ def resolve_server(
     if variable:
         if _only_bound_keys.get() and not _is_bound(variable, base_url, variables, address_variable):
             sentence = gettext(
-                "Only a superuser may have the key in %(name)s sent to this address, unless API_KEY_HOSTS allows it."
+                "Only a superuser may send the key in %(name)s to this address, unless API_KEY_HOSTS allows it."
             )
             raise ProviderError(sentence % {"name": variable}, "not_configured")
         key = _first_value(variable) or _raise_missing(variable)

@@ -24,7 +24,7 @@ SENTENCES = {
     402: (_("The provider's account has no quota left."), "quota"),
     403: (_("The provider does not allow this model for this key."), "permission"),
     404: (_("The provider has no such model, or the configured base URL is wrong."), "unknown_model"),
-    413: (_("The conversation is too long for this model."), "context_length"),
+    413: (_("The conversation is too long for this model. Shorten the message or start a new chat."), "context_length"),
     429: (_("Too many requests to the model. Try again in a minute."), "rate_limited"),
     500: (_("The model is overloaded or failing. Try again in a minute."), "overloaded"),
 }

@@ -82,7 +82,7 @@ def find_function(path: str) -> Callable[..., Any]:
         module = import_module(module_name)
     except (Exception, SystemExit) as error:
         logger.error("%s cannot be imported", module_name, exc_info=error)
-        sentence = gettext("“%(path)s” cannot be imported; the server's log says why.")
+        sentence = gettext("“%(path)s” cannot be imported. See the server's log for the reason.")
         raise _not_configured(sentence % {"path": path}) from None
     function = getattr(module, name, None)
     if not callable(function):

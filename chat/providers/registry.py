@@ -43,7 +43,7 @@ def provider_module(model_id: str) -> ModuleType:
     name, colon, _ = model_id.partition(":")
     if not colon or name not in REGISTRY:
         known = ", ".join(f"{name}:" for name in sorted(REGISTRY))
-        sentence = gettext("“%(model)s” does not name a provider. A model id starts with one of %(known)s.")
+        sentence = gettext("“%(model)s” does not name a provider. A model ID starts with one of %(known)s.")
         raise ProviderError(sentence % {"model": model_id, "known": known}, "unknown_provider")
     return import_module(REGISTRY[name])
 

@@ -31,7 +31,7 @@ REFUSALS = {  # of a whole file: code of the task -> code of the answer, sentenc
     "encrypted_zip": ("unknown_format", _("This zip file is protected by a password.")),
     "too_large": ("too_large", _("This file is too large to import.")),
     "too_many_conversations": ("too_large", _("This file has more conversations than can be imported at once.")),
-    "too_slow": ("too_large", _("This file takes too long to read.")),
+    "too_slow": ("too_large", _("Reading this file took too long.")),
     "crashed": ("damaged", _("This file cannot be read.")),
 }
 REASONS = {  # of one conversation
@@ -44,8 +44,8 @@ REASONS = {  # of one conversation
     "message_too_long": _("One of its messages is too long."),
     "too_many_messages": _("It has too many messages."),
     "limit_reached": _("This file has more messages than can be imported at once."),
-    "unknown_role": _("A message has an unknown role."),
-    "repeated_ids": _("Two of its messages have the same id."),
+    "unknown_role": _("One of its messages has an unknown role."),
+    "repeated_ids": _("Two of its messages have the same ID."),
     "no_tree": _("Its messages do not form a tree."),
 }
 

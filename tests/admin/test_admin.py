@@ -144,7 +144,7 @@ async def test_assistant_needs_no_tools_and_no_params(client_of, bob):
 async def test_assistant_refuses_a_model_without_a_provider(client_of, bob, model):
     response = await client_of(bob).post(f"{ASSISTANTS}add/", DEMO | {"model": model})
     assert response.status_code == 200
-    assert f"“{model}” does not name a provider. A model id starts with one of " in unescape(response.content.decode())
+    assert f"“{model}” does not name a provider. A model ID starts with one of " in unescape(response.content.decode())
     assert "<b>:x" not in response.content.decode()
     assert not await Assistant.objects.filter(slug="demo-two").aexists()
 

@@ -12,7 +12,7 @@ from tests.admin.test_assistants import ADD, filled
 pytestmark = pytest.mark.slow
 
 ELSEWHERE = {"base_url": "https://elsewhere.example/v1", "api_key_env": "OPENAI_API_KEY"}
-REFUSAL = "Only a superuser may have the key in OPENAI_API_KEY sent to this address"
+REFUSAL = "Only a superuser may send the key in OPENAI_API_KEY to this address"
 
 
 @pytest.fixture

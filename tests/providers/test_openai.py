@@ -462,7 +462,7 @@ async def test_answer_that_does_not_stream_is_read(listen):
 
 NOTICES = {
     "length": ("length", "The answer reached its length limit."),
-    "filter": ("content_filter", "The provider's content filter ended the answer."),
+    "filter": ("content_filter", "The provider's content filter cut the answer short."),
     "tools": ("tool_calls", None),
     "strange": ("something new\0" + "!" * 100, None),
 }
@@ -758,7 +758,7 @@ async def test_silence_before_the_first_token_fails(talk_all, upstream, monkeypa
     runs = await talk_all({kind: answer() for kind, answer in QUIET.items()})
     for kind, run in runs.items():
         assert (kind, *await end(run)) == (kind, "failed", "timeout", "")
-        assert run.error_message == "The model did not start to answer within 1 seconds."
+        assert run.error_message == "The model did not start answering within 1 seconds."
         assert upstream.times(kind) == 1
     for asked in upstream.asked:
         await closed(asked)

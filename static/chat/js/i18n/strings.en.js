@@ -203,7 +203,7 @@ export const strings = {
 
   // Failures
   unreachable: "The server cannot be reached. Check your connection and try again.",
-  serverFailed: (status) => `The server could not do that (error ${status}). Try again in a moment.`,
+  serverFailed: (status) => `The server could not process the request (error ${status}). Try again in a moment.`,
   tooLong: (limit) => `This message is too long. The limit is ${number(limit)} characters.`,
   noAssistants: "No assistant",
   connection: {

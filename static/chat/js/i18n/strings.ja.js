@@ -95,7 +95,7 @@ export const strings = {
   assistant: "アシスタント",
   queued: "順番を待っています…",
   thinking: "考えています…",
-  emptyAnswer: "返答は空でした。",
+  emptyAnswer: "アシスタントの返答が空でした。",
   cancelled: "この返答を停止しました。",
   interrupted: "この返答は中断されました。",
   failed: "返答を生成できませんでした。",
@@ -134,7 +134,7 @@ export const strings = {
       unsafe: "有害・危険",
     },
   },
-  rated: "評価いただき、ありがとうございます。",
+  rated: "評価していただき、ありがとうございます。",
   ratingRemoved: "評価を取り消しました。",
   info: {
     assistant: "アシスタント",
