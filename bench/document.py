@@ -1,4 +1,4 @@
-"""A long answer in Markdown, as models write it: sections with lists, tables and code, now and then a long one."""
+"""A long answer in Markdown, as models write it: sections with lists, tables and code; every tenth block is long."""
 
 SECTION = """## {n}. What happens to an event
 
@@ -30,7 +30,7 @@ def fold(events, after={n}):
             raise RunError(f"run {{event.run_id}} failed: {{event.message!r}}")
     return "".join(text)
 ```'''
-SCRIPT = """```js
+JAVASCRIPT = """```js
 export const reduce = (state, event) => changes[event.type]?.(state, event) ?? state
 
 const changes = {{
@@ -55,19 +55,19 @@ def points(n, count):
 
 
 def document(length):
-    """So many characters of it."""
+    """Returns a document of this many characters."""
     text, n = "# Everything about events\n\n", 0
     while len(text) < length:
         n += 1
-        many = n % 10 == 0
-        blocks = [PYTHON.format(n=n), table(n, 80 if many else 6), SCRIPT.format(n=n), table(n, 8)]
-        block = blocks[n % 4] if not many else (code(n, 90), table(n, 70), points(n, 70))[n // 10 % 3]
+        is_long = n % 10 == 0
+        blocks = [PYTHON.format(n=n), table(n, 80 if is_long else 6), JAVASCRIPT.format(n=n), table(n, 8)]
+        block = blocks[n % 4] if not is_long else (code(n, 90), table(n, 70), points(n, 70))[n // 10 % 3]
         text += SECTION.format(n=n, block=block)
     return text[:length]
 
 
-def returning(length):
-    """About as long, and what it says at first it says once more at the end, so that both are as much work."""
-    opening = document(min(10_000, length // 2))
-    before = document(length - len(opening))
-    return f"{before[: before.rindex('## ')]}{opening}"
+def document_ending_as_it_begins(length):
+    """Returns a document of about this many characters whose end repeats its beginning, so that both cost the same."""
+    beginning = document(min(10_000, length // 2))
+    rest = document(length - len(beginning))
+    return f"{rest[: rest.rindex('## ')]}{beginning}"

@@ -1,6 +1,6 @@
-"""The peer by LangChain: the server that its tutorials show. No login, no storage, no resume.
+"""A LangChain server to compare with, as its tutorials show it. No login, no storage, no resume.
 
-`uvicorn bench.langchain_peer:app`, with OPENAI_API_KEY and OPENAI_BASE_URL in the environment.
+Run `uvicorn bench.langchain_peer:app` with OPENAI_API_KEY and OPENAI_BASE_URL in the environment.
 """
 
 import json

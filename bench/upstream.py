@@ -22,7 +22,7 @@ import time
 import uvloop
 
 from bench import system
-from bench.document import returning
+from bench.document import document_ending_as_it_begins
 
 SCRIPT = re.compile(r"(bench|page|arguments|calls)-(\d+)-(\d+)")
 OPENING = (
@@ -98,7 +98,7 @@ class Model(asyncio.Protocol):
         self.before, self.after = self.chunk({"content": "|"}).split(b"|")
         self.period, self.count, self.pieces = 1 / rate, size, None
         if kind == "page":
-            text = returning(1000 * size)
+            text = document_ending_as_it_begins(1000 * size)
             self.pieces = [json.dumps(text[start : start + 4])[1:-1].encode() for start in range(0, len(text), 4)]
             self.count = len(self.pieces)
         self.left = self.count
