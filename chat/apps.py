@@ -15,6 +15,6 @@ class ChatConfig(AppConfig):
         from .management.old_database import refuse_old_database
 
         for secret in (settings.SECRET_KEY, settings.DATABASES["default"].get("PASSWORD")):
-            redaction.remember(secret)
+            redaction.add_secret(secret)
         pre_migrate.connect(refuse_old_database, sender=self)
         post_migrate.connect(create_default_assistants, sender=self)

@@ -74,7 +74,7 @@ def resolve_server(
             _raise_missing(*variables)
     if key and not (key.isascii() and key.isprintable()):
         raise ProviderError(gettext("The API key contains invalid characters."), "not_configured")
-    redaction.remember(key)
+    redaction.add_secret(key)
     return base_url or None, key or None
 
 

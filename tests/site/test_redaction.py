@@ -18,7 +18,7 @@ KEY = "sk-test-0123456789abcdef"
 
 @pytest.fixture(autouse=True)
 def only_its_own_secrets(monkeypatch):
-    monkeypatch.setattr(redaction, "_remembered", {})
+    monkeypatch.setattr(redaction, "_added", {})
 
 
 @pytest.mark.parametrize("name", ["A_KEY", "A_TOKEN", "CLIENT_SECRET", "MAIL_PASSWORD"])
@@ -36,14 +36,14 @@ def test_short_value_is_taken_for_a_word(monkeypatch):
 
 def test_secret_that_contains_another_is_removed_whole(monkeypatch):
     monkeypatch.setenv("A_KEY", KEY)
-    redaction.remember(f"{KEY}-longer")
+    redaction.add_secret(f"{KEY}-longer")
     assert redaction.redact(f"{KEY}-longer {KEY}") == "*** ***"
 
 
-def test_remembered_secrets_are_limited_in_number():
-    for number in range(redaction.MAX_REMEMBERED + 10):
-        redaction.remember(f"{KEY}{number:05}")
-    assert len(redaction._remembered) == redaction.MAX_REMEMBERED
+def test_added_secrets_are_limited_in_number():
+    for number in range(redaction.MAX_ADDED + 10):
+        redaction.add_secret(f"{KEY}{number:05}")
+    assert len(redaction._added) == redaction.MAX_ADDED
 
 
 def test_key_at_the_end_of_a_shortened_text_is_removed_whole(monkeypatch):
