@@ -2,56 +2,56 @@
 
 import unicodedata
 
-MAX_LETTER_LENGTH = 16  # characters of one visible letter, such as an emoji of a family, that are kept together
-JOINER = "\u200d"
+MAX_GRAPHEME_LENGTH = 16  # code points of one visible character, such as a family emoji, that are kept together
+ZERO_WIDTH_JOINER = "\u200d"
 SKIN_TONES = range(0x1F3FB, 0x1F400)
 
 
 class DeltaCleaner:
-    """Cleans one stream of deltas: whole characters only, no null characters.
+    """Cleans the deltas of one stream: joins surrogate pairs and removes null characters.
 
-    A surrogate pair that was split between two deltas is joined. An unpaired half becomes U+FFFD, and is dropped at
-    the end of the stream.
+    A surrogate pair that was split between two deltas is joined. An unpaired surrogate becomes U+FFFD, and is dropped
+    at the end of the stream.
     """
 
-    __slots__ = ("half",)
+    __slots__ = ("high_surrogate",)
 
     def __init__(self) -> None:
-        self.half = ""
+        self.high_surrogate = ""  # at the end of the last delta, until the next one
 
     def __call__(self, delta: str) -> str:
-        if not self.half and delta.isascii():
+        if not self.high_surrogate and delta.isascii():
             return delta.replace("\0", "") if "\0" in delta else delta
-        delta = self.half + delta
-        self.half = ""
+        delta = self.high_surrogate + delta
+        self.high_surrogate = ""
         if delta and "\ud800" <= delta[-1] <= "\udbff":
-            self.half = delta[-1]
+            self.high_surrogate = delta[-1]
             delta = delta[:-1]
         return clean_text(delta)
 
 
 def clean_text(text: str) -> str:
-    """Returns the text with surrogate pairs joined, unpaired halves replaced and null characters removed."""
+    """Returns the text with surrogate pairs joined, unpaired surrogates replaced and null characters removed."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", "")
 
 
 def shorten(text: str, max_length: int) -> str:
     """Returns the text, or its beginning and "…" if it has more than `max_length` characters.
 
-    No visible letter is cut in two. Looks at no more than the beginning, unlike Django's `Truncator`, which normalizes
-    all of the text first: 17 s for 100,000 combining marks.
+    No visible character is cut in two. Only the beginning is read, unlike by Django's `Truncator`, which normalizes
+    the whole text first: 17 s for 100,000 combining marks.
     """
     if len(text) <= max_length:
         return text
     end = max_length - 1
-    for start in range(end, max(0, end - MAX_LETTER_LENGTH), -1):
-        if not _is_joined(text[start - 1], text[start]):
+    for start in range(end, max(0, end - MAX_GRAPHEME_LENGTH), -1):
+        if not _continues_grapheme(text[start], text[start - 1]):
             end = start
             break
     return text[:end].rstrip() + "…"
 
 
-def _is_joined(before: str, character: str) -> bool:
-    """Whether this character belongs to the visible letter of the one before it."""
+def _continues_grapheme(character: str, previous: str) -> bool:
+    """Whether this code point belongs to the same visible character as the previous one."""
     is_mark = unicodedata.category(character).startswith("M") or ord(character) in SKIN_TONES
-    return is_mark or JOINER in (before, character)
+    return is_mark or ZERO_WIDTH_JOINER in (previous, character)

@@ -1,4 +1,4 @@
-"""The events of a run, with AG-UI 1.0's names, and the pieces that a provider yields."""
+"""The events of a run, named as in AG-UI 1.0, and the pieces that a provider yields."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -92,7 +92,7 @@ class ToolCallResult:
     tool_call_id: str
     content: str
     message_id: str = ""
-    metadata: dict | None = None  # {"error": true} when the tool failed and content is the sentence that says why
+    metadata: dict | None = None  # {"error": true} if the tool failed; content is then the error message
     timestamp: int | None = None
     type: ClassVar[str] = "TOOL_CALL_RESULT"
 
@@ -170,20 +170,20 @@ EVENTS: dict[str, type[Event]] = {
     )
 }
 TERMINAL = {RunFinished.type, RunError.type}
-VISIBLE = {  # an event of these types shows the reader something of the reply
+VISIBLE = {  # the types of events after which the reader has seen some of the reply
     TextMessageContent.type,
     ReasoningMessageContent.type,
     ToolCallStart.type,
     ToolCallArgs.type,
     ToolCallResult.type,
 }
-STEPS = {name for name in EVENTS if name.startswith(("REASONING_", "TOOL_CALL_"))}  # everything before the answer
+STEPS = {name for name in EVENTS if name.startswith(("REASONING_", "TOOL_CALL_"))}  # reasoning and tool calls
 
 
 # What a provider yields, besides the four tool call events ------------------------------------------------------------
 
 
-@dataclass(slots=True)  # one per token, as TextMessageContent
+@dataclass(slots=True)  # not frozen, like TextMessageContent
 class Text:
     delta: str
 
@@ -195,7 +195,7 @@ class Reasoning:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one model call, as the vendor counts them; None where it reports no number."""
+    """Tokens of one model call, as the vendor counts them; None where it reports no count."""
 
     input_tokens: int | None = None
     output_tokens: int | None = None
@@ -213,7 +213,7 @@ class Finish:
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """The run has to wait until the user allows this tool call; `message` is the question to show."""
+    """The run must wait until the user allows this tool call; `message` is the question to show."""
 
     tool_call_id: str
     message: str

@@ -86,7 +86,7 @@ EXEMPT = {  # what they are given instead of a long text
     "chat.search.matching_conversations": "the words of a search, at most 200 characters",
     "chat.search.snippets": "the same",
     "chat.search.title_contains": "the same",
-    "chat.events.text._is_joined": "two characters",
+    "chat.events.text._continues_grapheme": "two characters",
     "chat.events.wire.camel": "names of our own",
 }
 
