@@ -1,8 +1,8 @@
-"""Temporary conversations: they live while a page shows them, and are deleted within a minute after that.
+"""Temporary conversations: they exist while a page shows them, and are deleted within a minute after that.
 
-A page says every few seconds that it shows one (`keep`), which is stored as its last activity. Any process deletes what
-nobody has kept for LEASE: it needs no word from the page that went, or from the process that the page was connected
-to. Times are the database's, so no clocks are compared.
+A page reports every few seconds that it shows one (`keep`), which is stored as its last activity. Any process deletes
+the conversations that were not kept for LEASE seconds, so neither a closed page nor the process that it was connected
+to has to report anything. All times are the database's, so no clocks are compared.
 """
 
 import asyncio
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from .runner import Engine
 
 SWEEP_INTERVAL = 5  # seconds
-LEASE = 35  # seconds since a page last said that it shows the conversation; pages say it every 5
-STOP_LEASE = 45  # seconds; by then an answer that was stopped has been written, or its process is gone
-# After a start, or an outage of the database, the pages need this long to come back and say what they show. They try to
-# connect every 20 s at most.
+LEASE = 35  # seconds since a page last reported that it shows the conversation; pages do so every 5
+STOP_LEASE = 45  # seconds, while a run is being stopped: by then its answer has been written, or its process died
+# After a start, or an outage of the database, the pages need this long to reconnect and report what they show: they
+# try at least every 20 s.
 GRACE = 30  # seconds
 MAX_MISSED_SWEEPS = 3  # intervals that may pass between two sweeps without an outage
 MAX_PER_SWEEP = 20
@@ -34,16 +34,16 @@ logger = logging.getLogger(__name__)
 
 
 class TemporaryConversations:
-    """Stores which temporary conversations are shown, and deletes those that are not."""
+    """Stores which temporary conversations are shown, and deletes the others."""
 
     def __init__(self, engine: "Engine") -> None:
         self.engine = engine
         self.shown: set[uuid.UUID] = set()  # since the last sweep
-        self.steady_since: float | None = None  # loop time since which each sweep has succeeded
+        self.stable_since: float | None = None  # loop time since which each sweep has succeeded
         self.last_sweep_at = 0.0
 
     def keep(self, conversation_id: uuid.UUID) -> None:
-        """A page shows this conversation."""
+        """Notes that a page shows this conversation."""
         self.shown.add(conversation_id)
 
     async def sweep_forever(self) -> None:
@@ -51,26 +51,26 @@ class TemporaryConversations:
             try:
                 await self._sweep()
             except Exception:
-                logger.exception("Temporary conversations could not be looked after; trying again")
-                self.steady_since = None
+                logger.exception("Could not sweep the temporary conversations; trying again")
+                self.stable_since = None
             await asyncio.sleep(SWEEP_INTERVAL)
 
     async def _sweep(self) -> None:
         shown = set(self.shown)
         await self.engine.run_in_database(_renew, shown)
         self.shown -= shown
-        if self._is_steady(asyncio.get_running_loop().time()):
-            await self._delete_left()
+        if self._is_stable(asyncio.get_running_loop().time()):
+            await self._delete_expired()
 
-    def _is_steady(self, now: float) -> bool:
-        """Whether pages that are still open have had the time to say so. A process may have been frozen, too."""
-        if self.steady_since is None or now - self.last_sweep_at > MAX_MISSED_SWEEPS * SWEEP_INTERVAL:
-            self.steady_since = now
+    def _is_stable(self, now: float) -> bool:
+        """Whether the open pages have had time to report. A gap between sweeps means that the process was frozen."""
+        if self.stable_since is None or now - self.last_sweep_at > MAX_MISSED_SWEEPS * SWEEP_INTERVAL:
+            self.stable_since = now
         self.last_sweep_at = now
-        return now - self.steady_since >= GRACE
+        return now - self.stable_since >= GRACE
 
-    async def _delete_left(self) -> None:
-        for conversation, open_runs in await self.engine.run_in_database(_left):
+    async def _delete_expired(self) -> None:
+        for conversation, open_runs in await self.engine.run_in_database(_expired):
             conversation_id = conversation.pk
             for run in open_runs:
                 await self.engine.cancel(run)
@@ -83,24 +83,24 @@ def _renew(shown: set[uuid.UUID]) -> None:
         Conversation.objects.filter(pk__in=shown, is_temporary=True).update(updated_at=Now())
 
 
-def _unseen_for(seconds: float):
-    """Returns the temporary conversations that no page has shown for so long."""
+def _not_shown_for(seconds: float):
+    """Returns the temporary conversations that no page has shown for this long."""
     before = ExpressionWrapper(Now() - timedelta(seconds=seconds), DateTimeField())
     return Conversation.objects.filter(is_temporary=True, updated_at__lt=before)
 
 
-def _left() -> list[tuple[Conversation, list[Run]]]:
-    """Returns some conversations that no page shows any more, each with its open runs."""
-    conversations = list(_unseen_for(LEASE).order_by("updated_at")[:MAX_PER_SWEEP])
+def _expired() -> list[tuple[Conversation, list[Run]]]:
+    """Returns up to MAX_PER_SWEEP conversations that no page shows any more, each with its open runs."""
+    conversations = list(_not_shown_for(LEASE).order_by("updated_at")[:MAX_PER_SWEEP])
     return [(conversation, list(conversation.runs.open())) for conversation in conversations]
 
 
 def _delete(conversation: Conversation) -> bool:
-    """Deletes the conversation unless it was shown meanwhile, or waits for the end of a run. Returns whether it did."""
+    """Deletes the conversation, unless a page has shown it since or a run is still ending. Returns whether it did."""
     with transaction.atomic():
         conversation.runs.lock()
         is_running = conversation.runs.open().exists()
-        if not _unseen_for(STOP_LEASE if is_running else LEASE).lock(conversation.pk):
+        if not _not_shown_for(STOP_LEASE if is_running else LEASE).lock(conversation.pk):
             return False
         conversation.delete()
         return True

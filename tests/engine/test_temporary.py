@@ -173,13 +173,13 @@ async def test_pages_have_time_to_come_back_after_a_start(secret, monkeypatch):
     looked_after.keep(secret.pk)
     await wait_until_shown(secret)
     await age(secret)
-    await wait_until(lambda: looked_after.last_sweep_at > looked_after.steady_since)
+    await wait_until(lambda: looked_after.last_sweep_at > looked_after.stable_since)
     await assert_goes_with_the_grace(secret, monkeypatch)
 
 
 async def test_pages_have_time_to_come_back_after_an_outage(secret, monkeypatch):
     looked_after = engine.current().temporary
-    await wait_until(lambda: looked_after.steady_since)
+    await wait_until(lambda: looked_after.stable_since)
     renew = temporary._renew
 
     def fail(shown):
@@ -187,22 +187,22 @@ async def test_pages_have_time_to_come_back_after_an_outage(secret, monkeypatch)
 
     monkeypatch.setattr(temporary, "_renew", fail)
     looked_after.keep(secret.pk)
-    await wait_until(lambda: looked_after.steady_since is None)
+    await wait_until(lambda: looked_after.stable_since is None)
     monkeypatch.setattr(temporary, "GRACE", 10**6)
     await age(secret)
     monkeypatch.setattr(temporary, "_renew", renew)
     await wait_until_shown(secret)  # what was said during the outage was not forgotten
     await forget(secret)
-    await wait_until(lambda: looked_after.steady_since)
+    await wait_until(lambda: looked_after.stable_since)
     await assert_goes_with_the_grace(secret, monkeypatch)
 
 
 async def test_pages_have_time_to_come_back_after_a_pause(secret, monkeypatch):
     looked_after = engine.current().temporary
-    await wait_until(lambda: looked_after.steady_since)
-    before = looked_after.steady_since
+    await wait_until(lambda: looked_after.stable_since)
+    before = looked_after.stable_since
     monkeypatch.setattr(temporary, "MAX_MISSED_SWEEPS", -1)  # the process was frozen for longer than that
-    await wait_until(lambda: looked_after.steady_since > before)
+    await wait_until(lambda: looked_after.stable_since > before)
 
 
 async def test_lease_and_waits_make_less_than_a_minute():
@@ -216,6 +216,6 @@ async def test_temporary_conversation_is_found_by_its_index(secret):
         with transaction.atomic(), connection.cursor() as cursor:
             if connection.vendor == "postgresql":  # which reads a table as small as this one without an index
                 cursor.execute("SET LOCAL enable_seqscan = off")
-            return temporary._unseen_for(1).order_by("updated_at").explain()
+            return temporary._not_shown_for(1).order_by("updated_at").explain()
 
     assert "temporary_by_activity" in await sync_to_async(explain)()
