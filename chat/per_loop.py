@@ -1,4 +1,4 @@
-"""One value for each event loop: clients, tasks and locks belong to the loop that they were made on."""
+"""One value for each event loop: clients, tasks and locks belong to the loop that they were created in."""
 
 import asyncio
 import weakref
@@ -9,32 +9,32 @@ T = TypeVar("T")
 
 
 class PerLoop(Generic[T]):
-    """The running loop's value, made by `make` at its first use and forgotten with its loop.
+    """Holds the running loop's value, which `factory` creates on first use. It is dropped together with its loop.
 
-    Production has one loop a process; tests have one a test.
+    In production there is one loop per process; in the tests, one per test.
     """
 
-    def __init__(self, make: Callable[[], T]) -> None:
-        self._make = make
+    def __init__(self, factory: Callable[[], T]) -> None:
+        self._factory = factory
         self._values: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, T] = weakref.WeakKeyDictionary()
 
     def get(self) -> T:
         loop = asyncio.get_running_loop()
         if loop not in self._values:
-            self._values[loop] = self._make()
+            self._values[loop] = self._factory()
         return self._values[loop]
 
     def set(self, value: T) -> T:
-        """Gives the running loop this value, which must not have one yet."""
+        """Sets the running loop's value. It must not have one yet."""
         if self.exists():
-            raise RuntimeError("This event loop has its value already")
+            raise RuntimeError("This event loop already has a value")
         self._values[asyncio.get_running_loop()] = value
         return value
 
     def pop(self) -> T | None:
-        """Forgets and returns the running loop's value, or None if it has none."""
+        """Removes and returns the running loop's value, or returns None if there is none."""
         return self._values.pop(asyncio.get_running_loop(), None)
 
     def exists(self) -> bool:
-        """Whether the running loop has a value already."""
+        """Whether the running loop already has a value."""
         return asyncio.get_running_loop() in self._values

@@ -3,24 +3,23 @@ import re
 from django.core.files.base import ContentFile
 from servestatic.storage import CompressedManifestStaticFilesStorage
 
-# Comments that have lines of their own. They are a sixth of what the page would load.
+# Comments on lines of their own. They are a sixth of the bytes that the page would load.
 COMMENTS = re.compile(rb"^[ \t]*(?://[^\n]*|/\*(?:[^*]|\*(?!/))*\*/[ \t]*)\n", re.MULTILINE)
-
 
 # The frame that draws diagrams has no origin, so to a browser its scripts come from another site.
 FRAME_SCRIPTS = re.compile(r"/(?:mermaid|mermaid_frame)\.(?:[0-9a-f]{12}\.)?js$")
 
 
 def add_headers(headers, path: str, url: str) -> None:
-    """Adds the headers with which browsers defend a static file."""
+    """Adds the headers that forbid MIME sniffing, and loading by other sites."""
     headers["X-Content-Type-Options"] = "nosniff"
     headers["Cross-Origin-Resource-Policy"] = "cross-origin" if FRAME_SCRIPTS.search(url) else "same-origin"
 
 
 class HashedStaticFiles(CompressedManifestStaticFilesStorage):
-    """Compressed files with a hash in their names, which the imports of ES modules use too; our own without comments.
+    """Stores compressed files under hashed names, rewrites the imports of ES modules, and strips comments from our own.
 
-    Before the first `collectstatic` there are no such names, and files go by their own.
+    Before the first `collectstatic` there are no hashed names, and URLs use the original ones.
     """
 
     # Django's own `support_js_module_import_aggregation` misses imports that end without a semicolon.
@@ -41,7 +40,7 @@ class HashedStaticFiles(CompressedManifestStaticFilesStorage):
     max_post_process_passes = 20
 
     def _save(self, name, content):
-        """Django's hook for storages: writes a file, whether collected or with hashed imports."""
+        """Django calls this for a file as it was collected, and again with hashed imports."""
         if name.startswith("chat/") and name.endswith((".js", ".css")):
             content = ContentFile(COMMENTS.sub(b"", b"".join(content.chunks())))
         return super()._save(name, content)

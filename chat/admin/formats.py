@@ -1,4 +1,4 @@
-"""How the admin shows values."""
+"""Formats values for the admin."""
 
 from django.utils.formats import number_format
 from django.utils.html import format_html
@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ..models import Run
 
-NOTHING = "-"  # as Django shows it
+EMPTY_VALUE = "-"  # as AdminSite.empty_value_display
 TOKEN_KINDS = {
     "input": _("input"),
     "cached_input": _("cached input"),

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ..models import Conversation, Run
 from .base import OwnerFilter, ReadOnlyAdmin, can_view, parse_uuid
-from .formats import NOTHING, format_duration, format_status, format_time, format_usage, run_durations
+from .formats import EMPTY_VALUE, format_duration, format_status, format_time, format_usage, run_durations
 
 # With arguments and results of tools
 APPROVALS: tuple[Any, Any] = (_("Approvals"), {"fields": ["interrupts", "resumes", "decisions"]})
@@ -81,7 +81,7 @@ class RunAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("assistant"))
     def assistant_name(self, run):
-        return run.assistant or NOTHING
+        return run.assistant or EMPTY_VALUE
 
     @admin.display(description=_("created"), ordering="created_at")
     def created(self, run):
@@ -89,15 +89,15 @@ class RunAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("started"))
     def started(self, run):
-        return format_time(run.started_at) or NOTHING
+        return format_time(run.started_at) or EMPTY_VALUE
 
     @admin.display(description=_("first token"))
     def first_token(self, run):
-        return format_time(run.first_token_at) or NOTHING
+        return format_time(run.first_token_at) or EMPTY_VALUE
 
     @admin.display(description=_("finished"))
     def finished(self, run):
-        return format_time(run.finished_at) or NOTHING
+        return format_time(run.finished_at) or EMPTY_VALUE
 
     @admin.display(description=_("duration"))
     def duration(self, run):
@@ -105,7 +105,7 @@ class RunAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("durations"))
     def durations(self, run):
-        return format_html_join(gettext(", "), "{} {}", run_durations(run)) or NOTHING
+        return format_html_join(gettext(", "), "{} {}", run_durations(run)) or EMPTY_VALUE
 
     @admin.display(description=_("tokens"))
     def tokens(self, run):
@@ -117,11 +117,11 @@ class RunAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("notice"))
     def notice(self, run):
-        return run.notice or NOTHING
+        return run.notice or EMPTY_VALUE
 
     @admin.display(description=_("model calls"))
     def usage_by_call(self, run):
         calls = [(f"{call.get('provider', '')}:{call.get('model', '')}", format_usage(call)) for call in run.usage]
         if len(calls) > 1:
             calls.append((gettext("total"), format_usage(run.total_usage)))
-        return format_html_join("", "<div>{}: {}</div>", calls) or NOTHING
+        return format_html_join("", "<div>{}: {}</div>", calls) or EMPTY_VALUE

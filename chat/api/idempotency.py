@@ -1,4 +1,4 @@
-"""The `Idempotency-Key` header: the same request sent again with the same key does not do its work twice."""
+"""The `Idempotency-Key` header: a request that is repeated with the same key takes effect only once."""
 
 import uuid
 from typing import Annotated
