@@ -74,7 +74,7 @@ def client_of():
 def script(transactional_db):
     """`await script(name, *steps)`: an assistant of that name whose replies follow these steps; see tests.scripted."""
     scripted.scripts.clear()
-    scripted.asked.clear()
+    scripted.requests.clear()
     scripted.closed.clear()
 
     async def write(name, *steps, **fields):

@@ -9,14 +9,14 @@ import inspect
 from chat import providers
 
 scripts = {}
-asked = []  # the requests, in order
+requests = []  # in order
 closed = []  # the names of the scripts whose stream was closed, however it ended
 
 providers.REGISTRY["scripted"] = "tests.scripted"
 
 
 async def reply(request):
-    asked.append(request)
+    requests.append(request)
     script = scripts[request.model]
     try:
         for step in script(request) if inspect.isfunction(script) else script:

@@ -148,9 +148,9 @@ class Upstream:
         self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
         self.base_url = self.process.stdout.readline().split()[-1]
 
-    def asked(self):
+    def requests(self):
         """Returns the requests. Each has `body` and `closed_at` (seconds since the epoch; None while it is open)."""
-        return httpx.get(self.base_url.removesuffix("/v1") + "/asked").json()
+        return httpx.get(self.base_url.removesuffix("/v1") + "/requests").json()
 
     def close(self):
         self.process.kill()

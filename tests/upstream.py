@@ -7,11 +7,12 @@ serves all that follow:
         upstream.answers("Hel", "lo", RESET)
 
 A step is a text (a chunk with this content), a dict (a chunk), bytes (a packet, exactly), a number (seconds of
-silence), a callable (awaited, such as `gate.wait`), or one of FIN, RESET, SILENCE. `upstream.asked` are the requests.
+silence), a callable (awaited, such as `gate.wait`), or one of FIN, RESET, SILENCE. `upstream.requests` lists
+the requests.
 
 As a process, for tests that need one, it answers like a real model, and the model's name chooses how (see MODELS):
 
-    python -m tests.upstream --port 9000        # `GET /asked` tells what it was asked
+    python -m tests.upstream --port 9000        # `GET /requests` returns the requests it received
 """
 
 import argparse
@@ -118,7 +119,7 @@ def refusal(status, error, **headers):
 
 
 @dataclass
-class Asked:
+class Request:
     """One request and what became of its answer."""
 
     method: str
@@ -136,11 +137,11 @@ class Asked:
 
 
 class Upstream:
-    """The server. `answer(asked)` gives the Answer to a request; by default what the test wrote with `answers`."""
+    """The server. `answer(request)` gives the Answer to a request; by default what the test wrote with `answers`."""
 
     def __init__(self, answer=None):
         self.answer = answer or self._next_written
-        self.asked, self.connections, self.written = [], 0, []
+        self.requests, self.connections, self.written = [], 0, []
         self.answering = 0  # answers that are under way
         self._tasks = set()  # one per open connection
 
@@ -150,10 +151,10 @@ class Upstream:
 
     def times(self, model):
         """How often this model was asked."""
-        return sum((asked.body or {}).get("model") == model for asked in self.asked)
+        return sum((request.body or {}).get("model") == model for request in self.requests)
 
-    def _next_written(self, asked):
-        return self.written[min(len(self.asked), len(self.written)) - 1]
+    def _next_written(self, request):
+        return self.written[min(len(self.requests), len(self.written)) - 1]
 
     async def start(self, port=0):
         self._server = await asyncio.start_server(self._connection, "127.0.0.1", port)
@@ -176,9 +177,9 @@ class Upstream:
         self._tasks.add(asyncio.current_task())
         try:
             first = b""
-            while asked := await self._request(reader, first):
-                self.asked.append(asked)
-                first = await self._exchange(asked, reader, writer)
+            while request := await self._request(reader, first):
+                self.requests.append(request)
+                first = await self._exchange(request, reader, writer)
                 if not first:
                     return
         except (ConnectionError, asyncio.CancelledError):
@@ -197,29 +198,29 @@ class Upstream:
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines if line)}
         body = await reader.readexactly(int(headers.get("content-length", 0)))
         method, path, _ = line.split(" ")
-        return Asked(method, path, headers, json.loads(body) if body[:1] == b"{" else None)
+        return Request(method, path, headers, json.loads(body) if body[:1] == b"{" else None)
 
-    async def _exchange(self, asked, reader, writer):
+    async def _exchange(self, request, reader, writer):
         """Answer, and listen meanwhile: gives the first byte of the connection's next request, b"" when it is over."""
-        telling = asyncio.create_task(_tell(self.answer(asked), writer))
+        responding = asyncio.create_task(_respond(self.answer(request), writer))
         listening = asyncio.create_task(_byte(reader))
         try:
             self.answering += 1
             try:
-                await asyncio.wait({telling, listening}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait({responding, listening}, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 self.answering -= 1
-            if telling.done() and not isinstance(telling.exception(), ConnectionError):
-                return await listening if telling.result() else b""
+            if responding.done() and not isinstance(responding.exception(), ConnectionError):
+                return await listening if responding.result() else b""
             if byte := await listening:
-                return byte if await telling else b""
-            asked.closed_at = time.time()
-            asked.closed.set()
+                return byte if await responding else b""
+            request.closed_at = time.time()
+            request.closed.set()
             return b""
         finally:
-            telling.cancel()
+            responding.cancel()
             listening.cancel()
-            await asyncio.gather(telling, listening, return_exceptions=True)
+            await asyncio.gather(responding, listening, return_exceptions=True)
 
 
 async def _byte(reader):
@@ -229,7 +230,7 @@ async def _byte(reader):
         return b""
 
 
-async def _tell(answer, writer):
+async def _respond(answer, writer):
     """Say all steps; tells whether the connection may serve another request."""
     framing = answer.framing
 
@@ -292,27 +293,27 @@ MODELS = {
 }  # any other name gives the answer
 
 
-def behave(server, pace=PACE):
-    """`answer(asked)` for a server that behaves as the model of that name does."""
+def model_behavior(server, pace=PACE):
+    """Returns an `answer(request)` that behaves as the model of that name does."""
 
-    def answer(asked):
-        if asked.method == "GET":
-            return whole(told(asked.path))
-        name = str((asked.body or {}).get("model"))
+    def answer(request):
+        if request.method == "GET":
+            return whole(get(request.path))
+        name = str((request.body or {}).get("model"))
         if refused := re.fullmatch(r"status-(\d{3})", name):
             return refusal(int(refused[1]), {"error": {"message": "This is what you asked for.", "code": None}})
         if name == "use":
-            return Answer(list(use(asked.body)))
-        return Answer(list(steps(name, asked.question)))
+            return Answer(list(call_tool(request.body)))
+        return Answer(list(steps(name, request.question)))
 
-    def told(path):
+    def get(path):
         if path == "/v1/models":
             return {"object": "list", "data": [{"id": name, "object": "model"} for name in ("scripted", *MODELS)]}
         fields = ("path", "headers", "body", "at", "closed_at")
-        posts = [request for request in server.asked if request.method == "POST"]
+        posts = [request for request in server.requests if request.method == "POST"]
         return [{field: getattr(request, field) for field in fields} for request in posts]
 
-    def use(body):
+    def call_tool(body):
         last, offered = body["messages"][-1], body.get("tools")
         yield chunk({"role": "assistant", "content": ""})
         if last["role"] == "tool" or not offered:
@@ -350,7 +351,7 @@ def whole(value):
 
 async def serve(port, pace):
     server = Upstream()
-    server.answer = behave(server, pace)
+    server.answer = model_behavior(server, pace)
     await server.start(port)
     print(f"A scripted model answers at {server.base_url}", flush=True)
     await asyncio.Event().wait()

@@ -141,7 +141,7 @@ async def test_personal_instructions_reach_every_assistant(client_of, alice, scr
     client = client_of(alice)
     await client.send("PATCH", "/api/me", {"instructions": "I live in Nara."})
     await client.send("POST", "/api/chat", {"text": "Hi"})
-    assert scripted.asked[-1].system_prompt == "Be kind.\n\nI live in Nara."
+    assert scripted.requests[-1].system_prompt == "Be kind.\n\nI live in Nara."
     await Preferences.objects.all().adelete()
     await client.send("POST", "/api/chat", {"text": "Hi"})
-    assert scripted.asked[-1].system_prompt == "Be kind."
+    assert scripted.requests[-1].system_prompt == "Be kind."

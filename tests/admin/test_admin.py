@@ -384,8 +384,8 @@ def transcript_rows(html):
 
 async def test_transcript_has_every_branch_in_order(client_of, bob, script, ask):
     def speech(request):
-        asked = request.turns[-1][1][0]["text"]
-        return [Text(f"To {asked}"), Finish("stop")]
+        question = request.turns[-1][1][0]["text"]
+        return [Text(f"To {question}"), Finish("stop")]
 
     first = await ask(await script("speech", speech), "One")
     await wait_for_run(first)

@@ -111,10 +111,10 @@ def try_it(client_of, bob, assistant):
 async def test_try_shows_the_answer(try_it, upstream):
     upstream.answers("I am ", "a <b>model</b>.", *END)
     assert await try_it() == ("success", "openai:scripted answered: “I am a <b>model</b>.”")
-    (asked,) = upstream.asked
-    assert [message["content"] for message in asked.body["messages"]] == ["Be brief.", checks.TRIAL_PROMPT]
-    assert asked.body["temperature"] == 0.5
-    assert "tools" not in asked.body
+    (request,) = upstream.requests
+    assert [message["content"] for message in request.body["messages"]] == ["Be brief.", checks.TRIAL_PROMPT]
+    assert request.body["temperature"] == 0.5
+    assert "tools" not in request.body
 
 
 async def test_try_escapes_the_answer(client_of, bob, assistant, upstream):
@@ -168,14 +168,14 @@ async def test_try_is_refused_without_the_change_permission(client_of, alice, ch
     for user in (alice, charlie, None):
         response = await client_of(user).post(f"/admin/chat/assistant/{assistant.pk}/try/")
         assert response.status_code == 403
-    assert upstream.asked == []
+    assert upstream.requests == []
 
 
 async def test_try_needs_a_post_with_a_csrf_token(client_of, bob, assistant, upstream):
     page = f"/admin/chat/assistant/{assistant.pk}/try/"
     assert (await client_of(bob).get(page)).status_code == 405
     assert (await client_of(bob, enforce_csrf_checks=True).post(page)).status_code == 403
-    assert upstream.asked == []
+    assert upstream.requests == []
 
 
 async def test_try_of_a_deleted_assistant_is_404(client_of, bob):

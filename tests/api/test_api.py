@@ -272,7 +272,7 @@ async def test_delete_conversation_deletes_queued_runs(client_of, alice, slow, w
         assert answer.status_code == 204
         assert not await Run.objects.filter(pk=waiting.pk).aexists()
     await wait_for_run(first)
-    assert [request.model for request in scripted.asked] == ["slow"]
+    assert [request.model for request in scripted.requests] == ["slow"]
 
 
 # Messages -------------------------------------------------------------------------------------------------------------
@@ -402,7 +402,7 @@ async def test_send_message_keeps_the_text_unchanged(client_of, alice, conversat
     text = "  first\r\n\ttab 👩‍👩‍👧 العربية <b>&amp;\u2028end  "
     await done(await client_of(alice).send("POST", messages_url(conversation), {"text": text}))
     assert (await Message.objects.aget(role="user")).text == text
-    assert scripted.asked[0].turns == [("user", [{"type": "text", "text": text}])]
+    assert scripted.requests[0].turns == [("user", [{"type": "text", "text": text}])]
 
 
 async def test_send_message_follows_the_newest_message(client_of, alice, conversation):
@@ -410,7 +410,7 @@ async def test_send_message_follows_the_newest_message(client_of, alice, convers
     first = await done(await client.send("POST", messages_url(conversation), {"text": "one"}))
     second = await done(await client.send("POST", messages_url(conversation), {"text": "two"}))
     assert second.message.parent.parent_id == first.message_id
-    assert [(role, parts[0]["text"]) for role, parts in scripted.asked[1].turns] == [
+    assert [(role, parts[0]["text"]) for role, parts in scripted.requests[1].turns] == [
         ("user", "one"),
         ("assistant", "Hello Alice"),
         ("user", "two"),
@@ -424,7 +424,7 @@ async def test_send_message_with_a_parent_is_a_sibling(client_of, alice, convers
     edited = {"text": "two, edited", "parent_id": str(first.message_id)}
     third = await done(await client.send("POST", messages_url(conversation), edited))
     assert third.message.parent.parent_id == second.message.parent.parent_id == first.message_id
-    assert [parts[0]["text"] for _, parts in scripted.asked[2].turns] == ["one", "Hello Alice", "two, edited"]
+    assert [parts[0]["text"] for _, parts in scripted.requests[2].turns] == ["one", "Hello Alice", "two, edited"]
     assert await Message.objects.acount() == 6
 
 
@@ -451,7 +451,7 @@ async def test_send_message_waits_for_the_answer_before_it(client_of, alice, slo
         assert (await client.get(f"/api/runs/{second.pk}")).json()["status"] == "queued"
     await wait_for_run(first)
     await wait_for_run(second)
-    assert [parts[0]["text"] for _, parts in scripted.asked[1].turns] == ["Hi", "one two", "And?"]
+    assert [parts[0]["text"] for _, parts in scripted.requests[1].turns] == ["Hi", "one two", "And?"]
     assert (first.status, second.status) == ("completed", "completed")
 
 
@@ -466,7 +466,7 @@ async def test_idempotency_key_repeated_returns_the_same_run(client_of, alice, c
     late = await client.send("POST", messages_url(conversation), {"text": "Hi"}, idempotency_key="k1")
     assert [answer.status_code for answer in (first, again, late)] == [202] * 3
     assert first.json() == again.json() == late.json()
-    assert (await Run.objects.acount(), await Message.objects.acount(), len(scripted.asked)) == (1, 2, 1)
+    assert (await Run.objects.acount(), await Message.objects.acount(), len(scripted.requests)) == (1, 2, 1)
 
 
 async def test_idempotency_key_in_concurrent_requests_creates_one_run(client_of, alice, conversation):
@@ -477,7 +477,7 @@ async def test_idempotency_key_in_concurrent_requests_creates_one_run(client_of,
     assert [answer.status_code for answer in answers] == [202] * 5
     assert len({answer.content for answer in answers}) == 1
     await done(answers[0])
-    assert (await Run.objects.acount(), await Message.objects.acount(), len(scripted.asked)) == (1, 2, 1)
+    assert (await Run.objects.acount(), await Message.objects.acount(), len(scripted.requests)) == (1, 2, 1)
 
 
 async def test_idempotency_key_that_differs_creates_another_run(client_of, alice, conversation):
@@ -485,7 +485,7 @@ async def test_idempotency_key_that_differs_creates_another_run(client_of, alice
     for headers in ({"idempotency_key": "k1"}, {"idempotency_key": "k2"}, {}, {"idempotency_key": ""}):
         answer = await client.send("POST", messages_url(conversation), {"text": "Hi"}, **headers)
         await done(answer)
-    assert (await Run.objects.acount(), len(scripted.asked)) == (4, 4)
+    assert (await Run.objects.acount(), len(scripted.requests)) == (4, 4)
 
 
 async def test_idempotency_key_belongs_to_its_conversation(client_of, alice, conversation, words):
@@ -509,7 +509,7 @@ async def test_idempotency_key_for_another_request_is_refused(client_of, alice, 
     assert answer.status_code == 409
     assert answer.json()["error"]["code"] == "idempotency_key_reused"
     assert await all_rows() == before
-    assert len(scripted.asked) == 2
+    assert len(scripted.requests) == 2
 
 
 # Regenerate -----------------------------------------------------------------------------------------------------------
@@ -528,7 +528,7 @@ async def test_regenerate_adds_an_answer_beside_the_first(client_of, alice, fini
     }
     assert again.message_id != run.message_id
     assert again.message.parent_id == run.message.parent_id
-    assert scripted.asked[0].turns == scripted.asked[1].turns
+    assert scripted.requests[0].turns == scripted.requests[1].turns
     first = await Message.objects.aget(pk=run.message_id)
     assert first.text == "first answer"
     assert await Message.objects.acount() == 3
@@ -653,7 +653,7 @@ async def test_cancel_of_a_queued_run_never_starts_it(client_of, alice, slow, wo
         assert [event.type for _, event in await wait_for_run(waiting)] == ["RUN_STARTED", "RUN_FINISHED"]
     await wait_for_run(first)
     assert first.status == "completed"
-    assert [request.model for request in scripted.asked] == ["slow"]
+    assert [request.model for request in scripted.requests] == ["slow"]
 
 
 async def test_cancel_of_an_ended_run_changes_nothing(client_of, alice, finished_run):

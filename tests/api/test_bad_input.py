@@ -83,7 +83,7 @@ async def test_message_with_bad_fields_is_refused(client_of, alice, conversation
                 assert_error(await client.send("POST", "/api/chat", body, accept="text/event-stream"))
                 assert_error(await client.send("POST", "/api/chat", body | {"conversation_id": str(conversation.pk)}))
             assert await all_rows() == before
-            assert scripted.asked == []
+            assert scripted.requests == []
 
 
 async def test_message_of_the_maximum_length_is_accepted(client_of, alice, conversation):

@@ -59,7 +59,7 @@ async def test_chat_continues_a_conversation(client_of, alice, words):
         {"role": "user", "content": "Hi"},
         {"role": "assistant", "content": "Hello Alice"},
     ]
-    assert len(scripted.asked[1].turns) == 3
+    assert len(scripted.requests[1].turns) == 3
     assert await Conversation.objects.acount() == 1
 
 
@@ -134,14 +134,14 @@ async def test_chat_key_in_a_conversation_returns_the_same_run(client_of, alice,
     assert answers[0].json() == answers[1].json()
     streamed = await client.send("POST", "/api/chat", body, idempotency_key="k1", **STREAM)
     assert text_of(fold([event async for _, event in frames(streamed)])) == "Hello Alice"
-    assert (await Run.objects.acount(), len(scripted.asked)) == (2, 2)
+    assert (await Run.objects.acount(), len(scripted.requests)) == (2, 2)
 
 
 async def test_chat_key_without_a_conversation_returns_the_same_run(client_of, alice, charlie, words):
     client = client_of(alice)
     first, again = [await client.send("POST", "/api/chat", {"text": "Hi"}, idempotency_key="k1") for _ in range(2)]
     assert first.json() == again.json()
-    assert (await Conversation.objects.acount(), await Run.objects.acount(), len(scripted.asked)) == (1, 1, 1)
+    assert (await Conversation.objects.acount(), await Run.objects.acount(), len(scripted.requests)) == (1, 1, 1)
     theirs = await client_of(charlie).send("POST", "/api/chat", {"text": "Hi"}, idempotency_key="k1")
     assert theirs.json()["conversation_id"] != first.json()["conversation_id"]
 
@@ -154,7 +154,7 @@ async def test_chat_key_in_concurrent_requests_creates_one_run(client_of, alice,
     )
     assert [answer.status_code for answer in answers] == [200] * 4
     assert len({answer.content for answer in answers}) == 1
-    assert (await Conversation.objects.acount(), await Run.objects.acount(), len(scripted.asked)) == (1, 1, 1)
+    assert (await Conversation.objects.acount(), await Run.objects.acount(), len(scripted.requests)) == (1, 1, 1)
 
 
 async def test_chat_key_for_another_text_is_refused(client_of, alice, words):

@@ -166,7 +166,7 @@ async def test_message_holds_the_image_and_the_model_gets_it(client_of, alice, s
     id = (await upload(client, PICTURE)).json()["id"]
     answer = await client.send("POST", "/api/chat", {"text": "What is this?", "attachments": [id]})
     assert answer.status_code == 200
-    image, text = scripted.asked[-1].turns[0][1]
+    image, text = scripted.requests[-1].turns[0][1]
     assert Image.open(io.BytesIO(base64.b64decode(image.pop("data")))).size == (8, 4)
     assert image == {"type": "image", "id": id, "media_type": "image/jpeg", "width": 8, "height": 4}
     assert text == {"type": "text", "text": "What is this?"}
@@ -184,7 +184,7 @@ async def test_openai_request_carries_the_image(alice, upstream, save):
     run = await row.ask("What is this?", attachments=[image.pk])
     await engine.start(run)
     await wait_for_run(run)
-    image_part, text = upstream.asked[0].body["messages"][0]["content"]
+    image_part, text = upstream.requests[0].body["messages"][0]["content"]
     url = f"data:image/jpeg;base64,{base64.b64encode(bytes(image.data)).decode()}"
     assert image_part == {"type": "image_url", "image_url": {"url": url}}
     assert text == {"type": "text", "text": "What is this?"}
@@ -217,7 +217,7 @@ async def test_edited_message_keeps_its_images(client_of, alice, seer):
     answer = await client.send("POST", path, {"text": "And this?", "attachments": [id]})
     assert answer.status_code == 202
     await wait_for_run(await Run.objects.aget(pk=answer.json()["run_id"]))
-    assert scripted.asked[-1].turns[0][1][0]["data"] == scripted.asked[0].turns[0][1][0]["data"]
+    assert scripted.requests[-1].turns[0][1][0]["data"] == scripted.requests[0].turns[0][1][0]["data"]
     new = await Message.objects.aget(pk=answer.json()["message_id"])
     message_ids = {str(pk): message async for pk, message in Attachment.objects.values_list("pk", "message_id")}
     assert message_ids == {id: old.pk, new.parts[0]["id"]: new.pk}
@@ -241,7 +241,7 @@ async def test_request_leaves_out_a_deleted_image(alice, seer, save):
     await image.adelete()
     await engine.start(run)
     await wait_for_run(run)
-    assert scripted.asked[-1].turns[0][1] == [{"type": "text", "text": "What is this?"}]
+    assert scripted.requests[-1].turns[0][1] == [{"type": "text", "text": "What is this?"}]
 
 
 # Long texts -----------------------------------------------------------------------------------------------------------
@@ -252,7 +252,7 @@ async def test_document_is_sent_with_the_message(client_of, alice, script):
     document = {"name": 'a "list".txt', "text": "one\ntwo"}
     answer = await client_of(alice).send("POST", "/api/chat", {"text": "Count.", "documents": [document]})
     assert answer.status_code == 200
-    document_part, text = scripted.asked[-1].turns[0][1]
+    document_part, text = scripted.requests[-1].turns[0][1]
     assert document_part == {"type": "text", "text": '<document name="a \\"list\\".txt">\none\ntwo\n</document>\n\n'}
     assert text["text"] == "Count."
     run = await Run.objects.select_related("message__parent").aget()

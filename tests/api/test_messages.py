@@ -42,7 +42,7 @@ async def test_edit_is_a_sibling_of_the_old_message(client_of, alice, plain):
     old = await Run.objects.select_related("message__parent").aget(pk=second.json()["run_id"])
     run = await answered(await client.send("POST", f"/api/messages/{old.message.parent_id}/edit", {"text": "Three"}))
     assert run.message.parent.parent_id == old.message.parent.parent_id
-    assert told(scripted.asked[-1].turns) == [("user", "One"), ("assistant", "Hello"), ("user", "Three")]
+    assert told(scripted.requests[-1].turns) == [("user", "One"), ("assistant", "Hello"), ("user", "Three")]
     assert await Message.objects.acount() == 6
 
 
@@ -53,7 +53,7 @@ async def test_edit_of_the_first_message(client_of, alice, plain):
     answer = await client.send("POST", f"/api/messages/{first.pk}/edit", {"text": "Two"}, **{"Idempotency-Key": "k"})
     run = await answered(answer)
     assert run.message.parent.parent_id is None
-    assert told(scripted.asked[-1].turns) == [("user", "Two")]
+    assert told(scripted.requests[-1].turns) == [("user", "Two")]
     again = await client.send("POST", f"/api/messages/{first.pk}/edit", {"text": "Two"}, **{"Idempotency-Key": "k"})
     assert again.json()["run_id"] == str(run.pk)
     other = await client.send("POST", f"/api/messages/{first.pk}/edit", {"text": "Three"}, **{"Idempotency-Key": "k"})
@@ -77,7 +77,7 @@ async def test_send_continues_the_visible_branch(client_of, alice, plain):
     await client.send("PATCH", path, {"leaf_id": str(first.message_id)})
     run = await answered(await client.send("POST", f"{path}/messages", {"text": "And?"}))
     assert run.message.parent.parent_id == first.message_id
-    assert told(scripted.asked[-1].turns)[0] == ("user", "One")
+    assert told(scripted.requests[-1].turns)[0] == ("user", "One")
     assert (await client.get(path)).json()["leaf_id"] is None
 
 
@@ -128,7 +128,7 @@ async def test_continue_resumes_an_unfinished_answer(script, ask, client_of, ali
     run = await broken_off(script, ask, *end)
     after = await answered(await client_of(alice).send("POST", f"/api/messages/{run.message_id}/continue"))
     assert (after.message.parent_id, after.message.text) == (run.message_id, " answer.")
-    assert told(scripted.asked[-1].turns) == [
+    assert told(scripted.requests[-1].turns) == [
         ("user", "Hi"),
         ("assistant", "Half an"),
         ("user", reply_module.CONTINUE_PROMPT),
@@ -193,7 +193,7 @@ async def test_withdraw_deletes_a_queued_question(script, client_of, alice):
     gate.set()
     await wait_for_run(first)
     assert [message.text async for message in row.messages.all()] == ["One", "a"]
-    assert [request.turns[-1][1][0]["text"] for request in scripted.asked] == ["One"]
+    assert [request.turns[-1][1][0]["text"] for request in scripted.requests] == ["One"]
 
 
 async def test_withdraw_keeps_the_questions_behind(script, client_of, alice):
@@ -210,7 +210,7 @@ async def test_withdraw_keeps_the_questions_behind(script, client_of, alice):
     assert [message.text async for message in row.messages.all()] == ["One", "a", "Three", "a"]
     question = await Message.objects.aget(text="Three")
     assert question.parent_id == first.message_id
-    assert [request.turns[-1][1][0]["text"] for request in scripted.asked] == ["One", "Three"]
+    assert [request.turns[-1][1][0]["text"] for request in scripted.requests] == ["One", "Three"]
 
 
 async def test_withdraw_refuses_once_the_answer_has_begun(finished_run, client_of, alice):

@@ -87,8 +87,8 @@ providers.REGISTRY["pictured"] = "tests.browser.pictured"
 
 
 async def reply(request):
-    asked = "".join(part["text"] for part in request.turns[-1][1] if part["type"] == "text")
-    words = JAPANESE if re.search("[\u3040-\u30ff]", asked) else ENGLISH
+    question = "".join(part["text"] for part in request.turns[-1][1] if part["type"] == "text")
+    words = JAPANESE if re.search("[\u3040-\u30ff]", question) else ENGLISH
     yield Reasoning(words["thought"])
     yield ToolCallStart("call_1", "calculator")
     yield ToolCallArgs("call_1", json.dumps({"expression": "149600000 / 299792 / 60"}))

@@ -185,13 +185,13 @@ def test_links_open_in_a_new_tab_and_show_their_target(chat):
 
 
 def test_remote_image_loads_on_a_click(chat):
-    asked = loads(chat, "pictures.test")
+    requests = loads(chat, "pictures.test")
     chat.page.context.route("https://pictures.test/**", lambda route: route.fulfill(body="a cat"))
     prose = say(chat, "![A cat](https://pictures.test/cat.png)")
     link = prose.get_by_role("link", name="Image: A cat (pictures.test)")
     expect(link).to_be_visible()
     expect(prose.locator("img")).to_have_count(0)
-    assert asked == []
+    assert requests == []
     with chat.page.expect_popup() as popup:
         link.click()
     popup.value.wait_for_url("https://pictures.test/cat.png")

@@ -380,5 +380,5 @@ def test_openai_compatible_server_answers_on_the_page(chat, model_server):
     expect(chat.replies.last.locator("h2", has_text="An answer")).to_be_visible()
     expect(chat.replies.last.locator("table")).to_be_visible()
     expect(chat.replies.last.locator("pre")).to_contain_text("def fold(events):")
-    asked = model_server.asked()[-1]["body"]
+    asked = model_server.requests()[-1]["body"]
     assert (asked["model"], asked["stream"], asked["messages"][-1]["content"]) == ("scripted", True, "What can you do?")

@@ -398,10 +398,10 @@ def test_arrow_keys_reach_all_conversations(context, crowded):
 
 def test_failed_page_of_the_list_can_be_retried(context, crowded):
     tab = Chat(context().new_page(), crowded)
-    asked = []
+    requests = []
 
     def fail(route):
-        asked.append(route.request.url)
+        requests.append(route.request.url)
         route.abort()
 
     tab.page.route(re.compile(r"/api/conversations\?.*cursor="), fail)
@@ -414,7 +414,7 @@ def test_failed_page_of_the_list_can_be_retried(context, crowded):
     tab.page.unroute(re.compile(r"/api/conversations\?.*cursor="))
     again.click()
     expect(tab.page.get_by_role("link", name="Number 60", exact=True)).to_be_attached()
-    assert asked
+    assert requests
 
 
 def test_page_uses_one_socket_for_changes(chat):

@@ -86,7 +86,7 @@ async def test_runs_over_the_user_limit_are_queued(script, ask, settings):
     assert (await wait_for_run(second))[-1][1].type == "RUN_FINISHED"
     assert [event.type for _, event in await wait_for_run(third)] == ["RUN_STARTED", "RUN_FINISHED"]
     assert (first.status, second.status, third.status) == ("queued", "completed", "cancelled")
-    assert [request.model for request in scripted.asked] == ["gated", "gated"]
+    assert [request.model for request in scripted.requests] == ["gated", "gated"]
 
 
 async def test_runs_over_the_process_limit_are_queued(script, ask, settings):
@@ -112,7 +112,7 @@ async def test_question_waits_for_the_answer_before_it(script, ask):
     gate.set()
     await wait_for_run(second)
     assert second.status == "completed"
-    texts = [parts[0]["text"] for _, parts in scripted.asked[-1].turns]
+    texts = [parts[0]["text"] for _, parts in scripted.requests[-1].turns]
     assert texts == ["Hi", "the answer", "And?"]
 
 
@@ -152,8 +152,8 @@ async def test_request_holds_the_branch_up_to_the_remembered_turns(script, ask):
         run = await run.conversation.ask(text)
         await engine.start(run)
         await wait_for_run(run)
-    assert [parts[0]["text"] for _, parts in scripted.asked[-1].turns] == ["two", "yes", "three"]
-    assert scripted.asked[-1].system_prompt == "Be brief."
+    assert [parts[0]["text"] for _, parts in scripted.requests[-1].turns] == ["two", "yes", "three"]
+    assert scripted.requests[-1].system_prompt == "Be brief."
 
 
 async def test_retry_at_most_twice_before_anything_is_shown(script, ask, monkeypatch):
@@ -161,14 +161,14 @@ async def test_retry_at_most_twice_before_anything_is_shown(script, ask, monkeyp
     answers = iter([[busy], [busy], [Text("at last"), Finish("stop")]])
     run = await ask(await script("busy", lambda request: next(answers)))
     await wait_for_run(run)
-    assert (run.status, len(scripted.asked)) == ("completed", 3)
+    assert (run.status, len(scripted.requests)) == ("completed", 3)
 
     answers = iter([[busy]] * 4)
     run = await ask(await script("busy", lambda request: next(answers)))
     seen = await wait_for_run(run)
     assert (run.status, run.error) == ("failed", {"code": "overloaded", "message": "Busy."})
     assert seen[-1][1].code == "overloaded"
-    assert len(scripted.asked) == 6
+    assert len(scripted.requests) == 6
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ async def test_retry_at_most_twice_before_anything_is_shown(script, ask, monkeyp
 async def test_retry_is_skipped_where_it_does_not_help(script, ask, steps):
     run = await ask(await script("bad", *steps))
     await wait_for_run(run)
-    assert (run.status, len(scripted.asked)) == ("failed", 1)
+    assert (run.status, len(scripted.requests)) == ("failed", 1)
 
 
 async def test_stream_without_a_finish_is_interrupted(script, ask):
@@ -328,7 +328,7 @@ async def test_retry_is_skipped_after_an_empty_finish(script, ask):
     cut = ProviderError("cut", retryable=True, retry_after=0)
     run = await ask(await script("empty", Finish("content_filter"), cut))
     await wait_for_run(run)
-    assert (run.status, len(scripted.asked)) == ("completed", 1)
+    assert (run.status, len(scripted.requests)) == ("completed", 1)
 
 
 async def test_process_taken_for_dead_writes_nothing_more(script, ask):

@@ -131,7 +131,7 @@ async def test_run_ends_when_its_conversation_cannot_be_read(script, ask, monkey
     await wait_for_run(run)
     assert (run.status, run.error_code) == ("failed", "internal")
     assert "what is this?" in caplog.text
-    assert not scripted.asked
+    assert not scripted.requests
 
 
 async def test_run_that_waits_for_the_database_can_be_cancelled(script, ask, monkeypatch):

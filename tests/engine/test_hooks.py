@@ -55,7 +55,7 @@ async def test_request_context_adds_instructions_and_tools(settings, script, ask
     assistant = await script("words", Text("Hi"), Finish("stop"), system_prompt="Be kind.", tools=["clock"])
     run = await ask(assistant)
     await wait_for_run(run)
-    request = scripted.asked[-1]
+    request = scripted.requests[-1]
     assert request.system_prompt == f"Be kind.\n\nThis is run {run.pk}."
     assert request.tools == ["clock", "calculator"]
 
@@ -76,7 +76,7 @@ async def test_request_context_waits_for_a_database_that_is_away(settings, scrip
     run = await ask(await script("words", Text("Hi"), Finish("stop")))
     await wait_for_run(run)
     assert (run.status, run.error_code) == ("completed", "")
-    assert "The database is back." in scripted.asked[-1].system_prompt
+    assert "The database is back." in scripted.requests[-1].system_prompt
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ async def test_request_context_that_raises_fails_the_run(settings, words, ask, h
     events = await wait_for_run(run)
     assert (run.status, run.error_code, run.error_message) == ("failed", code, sentence)
     assert [event.type for _, event in events] == ["RUN_STARTED", "RUN_ERROR"]
-    assert scripted.asked == []
+    assert scripted.requests == []
 
 
 # RUN_CHECKS -----------------------------------------------------------------------------------------------------------

@@ -40,8 +40,8 @@ def alice(site):
         yield alice
 
 
-def asked(upstream, model):
-    return [request for request in upstream.asked() if request["body"]["model"] == model]
+def requests_for(upstream, model):
+    return [request for request in upstream.requests() if request["body"]["model"] == model]
 
 
 def read_until(events, enough):
@@ -90,10 +90,10 @@ def test_kill_loses_at_most_a_tick_of_the_answer(site, alice):
 
 def test_kill_restarts_a_run_that_had_shown_nothing(site, alice, upstream):
     run = alice.ask(assistant="silent")
-    poll_until(lambda: asked(upstream, "silent"))
+    poll_until(lambda: requests_for(upstream, "silent"))
     site.kill()
     site.start()
-    poll_until(lambda: len(asked(upstream, "silent")) == 2)
+    poll_until(lambda: len(requests_for(upstream, "silent")) == 2)
     status = alice.get(f"/api/runs/{run['run_id']}").json()["status"]
     assert status == "in_progress"
     assert [event.type for _, event, _ in read_until(alice.events(run), lambda event: True)] == ["RUN_STARTED"]
@@ -141,14 +141,14 @@ def test_cancel_ends_the_run_and_keeps_the_text(alice):
 
 
 def test_cancel_closes_the_upstream_connection_within_a_second(alice, upstream):
-    before = len(asked(upstream, "silent"))
+    before = len(requests_for(upstream, "silent"))
     run = alice.ask(assistant="silent")
-    poll_until(lambda: len(asked(upstream, "silent")) > before)
-    assert asked(upstream, "silent")[-1]["closed_at"] is None
+    poll_until(lambda: len(requests_for(upstream, "silent")) > before)
+    assert requests_for(upstream, "silent")[-1]["closed_at"] is None
     stopped = time.time()
     alice.post(f"/api/runs/{run['run_id']}/cancel")
-    poll_until(lambda: asked(upstream, "silent")[-1]["closed_at"])
-    assert asked(upstream, "silent")[-1]["closed_at"] - stopped < 1
+    poll_until(lambda: requests_for(upstream, "silent")[-1]["closed_at"])
+    assert requests_for(upstream, "silent")[-1]["closed_at"] - stopped < 1
 
 
 def test_openai_compatible_server_streams_through(alice, upstream):
@@ -159,7 +159,7 @@ def test_openai_compatible_server_streams_through(alice, upstream):
     assert alice.reply(run)["text"].startswith("## An answer")
     assert alice.reply(run)["usage"]["output_tokens"] > 10
     assert len(seen) > 30
-    assert asked(upstream, "scripted")[-1]["headers"]["authorization"] == "Bearer sk-test"
+    assert requests_for(upstream, "scripted")[-1]["headers"]["authorization"] == "Bearer sk-test"
 
 
 def test_frames_are_valid_ag_ui(alice):

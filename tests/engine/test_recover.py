@@ -54,7 +54,7 @@ async def test_recovery_restarts_a_run_that_had_shown_nothing(orphan):
     await wait_for_run(run)
     assert (run.status, run.attempts) == ("completed", 2)
     assert [seq for seq, _ in await wait_for_run(run)] == list(range(1, 6))
-    assert len(scripted.asked) == 1
+    assert len(scripted.requests) == 1
 
 
 async def test_reader_of_the_lost_attempt_starts_over(orphan):
@@ -70,7 +70,7 @@ async def test_recovery_restarts_a_run_a_limited_number_of_times(orphan):
     run = await orphan(attempts=recovery.MAX_ATTEMPTS)
     await wait_for_run(run)
     assert run.status == "interrupted"
-    assert scripted.asked == []
+    assert scripted.requests == []
 
 
 async def test_recovery_cancels_a_run_that_was_to_be_cancelled(orphan):
@@ -105,7 +105,7 @@ async def test_queued_run_that_nobody_claims_is_adopted(alice, script):
     run = await conversation.ask("Hi")
     engine.current()
     await wait_until(lambda: Run.objects.filter(pk=run.pk, status="completed").aexists())
-    assert len(scripted.asked) == 1
+    assert len(scripted.requests) == 1
 
 
 async def test_retention_deletes_the_events_of_old_runs(finished_run):

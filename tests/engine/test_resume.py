@@ -103,7 +103,7 @@ async def test_resume_starts_a_run_that_continues(waiting, client_of, alice, yes
     after = await Run.objects.select_related("message", "conversation").aget(pk=data["run_id"])
     seen = [event for _, event in await wait_for_run(after)]
     assert [event.type for event in seen[:2]] == ["RUN_STARTED", "TOOL_CALL_RESULT"]
-    assert scripted.asked[-1].decisions == {"a": yes}
+    assert scripted.requests[-1].decisions == {"a": yes}
     assert after.message.parts == fold(seen)
     assert after.message.parts == [
         {"type": "tool_result", "id": "a", "result": result, "error": error},
@@ -120,7 +120,7 @@ async def test_resume_answers_several_calls_together(waiting, client_of, alice):
     assert await all_rows() == before
     assert (await resume(client, run, answers(run, True, False))).status_code == 202
     await wait_for_run(await run.resumed_by.select_related("message", "conversation").aget())
-    assert scripted.asked[-1].decisions == {"a": True, "b": False}
+    assert scripted.requests[-1].decisions == {"a": True, "b": False}
 
 
 async def test_resume_with_cancelled_means_no(waiting, client_of, alice):
@@ -128,7 +128,7 @@ async def test_resume_with_cancelled_means_no(waiting, client_of, alice):
     body = {"resume": [{"interruptId": run.interrupts[0]["id"], "status": "cancelled"}]}
     assert (await resume(client_of(alice), run, body)).status_code == 202
     await wait_for_run(await run.resumed_by.select_related("message", "conversation").aget())
-    assert scripted.asked[-1].decisions == {"a": False}
+    assert scripted.requests[-1].decisions == {"a": False}
 
 
 async def test_resume_twice_makes_one_run(waiting, client_of, alice):
@@ -138,7 +138,7 @@ async def test_resume_twice_makes_one_run(waiting, client_of, alice):
     assert first.json() == second.json()
     assert await Run.objects.acount() == 2
     await wait_for_run(await run.resumed_by.select_related("message", "conversation").aget())
-    assert len(scripted.asked) == 2
+    assert len(scripted.requests) == 2
     assert assert_error(await resume(client, run, answers(run, False)), 409) == "already_answered"
 
 
@@ -202,7 +202,7 @@ async def test_resume_is_refused_after_another_message(waiting, client_of, alice
     other = await run.conversation.ask("Never mind")
     await engine.start(other)
     await wait_for_run(other)
-    assert without_seconds(scripted.asked[-1].turns[1][1])[0]["result"] is None
+    assert without_seconds(scripted.requests[-1].turns[1][1])[0]["result"] is None
     before = await all_rows()
     assert assert_error(await resume(client_of(alice), run, answers(run, True)), 409) == "superseded"
     assert await all_rows() == before
@@ -233,7 +233,7 @@ async def test_regenerate_does_not_run_the_tool_again(waiting, client_of, alice)
     assert answer.status_code == 202
     second = await Run.objects.select_related("message", "conversation").aget(pk=answer.json()["run_id"])
     await wait_for_run(second)
-    assert scripted.asked[-1].decisions == {
+    assert scripted.requests[-1].decisions == {
         "a": {"result": "Paid.", "error": None},
         "b": {"result": None, "error": "No."},
     }
@@ -297,7 +297,7 @@ async def test_time_zone_reaches_the_tools(script, client_of, alice):
     await script("plain", Text("Hello"), Finish("stop"), is_default=True)
     body = {"text": "Hi", "time_zone": "Asia/Tokyo"}
     assert (await client_of(alice).send("POST", "/api/chat", body)).status_code == 200
-    context = scripted.asked[-1].context
+    context = scripted.requests[-1].context
     run = await Run.objects.aget()
     assert (context.user_id, context.time_zone) == (alice.pk, "Asia/Tokyo")
     assert context.conversation == str(run.conversation_id)
@@ -307,4 +307,4 @@ async def test_time_zone_reaches_the_tools(script, client_of, alice):
     assert await all_rows() == before
     body["time_zone"] = "Mars/Olympus"  # a browser may know of a new one
     assert (await client_of(alice).send("POST", "/api/chat", body)).status_code == 200
-    assert scripted.asked[-1].context.zone.key == "UTC"
+    assert scripted.requests[-1].context.zone.key == "UTC"

@@ -41,7 +41,7 @@ async def title_of(run):
 
 async def wait_for_requests(upstream, run, count):
     await wait_for_run(run)
-    await wait_until(lambda: len(upstream.asked) == count and upstream.answering == 0)
+    await wait_until(lambda: len(upstream.requests) == count and upstream.answering == 0)
     await wait_until(lambda: len(engine.current().tasks) == CHORES)
 
 
@@ -53,7 +53,7 @@ async def test_title_comes_from_the_model_that_answered(ask, model, upstream):
     await wait_for_run(run)
     await wait_until(lambda: Conversation.objects.filter(pk=run.conversation_id, title_by="assistant").aexists())
     assert await title_of(run) == ("White castle", "assistant")
-    body = upstream.asked[1].body
+    body = upstream.requests[1].body
     assert (body["model"], body["temperature"]) == ("m", 0.1)
     assert body["messages"][1]["content"] == "Where is the white castle?\n\n---\n\nIt is in Himeji."
 
@@ -108,7 +108,7 @@ async def test_title_of_the_user_stays(ask, model, upstream):
     upstream.title = Answer([gate.wait, "White castle", *END])
     run = await ask(model)
     await wait_for_run(run)
-    await wait_until(lambda: len(upstream.asked) == 2)
+    await wait_until(lambda: len(upstream.requests) == 2)
     await Conversation.objects.aupdate(title="My own", title_by="user")
     gate.set()
     await wait_for_requests(upstream, run, 2)
@@ -151,8 +151,8 @@ async def test_title_gives_way_to_the_next_question_and_comes_after_its_answer(a
     upstream.title = Answer(["White ", asyncio.Event().wait])
     run = await ask(model)
     await wait_for_run(run)
-    await wait_until(lambda: len(upstream.asked) == 2)
-    waiting_title = upstream.asked[1]
+    await wait_until(lambda: len(upstream.requests) == 2)
+    waiting_title = upstream.requests[1]
     upstream.title = Answer(["White castle", *END])
     second = await run.conversation.ask("And?")
     await engine.start(second)
@@ -161,7 +161,7 @@ async def test_title_gives_way_to_the_next_question_and_comes_after_its_answer(a
     await wait_for_run(second)
     await wait_until(lambda: Conversation.objects.filter(title_by="assistant").aexists())
     assert await title_of(run) == ("White castle", "assistant")
-    assert upstream.asked[2].question == "And?"  # the title was not asked for in between
+    assert upstream.requests[2].question == "And?"  # the title was not asked for in between
 
 
 async def test_title_is_read_up_to_the_end_of_its_line(ask, model, upstream):
@@ -170,7 +170,7 @@ async def test_title_is_read_up_to_the_end_of_its_line(ask, model, upstream):
     await wait_for_run(run)
     await wait_until(lambda: Conversation.objects.filter(title_by="assistant").aexists())
     assert await title_of(run) == ("White castle", "assistant")
-    assert upstream.asked[1].closed.is_set()
+    assert upstream.requests[1].closed.is_set()
 
 
 @pytest.mark.parametrize("delta", [{"content": "w" * 100}, {"reasoning_content": "w" * 1000}])
@@ -186,7 +186,7 @@ async def test_title_is_stored_once_the_database_is_back(ask, model, upstream, m
     upstream.title = Answer([gate.wait, "White castle", *END])
     run = await ask(model)
     await wait_for_run(run)
-    await wait_until(lambda: len(upstream.asked) == 2)
+    await wait_until(lambda: len(upstream.requests) == 2)
     is_away = True
     run_in_database = engine.current().run_in_database
 

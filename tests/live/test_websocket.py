@@ -139,7 +139,7 @@ async def test_idempotency_key_repeated_returns_the_same_run(socket_of, alice, c
         await wait_for_run(await Run.objects.aget())
         await socket.send_command({"type": "message.create", "text": "Bye", "idempotency_key": "k1"})
         assert (await socket.receive_event("error"))["error"]["code"] == "idempotency_key_reused"
-    assert (await Run.objects.acount(), len(scripted.asked)) == (1, 1)
+    assert (await Run.objects.acount(), len(scripted.requests)) == (1, 1)
 
 
 async def test_idempotency_key_is_shared_with_http(socket_of, client_of, alice, conversation):
@@ -148,7 +148,7 @@ async def test_idempotency_key_is_shared_with_http(socket_of, client_of, alice, 
     async with socket_of(alice, conversation) as socket:
         assert await socket.ask(idempotency_key="k1") == {"type": "run.created", **answer.json()}
     await wait_for_run(await get_run(answer))
-    assert len(scripted.asked) == 1
+    assert len(scripted.requests) == 1
 
 
 async def test_message_create_refuses_too_many_runs(socket_of, alice, conversation, slow, settings):

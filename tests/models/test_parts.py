@@ -84,7 +84,7 @@ async def test_new_kind_is_shown_to_a_model(answered):
     run = await answered.ask("And back?")
     await engine.start(run)
     await wait_for_run(run)
-    _, shown = scripted.asked[-1].turns[1]
+    _, shown = scripted.requests[-1].turns[1]
     assert shown == [{"type": "text", "text": "By train."}, {"type": "text", "text": " (source: Trains of Japan)"}]
 
 

@@ -33,7 +33,7 @@ def say(text):
 
 def shown_to_model(upstream, number=-1):
     """The messages of this request after the question."""
-    messages = upstream.asked[number].body["messages"]
+    messages = upstream.requests[number].body["messages"]
     return messages[[message["role"] for message in messages].index("user") + 1 :]
 
 

@@ -48,7 +48,7 @@ async def end(run):
     return run.status, run.error_code, run.message.text
 
 
-async def closed(asked):
+async def wait_until_closed(request):
     """The client closed the connection by itself, and soon."""
     async with asyncio.timeout(1):
-        await asked.closed.wait()
+        await request.closed.wait()

@@ -19,7 +19,7 @@ from chat.providers.agent import run as agent_run_module
 from chat.tools import execution
 from tests import toolbox
 from tests.providers.agent_runs import DONE_WITH_IT, end, nothing_is_left, say, shown_to_model, used
-from tests.providers.provider_runs import closed, nothing_under_way, shown
+from tests.providers.provider_runs import nothing_under_way, shown, wait_until_closed
 from tests.upstream import CALLS, DONE, END, FIN, RESET, SILENCE, Answer, call, chunk, refusal, tokens
 from tests.waiting import wait_for_run, wait_until
 
@@ -87,7 +87,7 @@ async def test_calculator_call_leads_to_the_answer(agent_run, upstream):
         "RUN_FINISHED",
     ]
 
-    first, second = (asked.body for asked in upstream.asked)
+    first, second = (request.body for request in upstream.requests)
     assert [message["role"] for message in first["messages"]] == ["system", "user"]
     assert first["tools"] == second["tools"]
     [offer] = first["tools"]
@@ -251,7 +251,7 @@ async def test_call_ids_repeated_in_each_turn_are_made_unique(agent_run, upstrea
     assert [message["tool_call_id"] for message in made if message["role"] == "tool"] == ["call_0", "call_0"]
 
     after = await run.conversation.ask("Again")  # the model begins from 0 once more
-    upstream.asked.clear()
+    upstream.requests.clear()
     upstream.written.clear()
     upstream.answers(*turns[0])
     upstream.answers(*DONE_WITH_IT)
@@ -289,8 +289,8 @@ async def test_model_at_the_limit_is_asked_once_more_without_tools(agent_run, up
     status, _, parts = await end(run)
     assert (status, parts[-1]) == ("completed", say("All is done."))
     assert len(parts) == limit + 1
-    assert len(upstream.asked) == limit + 1
-    assert ["tools" in asked.body for asked in upstream.asked] == [True] * limit + [False]
+    assert len(upstream.requests) == limit + 1
+    assert ["tools" in request.body for request in upstream.requests] == [True] * limit + [False]
 
 
 async def test_answer_at_the_limit_is_not_held_back(agent_run):
@@ -307,7 +307,7 @@ async def test_endless_loop_of_calls_fails_the_run(agent_run, upstream):
     assert (status, code) == ("failed", "no_answer")
     assert [part["result"] for part in parts] == ["a!", "a!", "a!", None]
     assert "No more tool calls" in parts[-1]["error"]
-    assert len(upstream.asked) == 4
+    assert len(upstream.requests) == 4
     assert len(toolbox.used) == 3
 
 
@@ -403,7 +403,7 @@ async def test_model_without_available_tools_just_answers(agent_run, upstream):
     await shown(run, "Hello")  # nothing is held back where no call can come
     gate.set()
     assert await end(run) == ("completed", "", [say("Hello")])
-    assert "tools" not in upstream.asked[0].body
+    assert "tools" not in upstream.requests[0].body
 
 
 async def test_call_without_available_tools_gets_an_error(agent_run):
@@ -419,7 +419,7 @@ async def test_model_that_fails_before_it_says_anything_is_asked_again(agent_run
     run = await agent_run(refusal(500, {"error": {"message": "Busy"}}, retry_after="0"), ECHO, DONE_WITH_IT)
     status, _, parts = await end(run)
     assert (status, [part["type"] for part in parts]) == ("completed", ["tool_call", "text"])
-    assert len(upstream.asked) == 3
+    assert len(upstream.requests) == 3
 
 
 async def test_model_that_refuses_after_a_step_is_asked_again(agent_run, upstream):
@@ -428,7 +428,7 @@ async def test_model_that_refuses_after_a_step_is_asked_again(agent_run, upstrea
     assert status == "completed"
     assert parts == [used("call_1", "echo", {"text": "a"}, "a!"), say("All is done.")]
     assert toolbox.used == [("echo", "a")]
-    assert len(upstream.asked) == 4
+    assert len(upstream.requests) == 4
 
 
 async def test_model_that_keeps_refusing_after_a_step_fails_the_run(agent_run, upstream):
@@ -436,7 +436,7 @@ async def test_model_that_keeps_refusing_after_a_step_fails_the_run(agent_run, u
     status, code, parts = await end(run)
     assert (status, code) == ("failed", "rate_limited")
     assert parts == [used("call_1", "echo", {"text": "a"}, "a!")]
-    assert len(upstream.asked) == 4
+    assert len(upstream.requests) == 4
     assert toolbox.used == [("echo", "a")]
 
 
@@ -446,7 +446,7 @@ async def test_cut_turn_keeps_what_was_said(agent_run, upstream, how):
     status, code, parts = await end(run)
     assert (status, code) == ("interrupted", "broken_off")
     assert parts == [used("call_1", "echo", {"text": "a"}, "a!"), say("All is well")]
-    assert len(upstream.asked) == 2
+    assert len(upstream.requests) == 2
 
 
 async def test_cut_in_the_middle_of_a_call_runs_no_tool(agent_run):
@@ -503,7 +503,7 @@ async def test_cancel_in_the_middle_of_a_turn_closes_the_connection(agent_run, u
     run = await agent_run(ECHO, ("a" * 50, SILENCE))
     await shown(run, "aa")
     await engine.cancel(run)
-    await closed(upstream.asked[-1])
+    await wait_until_closed(upstream.requests[-1])
     status, _, parts = await end(run)
     assert (status, parts[-1]) == ("cancelled", say("a" * 50))
     await nothing_is_left()
@@ -511,9 +511,9 @@ async def test_cancel_in_the_middle_of_a_turn_closes_the_connection(agent_run, u
 
 async def test_cancel_while_text_is_held_back(agent_run, upstream):
     run = await agent_run(("Let me", SILENCE))
-    await wait_until(lambda: upstream.asked)
+    await wait_until(lambda: upstream.requests)
     await engine.cancel(run)
-    await closed(upstream.asked[0])
+    await wait_until_closed(upstream.requests[0])
     assert await end(run) == ("cancelled", "", [])
     await nothing_is_left()
 
@@ -552,7 +552,7 @@ async def test_reader_that_leaves_ends_the_work(asked_directly, upstream):
         async for piece in pieces:
             if piece != Text(""):
                 break
-    await closed(upstream.asked[0])
+    await wait_until_closed(upstream.requests[0])
     await nothing_under_way(upstream)
     assert [task for task in asyncio.all_tasks() - before if "upstream.py" not in repr(task)] == []
 
@@ -588,8 +588,8 @@ async def test_runs_with_random_faults_all_end(agent_run, upstream, monkeypatch,
     toolbox.gate("shut")
     door = toolbox.thread_gate("shut too")
 
-    def answer(asked):
-        chosen = random.Random(f"{asked.body['model']} {upstream.times(asked.body['model'])}").choice(FAULTS)
+    def answer(request):
+        chosen = random.Random(f"{request.body['model']} {upstream.times(request.body['model'])}").choice(FAULTS)
         return chosen if isinstance(chosen, Answer) else Answer(list(chosen))
 
     async def one(number):
@@ -630,9 +630,9 @@ async def test_params_of_an_assistant_reach_openai(agent_run, upstream, monkeypa
     monkeypatch.setenv("OUR_KEY", "sk-ours")
     run = await agent_run(ECHO, DONE_WITH_IT, params={"temperature": 0.5, "api_key_env": "OUR_KEY"})
     await end(run)
-    for asked in upstream.asked:
-        assert (asked.body["model"], asked.body["temperature"]) == ("scripted", 0.5)
-        assert asked.headers["authorization"] == "Bearer sk-ours"
+    for request in upstream.requests:
+        assert (request.body["model"], request.body["temperature"]) == ("scripted", 0.5)
+        assert request.headers["authorization"] == "Bearer sk-ours"
 
 
 async def test_environment_names_openais_server(agent_run, upstream, monkeypatch):
@@ -640,13 +640,13 @@ async def test_environment_names_openais_server(agent_run, upstream, monkeypatch
     monkeypatch.setenv("OPENAI_API_KEY", "sk-of-the-house")
     run = await agent_run(ECHO, DONE_WITH_IT, params={"base_url": None})
     assert (await end(run))[0] == "completed"
-    assert upstream.asked[0].headers["authorization"] == "Bearer sk-of-the-house"
+    assert upstream.requests[0].headers["authorization"] == "Bearer sk-of-the-house"
 
 
 async def test_missing_key_fails_the_run(agent_run, upstream):
     status, code, parts = await end(await agent_run(DONE_WITH_IT, params={"base_url": None}))
     assert (status, code, parts) == ("failed", "not_configured", [])
-    assert upstream.asked == []
+    assert upstream.requests == []
 
 
 async def test_memory_of_five_turns_never_cuts_a_call_from_its_result(agent_run, upstream):
@@ -656,7 +656,7 @@ async def test_memory_of_five_turns_never_cuts_a_call_from_its_result(agent_run,
         run = await run.conversation.ask(f"Question {number}")
         await engine.start(run)
         await wait_for_run(run)
-    messages = upstream.asked[-1].body["messages"]
+    messages = upstream.requests[-1].body["messages"]
     questions = [message["content"] for message in messages if message["role"] == "user"]
     assert questions == [f"Question {number}" for number in range(5)]
     assert not any(message.get("tool_calls") for message in messages)
@@ -716,7 +716,7 @@ async def test_anthropic_sees_its_thoughts_its_calls_and_its_tools_again(agent_r
     assert (status, run.finish_reason) == ("completed", "stop")
     assert [thinks, first, said] == [thought("Hm."), used("toolu_1", "echo", {"text": "a"}, "a!"), say("All is done.")]
     assert "not valid JSON" in second["error"]
-    body = upstream.asked[-1].body
+    body = upstream.requests[-1].body
     _, made, result, made_again, result_again = body["messages"]
     assert made["content"] == [
         {"type": "thinking", "thinking": "Hm.", "signature": "c2ln"},
@@ -744,7 +744,7 @@ async def test_google_sees_the_signature_of_its_thoughts_again(agent_run, upstre
     )
     status, _, [step, said] = await end(run)
     assert (status, step["result"], said) == ("completed", "a!", say("All is done."))
-    _, made, result = upstream.asked[-1].body["contents"]
+    _, made, result = upstream.requests[-1].body["contents"]
     assert made["parts"][0]["functionCall"]["args"] == {"text": "a"}
     assert made["parts"][0]["thoughtSignature"] == "c2ln"
     assert result["parts"][0]["functionResponse"]["name"] == "echo"

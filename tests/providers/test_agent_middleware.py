@@ -95,8 +95,8 @@ async def test_middleware_of_the_docs_changes_prompt_and_result(agent_run, upstr
         "",
         [used("call_1", "echo", {"text": "a"}, "a! (checked)"), say("All is done.")],
     )
-    for asked in upstream.asked:
-        assert asked.body["messages"][0] == {"role": "system", "content": "Be kind.\nAnswer in one sentence."}
+    for request in upstream.requests:
+        assert request.body["messages"][0] == {"role": "system", "content": "Be kind.\nAnswer in one sentence."}
     assert shown_to_model(upstream)[-1]["content"] == "a! (checked)"
 
 
@@ -176,7 +176,7 @@ async def test_middleware_answers_in_place_of_the_model(agent_run, upstream, mid
 
     middleware(Answer)
     assert await end(await agent_run()) == ("completed", "", [say("Not today.")])
-    assert upstream.asked == []
+    assert upstream.requests == []
 
 
 async def test_middleware_ends_the_agent_before_the_model(agent_run, upstream, middleware):
@@ -187,7 +187,7 @@ async def test_middleware_ends_the_agent_before_the_model(agent_run, upstream, m
 
     middleware(Closed)
     assert await end(await agent_run()) == ("completed", "", [say("We are closed.")])
-    assert upstream.asked == []
+    assert upstream.requests == []
 
 
 async def test_middleware_changes_arguments_and_refuses_calls(agent_run, middleware):
@@ -213,5 +213,5 @@ async def test_middleware_brings_a_tool(agent_run, upstream, middleware):
     middleware(Phone)
     run = await agent_run((*call("dial", {"number": "110"}), *CALLS), DONE_WITH_IT)
     assert (await end(run))[2][0] == used("call_1", "dial", {"number": "110"}, "110 is busy")
-    offered = [offer["function"]["name"] for offer in upstream.asked[0].body["tools"]]
+    offered = [offer["function"]["name"] for offer in upstream.requests[0].body["tools"]]
     assert offered == ["echo", "dial"]

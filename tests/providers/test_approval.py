@@ -43,7 +43,7 @@ async def test_call_that_needs_approval_ends_the_run_before_it_runs(agent_run, u
     [interrupt] = run.interrupts
     assert (interrupt["toolCallId"], interrupt["message"]) == ("call_1", "Allow “transfer” to run?")
     assert toolbox.used == []
-    assert len(upstream.asked) == 1
+    assert len(upstream.requests) == 1
 
 
 @pytest.mark.parametrize("named", [["echo"], ["clock", "echo"]])
@@ -70,7 +70,7 @@ async def test_approval_runs_the_tool_once_and_continues(agent_run, upstream):
     made, answered_call = shown_to_model(upstream)
     assert json.loads(made["tool_calls"][0]["function"]["arguments"]) == {"amount": 5}
     assert (answered_call["tool_call_id"], answered_call["content"]) == ("call_1", "5 moved")
-    assert len(upstream.asked) == 2
+    assert len(upstream.requests) == 2
     await run.message.arefresh_from_db()
     assert run.message.parts[0]["result"] is None  # the earlier message stays as it was
 
@@ -177,7 +177,7 @@ async def test_resumed_run_has_a_fresh_limit_of_model_calls(agent_run, upstream)
     assert len(run.interrupts) == 1
     status, _, parts = await end(await answered(run, True))
     assert (status, parts[-1]) == ("completed", say("All is done."))
-    assert ["tools" in asked.body for asked in upstream.asked] == [True, True, True, True, False]
+    assert ["tools" in request.body for request in upstream.requests] == [True, True, True, True, False]
 
 
 async def test_message_in_place_of_an_answer_does_not_allow_the_call(agent_run, upstream):
@@ -207,7 +207,7 @@ async def test_failure_after_an_allowed_call_does_not_run_it_again(agent_run, up
     status, code, parts = await end(await answered(run, True))
     assert (status, code, parts) == ("failed", "overloaded", [result("call_1", "5 moved")])
     assert toolbox.used == [("transfer", 5)]
-    assert len(upstream.asked) == 4
+    assert len(upstream.requests) == 4
 
 
 async def test_cancel_stops_an_allowed_call(agent_run):

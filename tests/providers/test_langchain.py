@@ -25,7 +25,7 @@ from chat.models import Assistant
 from chat.providers import ProviderError, Request, base, langchain
 from chat.providers.langchain import models, vendors
 from tests.providers.aimock import LONG, TEXT
-from tests.providers.provider_runs import Said, closed, end, nothing_under_way, shown
+from tests.providers.provider_runs import Said, end, nothing_under_way, shown, wait_until_closed
 from tests.providers.test_openai import CHUNKS, ERRORS, REFUSALS, call
 from tests.upstream import END, FIN, RESET, SILENCE, STOP, Answer, Upstream, chunk, event, refusal, usage
 from tests.waiting import wait_until
@@ -275,9 +275,9 @@ WHOLE = {
 async def test_stop_before_the_first_token_closes_the_connection(upstream, assistant, ask, vendor):
     upstream.answers(SILENCE)
     run = await ask(await assistant(vendor, at(upstream)))
-    await wait_until(lambda: upstream.asked)
+    await wait_until(lambda: upstream.requests)
     await engine.cancel(run)
-    await closed(upstream.asked[0])
+    await wait_until_closed(upstream.requests[0])
     assert await end(run) == ("cancelled", "", "")
 
 
@@ -287,7 +287,7 @@ async def test_connection_closes_when_the_listener_stops(upstream, vendor):
     model, address = VENDORS[vendor]
     async with aclosing(langchain.reply(request(model, params=address(at(upstream))))) as pieces:
         assert await anext(pieces) == Text("Hel")
-    await closed(upstream.asked[0])
+    await wait_until_closed(upstream.requests[0])
 
 
 @every_vendor
@@ -303,7 +303,7 @@ async def test_answer_without_a_finish_is_broken_off(hear, vendor, cut):
 async def test_server_that_hangs_up_before_the_head_is_unreachable(hear, upstream, vendor, cut):
     heard = await hear(vendor, Answer([cut], framing=None))
     assert (heard.error.code, heard.error.retryable) == ("unreachable", True)
-    assert len(upstream.asked) == 1  # the engine asks again, not the provider
+    assert len(upstream.requests) == 1  # the engine asks again, not the provider
 
 
 @every_vendor
@@ -311,7 +311,7 @@ async def test_failing_server_is_asked_once(hear, upstream, vendor):
     heard = await hear(vendor, refusal(503, {"error": {"message": "Busy."}}, retry_after="2"))
     assert (heard.error.code, heard.error.retryable) == ("overloaded", True)
     assert heard.error.retry_after == (None if vendor == "ollama" else 2)  # whose SDK keeps no headers
-    assert len(upstream.asked) == 1
+    assert len(upstream.requests) == 1
 
 
 @every_vendor
@@ -847,12 +847,12 @@ PICTURED = {  # vendor -> where the image is in the request, and what is there
 @every_vendor
 async def test_images_are_sent_in_the_vendors_way(hear, upstream, vendor):
     await hear(vendor, *WHOLE[vendor], turns=[("user", [said("Look"), IMAGE])])
-    assert PICTURED[vendor](upstream.asked[0].body), upstream.asked[0].body
+    assert PICTURED[vendor](upstream.requests[0].body), upstream.requests[0].body
 
 
 async def test_images_may_be_links(hear, upstream):
     await hear("anthropic", *WHOLE["anthropic"], turns=[("user", [LINKED])])
-    content = upstream.asked[0].body["messages"][0]["content"]
+    content = upstream.requests[0].body["messages"][0]["content"]
     assert content == [{"type": "image", "source": {"type": "url", "url": "https://example.com/a.png"}}]
 
 
@@ -879,13 +879,13 @@ async def test_request_carries_the_assistants_settings(hear, upstream, vendor):
         params["base_url"], VENDORS["openai"] = upstream.base_url, VENDORS["openai"]
     heard = await hear(vendor, *WHOLE[vendor], params=params, system_prompt="Be brief.")
     assert (heard.text, heard.error) == ("Hello", None)
-    (asked,) = upstream.asked
-    assert (asked.method, asked.path) == ("POST", PATHS[vendor])
+    (request,) = upstream.requests
+    assert (request.method, request.path) == ("POST", PATHS[vendor])
     if vendor != "openai":
-        assert WARM.get(vendor, lambda body: body["temperature"])(asked.body) == 0.5
-    assert "Be brief." in json.dumps(asked.body)
-    assert "sk-theirs" in json.dumps(asked.headers)
-    assert "api_key" not in json.dumps(asked.body)
+        assert WARM.get(vendor, lambda body: body["temperature"])(request.body) == 0.5
+    assert "Be brief." in json.dumps(request.body)
+    assert "sk-theirs" in json.dumps(request.headers)
+    assert "api_key" not in json.dumps(request.body)
 
 
 # Addresses, keys and params -------------------------------------------------------------------------------------------
@@ -917,7 +917,7 @@ async def test_address_and_key_come_from_the_environment(upstream, monkeypatch, 
     upstream.answers(*WHOLE[vendor])
     heard = await Heard().listen(VENDORS[vendor][0], {})
     assert (heard.text, heard.error) == ("Hello", None)
-    assert upstream.asked[0].headers[header].removeprefix("Bearer ").strip() == "sk-ours"
+    assert upstream.requests[0].headers[header].removeprefix("Bearer ").strip() == "sk-ours"
 
 
 @every_vendor
@@ -929,18 +929,18 @@ async def test_site_keys_are_not_sent_to_an_assistants_own_address(hear, upstrea
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "ours")
     heard = await hear(vendor, *WHOLE[vendor], params={"project": None} if vendor == "vertex" else {})
     assert (heard.text, heard.error) == ("Hello", None)
-    assert "ours" not in json.dumps(upstream.asked[0].headers)
-    assert "ours" not in upstream.asked[0].path
+    assert "ours" not in json.dumps(upstream.requests[0].headers)
+    assert "ours" not in upstream.requests[0].path
     heard = await hear(vendor, *WHOLE[vendor], params={"api_key": "sk-theirs"})
-    assert upstream.asked[1].headers[KEYS[vendor][1]].endswith("sk-theirs")
-    assert "ours" not in json.dumps(upstream.asked[1].headers)
+    assert upstream.requests[1].headers[KEYS[vendor][1]].endswith("sk-theirs")
+    assert "ours" not in json.dumps(upstream.requests[1].headers)
 
 
 @every_vendor
 async def test_assistant_names_the_variable_of_its_key(hear, upstream, monkeypatch, vendor):
     monkeypatch.setenv("OTHER_KEY", "sk-theirs")
     await hear(vendor, *WHOLE[vendor], params={"api_key_env": "OTHER_KEY"})
-    assert upstream.asked[0].headers[KEYS[vendor][1]].endswith("sk-theirs")
+    assert upstream.requests[0].headers[KEYS[vendor][1]].endswith("sk-theirs")
 
 
 @every_vendor
@@ -951,7 +951,7 @@ async def test_redirect_takes_no_key_to_another_address(hear, upstream, vendor):
     try:
         heard = await hear(vendor, refusal(307, b"", location=f"{at(other)}{PATHS[vendor]}"), params={"api_key": "sk"})
         assert heard.error.code == "refused"
-        assert other.asked == []
+        assert other.requests == []
     finally:
         await other.stop()
 
@@ -972,7 +972,7 @@ async def test_variable_that_is_no_api_key_is_never_sent(upstream, monkeypatch, 
     with pytest.raises(ProviderError):
         async with aclosing(reply(request(vendor, params=params))) as pieces:
             await anext(pieces)
-    assert upstream.asked == []
+    assert upstream.requests == []
 
 
 MISSING = {  # model id -> the variable that its sentence names
@@ -1091,7 +1091,7 @@ async def test_params_that_openais_own_provider_sends_are_sent_by_its_agents_too
     async with langchain.chat_model(request("openai:gpt-5-mini", params=params)) as model:
         async for _ in model._astream(langchain.messages(request("openai:x"))):
             pass
-    body = upstream.asked[0].body
+    body = upstream.requests[0].body
     assert {name: body[name] for name in ("temperature", "top_k", "max_tokens", "metadata")} == {
         name: value for name, value in params.items() if name != "base_url"
     }
@@ -1103,7 +1103,7 @@ async def test_vendor_known_only_to_langchain_answers(hear, upstream):
     upstream.answers(b"".join(stream))
     heard = await Heard().listen("langchain:langsmith:x", {"base_url": upstream.base_url, "api_key": "sk-theirs"})
     assert (heard.text, heard.error, heard.finish_reason) == ("Hello", None, "stop")
-    assert upstream.asked[0].headers["authorization"] == "Bearer sk-theirs"
+    assert upstream.requests[0].headers["authorization"] == "Bearer sk-theirs"
 
 
 async def test_vertex_takes_googles_application_default_credentials(upstream, monkeypatch, tmp_path):
@@ -1120,11 +1120,11 @@ async def test_vertex_takes_googles_application_default_credentials(upstream, mo
     monkeypatch.setenv("GOOGLE_VERTEX_BASE_URL", at(upstream))
     token = json.dumps({"access_token": "ya29.ours", "expires_in": 3600, "token_type": "Bearer"}).encode()
     whole = Answer(WHOLE["vertex"])
-    upstream.answer = lambda asked: Answer([token], framing=len(token)) if asked.path == "/token" else whole
+    upstream.answer = lambda request: Answer([token], framing=len(token)) if request.path == "/token" else whole
     heard = await Heard().listen("google_vertexai:gemini-2.5-flash", {"location": "europe-west1"})
     assert (heard.text, heard.error) == ("Hello", None)
-    assert upstream.asked[-1].headers["authorization"] == "Bearer ya29.ours"
-    assert "/projects/ours/locations/europe-west1/" in upstream.asked[-1].path
+    assert upstream.requests[-1].headers["authorization"] == "Bearer ya29.ours"
+    assert "/projects/ours/locations/europe-west1/" in upstream.requests[-1].path
 
 
 async def test_vertex_without_credentials_is_a_sentence(upstream, monkeypatch, tmp_path):
@@ -1162,7 +1162,7 @@ async def test_conversations_are_told_to_nobody_else(hear, upstream, monkeypatch
         heard = await hear("openai", *WHOLE["openai"])
         assert heard.text == "Hello"
         await asyncio.sleep(0.5)  # LangSmith's client collects what it sends for a quarter of a second
-        assert collector.asked == []
+        assert collector.requests == []
     finally:
         await collector.stop()
 

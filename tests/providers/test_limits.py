@@ -166,7 +166,7 @@ async def test_redirect_to_another_host_gets_neither_key_nor_conversation(upstre
             async for _ in pieces:
                 pass
     assert raised.value.code == "redirected"
-    assert len(upstream.asked) == 1
+    assert len(upstream.requests) == 1
 
 
 async def test_redirect_on_the_same_host_is_followed(upstream):

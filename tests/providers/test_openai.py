@@ -20,7 +20,7 @@ from chat.providers import ProviderError, Request, openai
 from chat.providers.openai import sse
 from chat.providers.openai.chunks import Chunks
 from chat.providers.openai.sse import SSEDecoder
-from tests.providers.provider_runs import Said, closed, end, nothing_under_way, shown
+from tests.providers.provider_runs import Said, end, nothing_under_way, shown, wait_until_closed
 from tests.upstream import (
     ANSWER,
     DONE,
@@ -31,9 +31,9 @@ from tests.upstream import (
     STOP,
     Answer,
     Upstream,
-    behave,
     chunk,
     event,
+    model_behavior,
     refusal,
     usage,
 )
@@ -79,7 +79,7 @@ def talk_all(upstream, talk):
 
     async def talk_all(answers):
         answers = {name: answer if isinstance(answer, Answer) else Answer(answer) for name, answer in answers.items()}
-        upstream.answer = lambda asked: answers[asked.body["model"]]
+        upstream.answer = lambda request: answers[request.body["model"]]
         return {name: await talk(model=f"openai:{name}") for name in answers}
 
     return talk_all
@@ -107,7 +107,7 @@ async def test_whole_answer_is_kept_with_its_usage(talk, upstream):
             "cached_input_tokens": 4,
         }
     ]
-    assert len(upstream.asked) == 1
+    assert len(upstream.requests) == 1
 
 
 async def test_request_carries_the_assistants_settings(talk, upstream, ask):
@@ -118,9 +118,9 @@ async def test_request_carries_the_assistants_settings(talk, upstream, ask):
         run = await run.conversation.ask(question)
         await engine.start(run)
         await wait_for_run(run)
-    asked = upstream.asked[-1]
-    assert (asked.method, asked.path) == ("POST", "/v1/chat/completions")
-    assert asked.body == {
+    request = upstream.requests[-1]
+    assert (request.method, request.path) == ("POST", "/v1/chat/completions")
+    assert request.body == {
         "model": "scripted",
         "messages": [
             {"role": "system", "content": "Be brief."},
@@ -140,7 +140,7 @@ async def test_turn_without_text_is_not_sent(listen, upstream):
     turns = [("user", [{"type": "text", "text": "a"}]), ("assistant", []), ("user", [{"type": "text", "text": "b"}])]
     turns += [("assistant", [{"type": "reasoning", "text": "hm"}, call, {"type": "text", "text": "c"}])]
     await listen("ok", *END, turns=[*turns, ("user", [{"type": "text", "text": "d"}])])
-    messages = [(message["role"], message["content"]) for message in upstream.asked[0].body["messages"]]
+    messages = [(message["role"], message["content"]) for message in upstream.requests[0].body["messages"]]
     assert messages == [("user", "a"), ("user", "b"), ("assistant", "c"), ("user", "d")]
 
 
@@ -156,7 +156,7 @@ async def test_server_that_stays_connected_after_done_is_left(talk, upstream):
     run = await talk("Hi", *END, SILENCE)
     assert await end(run) == ("completed", "", "Hi")
     assert (run.finished_at - run.first_token_at).total_seconds() < 2
-    await closed(upstream.asked[0])
+    await wait_until_closed(upstream.requests[0])
 
 
 async def test_cut_after_done_changes_nothing(listen):
@@ -178,7 +178,7 @@ SCRIPTED = {
 
 @pytest.mark.parametrize("model", SCRIPTED)
 async def test_scripted_models_do_as_they_say(upstream, model):
-    upstream.answer = behave(upstream, pace=0.0001)
+    upstream.answer = model_behavior(upstream, pace=0.0001)
     said = await Said().listen({"base_url": upstream.base_url}, model=model)
     text, thought, code = SCRIPTED[model]
     assert said.text.startswith(text)
@@ -195,8 +195,8 @@ async def test_scripted_model_runs_as_a_process_too():
         address = (await process.stdout.readline()).decode().split()[-1]
         said = await Said().listen({"base_url": address}, model="echo")
         assert (said.text, said.error) == ("Hi", None)
-        with urlopen(address.removesuffix("/v1") + "/asked") as told:  # noqa: ASYNC210
-            assert [asked["body"]["model"] for asked in json.load(told)] == ["echo"]
+        with urlopen(address.removesuffix("/v1") + "/requests") as told:  # noqa: ASYNC210
+            assert [request["body"]["model"] for request in json.load(told)] == ["echo"]
     finally:
         process.kill()
         await process.wait()
@@ -498,7 +498,7 @@ async def test_cut_in_mid_answer_keeps_the_text_before_it(talk_all, upstream):
         seen[cut].set()
         assert (cut, *await end(run)) == (cut, "interrupted", "broken_off", "Hello")
         assert run.error_message == "The connection to the model was lost before the answer was complete."
-    assert len(upstream.asked) == len(BROKEN)
+    assert len(upstream.requests) == len(BROKEN)
 
 
 UNBEGUN = {  # before the first token
@@ -525,7 +525,7 @@ async def test_retry_gives_the_answer_once(talk, upstream, first):
     upstream.answers(ROLE, first)
     run = await talk("Hello", *END)
     assert await end(run) == ("completed", "", "Hello")
-    assert len(upstream.asked) == 2
+    assert len(upstream.requests) == 2
 
 
 async def test_cut_answer_still_counts_its_usage(listen):
@@ -582,8 +582,8 @@ async def test_error_in_mid_answer_fails_the_run_and_keeps_the_text(talk, upstre
     run = await talk("Hel", "lo", {"error": {"message": "The GPU is \0gone \ud83d.", "code": None}}, SILENCE)
     assert await end(run) == ("failed", "refused", "Hello")
     assert run.error_message == "The provider reported an error: The GPU is gone \ufffd."
-    assert len(upstream.asked) == 1
-    await closed(upstream.asked[0])
+    assert len(upstream.requests) == 1
+    await wait_until_closed(upstream.requests[0])
 
 
 async def test_null_characters_and_lone_surrogates_are_cleaned_up(talk):
@@ -601,7 +601,7 @@ async def test_web_page_is_reported_as_not_a_stream(talk, upstream):
     run = await talk(page, headers={"content-type": "text/html"}, framing=len(page))
     assert await end(run) == ("interrupted", "not_a_stream", "")
     assert run.error_message == "The model's address returned a web page."
-    assert len(upstream.asked) == 1
+    assert len(upstream.requests) == 1
 
 
 @pytest.mark.parametrize(
@@ -625,7 +625,7 @@ async def test_endless_data_is_malformed_and_closes_the_connection(listen, upstr
     monkeypatch.setattr(sse, "MAX_EVENT_SIZE", 100_000)
     said = await listen(*ENDLESS[kind], SILENCE)
     assert said.error.code == "malformed"
-    await closed(upstream.asked[0])
+    await wait_until_closed(upstream.requests[0])
 
 
 async def test_long_event_is_read(listen, monkeypatch):
@@ -724,7 +724,7 @@ async def test_retry_after_is_obeyed(talk, upstream):
     upstream.answers(refusal(429, {"error": {"message": "Slow down."}}, retry_after="1"))
     run = await talk("Hello", *END)
     assert await end(run) == ("completed", "", "Hello")
-    first, second = upstream.asked
+    first, second = upstream.requests
     assert second.at - first.at >= 1
 
 
@@ -760,8 +760,8 @@ async def test_silence_before_the_first_token_fails(talk_all, upstream, monkeypa
         assert (kind, *await end(run)) == (kind, "failed", "timeout", "")
         assert run.error_message == "The model did not start answering within 1 seconds."
         assert upstream.times(kind) == 1
-    for asked in upstream.asked:
-        await closed(asked)
+    for request in upstream.requests:
+        await wait_until_closed(request)
 
 
 async def test_silence_in_mid_answer_interrupts_and_keeps_the_text(talk_all, upstream, monkeypatch):
@@ -770,16 +770,16 @@ async def test_silence_in_mid_answer_interrupts_and_keeps_the_text(talk_all, ups
     for kind, run in (await talk_all(answers)).items():
         assert (kind, *await end(run)) == (kind, "interrupted", "timeout", "Hello")
         assert run.error_message == "The model stopped responding: it sent nothing for 1 seconds."
-    for asked in upstream.asked:
-        await closed(asked)
+    for request in upstream.requests:
+        await wait_until_closed(request)
 
 
 @pytest.mark.parametrize("moment", ["no byte", "no event", "no token"])
 async def test_stop_before_the_first_token_closes_the_connection(talk, upstream, moment):
     run = await talk(QUIET[moment]())
-    await wait_until(lambda: upstream.asked)
+    await wait_until(lambda: upstream.requests)
     await engine.cancel(run)
-    await closed(upstream.asked[0])
+    await wait_until_closed(upstream.requests[0])
     assert await end(run) == ("cancelled", "", "")
 
 
@@ -787,7 +787,7 @@ async def test_stop_in_mid_answer_closes_the_connection_and_keeps_the_text(talk,
     run = await talk("Hel", "lo", SILENCE)
     await shown(run, "lo")
     await engine.cancel(run)
-    await closed(upstream.asked[0])
+    await wait_until_closed(upstream.requests[0])
     assert await end(run) == ("cancelled", "", "Hello")
 
 
@@ -795,7 +795,7 @@ async def test_reader_that_leaves_closes_the_connection(upstream):
     upstream.answers("Hel", SILENCE)
     async with aclosing(openai.reply(question(base_url=upstream.base_url))) as pieces:
         assert await anext(pieces) == Text("Hel")
-    await closed(upstream.asked[0])
+    await wait_until_closed(upstream.requests[0])
 
 
 # Addresses and keys ---------------------------------------------------------------------------------------------------
@@ -812,8 +812,8 @@ async def test_environment_names_address_and_key(upstream, monkeypatch):
     upstream.answers("Hello", *END)
     said = await Said().listen({})
     assert said.text == "Hello"
-    assert upstream.asked[0].headers["authorization"] == "Bearer sk-ours"
-    assert upstream.asked[0].headers["openai-organization"] == "org-ours"
+    assert upstream.requests[0].headers["authorization"] == "Bearer sk-ours"
+    assert upstream.requests[0].headers["openai-organization"] == "org-ours"
 
 
 @pytest.mark.parametrize("key", [None, "", " "])
@@ -823,7 +823,7 @@ async def test_address_from_the_environment_needs_no_key(upstream, monkeypatch, 
         monkeypatch.setenv("OPENAI_API_KEY", key)
     upstream.answers("Hello", *END)
     assert (await Said().listen({})).text == "Hello"
-    assert upstream.asked[0].headers["authorization"] == "Bearer none"
+    assert upstream.requests[0].headers["authorization"] == "Bearer none"
 
 
 async def test_environment_key_is_not_sent_to_an_assistants_own_address(listen, upstream, monkeypatch):
@@ -831,8 +831,8 @@ async def test_environment_key_is_not_sent_to_an_assistants_own_address(listen, 
     monkeypatch.setenv("OPENAI_ORG_ID", "org-ours")
     monkeypatch.setenv("OPENAI_PROJECT_ID", "proj-ours")
     await listen("Hello", *END)
-    assert "ours" not in json.dumps(upstream.asked[0].headers)
-    assert upstream.asked[0].headers["authorization"] == "Bearer none"
+    assert "ours" not in json.dumps(upstream.requests[0].headers)
+    assert upstream.requests[0].headers["authorization"] == "Bearer none"
 
 
 async def test_redirect_takes_no_key_to_another_address(upstream, monkeypatch):
@@ -844,8 +844,8 @@ async def test_redirect_takes_no_key_to_another_address(upstream, monkeypatch):
     upstream.answers(refusal(307, b"", location=f"{other.base_url}/chat/completions"))
     try:
         said = await Said().listen({})
-        assert (said.text, len(other.asked)) == ("Hello", 1)
-        assert "ours" not in json.dumps(other.asked[0].headers)
+        assert (said.text, len(other.requests)) == ("Hello", 1)
+        assert "ours" not in json.dumps(other.requests[0].headers)
     finally:
         await providers.close()
         await other.stop()
@@ -855,14 +855,14 @@ async def test_assistant_names_the_variable_of_its_key(listen, upstream, monkeyp
     monkeypatch.setenv("OPENAI_API_KEY", "sk-ours")
     monkeypatch.setenv("OTHER_KEY", "sk-theirs")
     await listen("Hello", *END, params={"api_key_env": "OTHER_KEY"})
-    assert upstream.asked[0].headers["authorization"] == "Bearer sk-theirs"
-    assert "api_key_env" not in upstream.asked[0].body
+    assert upstream.requests[0].headers["authorization"] == "Bearer sk-theirs"
+    assert "api_key_env" not in upstream.requests[0].body
 
 
 async def test_assistant_may_bring_its_key(listen, upstream):
     await listen("Hello", *END, params={"api_key": "sk-theirs"})
-    assert upstream.asked[0].headers["authorization"] == "Bearer sk-theirs"
-    assert "api_key" not in upstream.asked[0].body
+    assert upstream.requests[0].headers["authorization"] == "Bearer sk-theirs"
+    assert "api_key" not in upstream.requests[0].body
 
 
 async def test_missing_key_is_reported_in_a_sentence(talk, upstream):
@@ -872,7 +872,7 @@ async def test_missing_key_is_reported_in_a_sentence(talk, upstream):
     run = await talk(params={"api_key_env": "NO_SUCH_KEY"})
     assert await end(run) == ("failed", "not_configured", "")
     assert run.error_message == "The environment variable NO_SUCH_KEY is not set."
-    assert upstream.asked == []
+    assert upstream.requests == []
 
 
 @pytest.mark.parametrize(

@@ -430,7 +430,7 @@ def team(settings, monkeypatch):
 
 
 @pytest.fixture
-def asked(team, script, ask):
+def start_run(team, script, ask):
     """`await asked(function)`: Alice's run that this function answers, started."""
 
     async def start(function, text="Hi", **fields):
@@ -511,15 +511,15 @@ def with_a_loop(messages, send):
         with_a_loop,
     ],
 )
-async def test_callable_of_any_kind_answers(asked, function):
-    run = await asked(function)
+async def test_callable_of_any_kind_answers(start_run, function):
+    run = await start_run(function)
     await wait_for_run(run)
     assert (run.status, run.finish_reason, run.message.text) == ("completed", "stop", "Hello there")
     assert run.message.parts == [{"type": "text", "text": "Hello there"}]
     await wait_until(free)
 
 
-async def test_function_is_given_the_conversation_as_openai_would_be(asked):
+async def test_function_is_given_the_conversation_as_openai_would_be(start_run):
     given = []
 
     def reply(messages, send):
@@ -527,7 +527,7 @@ async def test_function_is_given_the_conversation_as_openai_would_be(asked):
         send(Reasoning("hm"))
         return f"answer {len(given)}"
 
-    run = await asked(reply, "one", system_prompt="Be brief.")
+    run = await start_run(reply, "one", system_prompt="Be brief.")
     await wait_for_run(run)
     run = await run.conversation.ask("two")
     await engine.start(run)
@@ -554,7 +554,7 @@ async def test_images_are_given_as_to_openai(team):
     ]
 
 
-async def test_function_may_send_steps_usage_and_its_own_end(asked):
+async def test_function_may_send_steps_usage_and_its_own_end(start_run):
     def reply(messages, send):
         send(Reasoning("hm"))
         for piece in (ToolCallStart("c", "t"), ToolCallArgs("c", "{}"), ToolCallEnd("c"), ToolCallResult("c", "1")):
@@ -563,25 +563,25 @@ async def test_function_may_send_steps_usage_and_its_own_end(asked):
         send("so far")
         send(Finish("length"))
 
-    run = await asked(reply)
+    run = await start_run(reply)
     await wait_for_run(run)
     assert (run.status, run.finish_reason, run.message.text) == ("completed", "length", "so far")
     assert [part["type"] for part in run.message.parts] == ["reasoning", "tool_call", "text"]
     assert run.total_usage == {"input_tokens": 3, "output_tokens": 2, "total_tokens": 5}
 
 
-async def test_function_that_sends_nothing_gives_an_empty_answer(asked):
-    run = await asked(lambda messages, send: None)
+async def test_function_that_sends_nothing_gives_an_empty_answer(start_run):
+    run = await start_run(lambda messages, send: None)
     await wait_for_run(run)
     assert (run.status, run.message.parts) == ("completed", [])
 
 
-async def test_half_characters_and_nul_are_mended(asked):
+async def test_half_characters_and_nul_are_mended(start_run):
     def reply(messages, send):
         for text in ("a\0b", "\ud83d", "", "\ude00", "\ud83d", "c", "\udc00"):
             send(text)
 
-    run = await asked(reply)
+    run = await start_run(reply)
     await wait_for_run(run)
     assert (run.status, run.message.text) == ("completed", "ab😀\ufffdc\ufffd")
 
@@ -597,14 +597,14 @@ def raising(error, send):
 
 @pytest.mark.parametrize("error", [OwnError("secret detail"), SystemExit(3), StopIteration(), Stopped()])
 @pytest.mark.parametrize("is_async", [False, True])
-async def test_failure_keeps_the_text_and_logs_its_details(asked, caplog, error, is_async):
+async def test_failure_keeps_the_text_and_logs_its_details(start_run, caplog, error, is_async):
     def reply(messages, send):
         raising(error, send)
 
     async def areply(messages, send):
         raising(error, send)
 
-    run = await asked(areply if is_async else reply)
+    run = await start_run(areply if is_async else reply)
     await wait_for_run(run)
     assert (run.status, run.message.text) == ("failed", "half an ans")
     assert run.error_message == "Something went wrong in team.reply. The answer so far has been saved."
@@ -613,21 +613,21 @@ async def test_failure_keeps_the_text_and_logs_its_details(asked, caplog, error,
     await wait_until(free)
 
 
-async def test_function_that_cancels_itself_has_failed(asked, caplog):
+async def test_function_that_cancels_itself_has_failed(start_run, caplog):
     async def reply(messages, send):
         await send("half an ans")
         raise asyncio.CancelledError
 
-    run = await asked(reply)
+    run = await start_run(reply)
     await wait_for_run(run)
     assert (run.status, run.message.text) == ("failed", "half an ans")
 
 
-async def test_failing_function_may_speak_to_the_user(asked, caplog):
+async def test_failing_function_may_speak_to_the_user(start_run, caplog):
     def reply(messages, send):
         raise ProviderError("The stars are not right.", "stars")
 
-    run = await asked(reply)
+    run = await start_run(reply)
     await wait_for_run(run)
     assert (run.status, run.error) == ("failed", {"code": "stars", "message": "The stars are not right."})
     assert "Traceback" not in caplog.text
@@ -643,7 +643,7 @@ async def test_value_that_is_no_text_fails_whether_sent_or_returned(team, caplog
     assert "it may return text or nothing" in caplog.text
 
 
-async def test_stopped_thread_learns_it_when_it_sends(asked):
+async def test_stopped_thread_learns_it_when_it_sends(start_run):
     gate, seen = threading.Event(), []
 
     def reply(messages, send):
@@ -661,7 +661,7 @@ async def test_stopped_thread_learns_it_when_it_sends(asked):
         finally:
             seen.append("cleaned up")
 
-    run = await asked(reply)
+    run = await start_run(reply)
     await wait_until(
         lambda: run.pk in engine.current().live and "so far" in str(engine.current().live[run.pk].log.events)
     )
@@ -675,7 +675,7 @@ async def test_stopped_thread_learns_it_when_it_sends(asked):
     assert seen == [Stopped, "cleaned up"]
 
 
-async def test_stopped_generator_is_closed(asked):
+async def test_stopped_generator_is_closed(start_run):
     seen = []
 
     def reply(messages, send):
@@ -685,7 +685,7 @@ async def test_stopped_generator_is_closed(asked):
         finally:
             seen.append("closed")
 
-    run = await asked(reply)
+    run = await start_run(reply)
     await wait_until(
         lambda: run.pk in engine.current().live and "more" in str(engine.current().live[run.pk].log.events[:9])
     )
@@ -697,7 +697,7 @@ async def test_stopped_generator_is_closed(asked):
 
 
 @pytest.mark.parametrize("kind", ["coroutine", "generator"])
-async def test_stopped_coroutine_is_cancelled_and_closes_what_it_opened(asked, caplog, kind):
+async def test_stopped_coroutine_is_cancelled_and_closes_what_it_opened(start_run, caplog, kind):
     seen = []
 
     async def reply(messages, send):
@@ -716,7 +716,7 @@ async def test_stopped_coroutine_is_cancelled_and_closes_what_it_opened(asked, c
             await asyncio.sleep(0)
             seen.append("cleaned up")
 
-    run = await asked(reply if kind == "coroutine" else generator)
+    run = await start_run(reply if kind == "coroutine" else generator)
     await wait_until(
         lambda: run.pk in engine.current().live and "so far" in str(engine.current().live[run.pk].log.events)
     )
@@ -727,7 +727,7 @@ async def test_stopped_coroutine_is_cancelled_and_closes_what_it_opened(asked, c
 
 
 @pytest.mark.parametrize("is_async", [True, False])
-async def test_error_after_the_stop_is_no_failure(asked, caplog, is_async):
+async def test_error_after_the_stop_is_no_failure(start_run, caplog, is_async):
     caplog.set_level("INFO")
     gate = threading.Event()
 
@@ -746,7 +746,7 @@ async def test_error_after_the_stop_is_no_failure(asked, caplog, is_async):
         except BaseException:
             raise OwnError("in cleaning up") from None
 
-    run = await asked(areply if is_async else reply)
+    run = await start_run(areply if is_async else reply)
     await wait_until(
         lambda: run.pk in engine.current().live and "so far" in str(engine.current().live[run.pk].log.events)
     )
@@ -759,7 +759,7 @@ async def test_error_after_the_stop_is_no_failure(asked, caplog, is_async):
     assert "failed" not in caplog.text
 
 
-async def test_coroutine_that_does_not_stop_holds_no_run(asked, caplog, monkeypatch):
+async def test_coroutine_that_does_not_stop_holds_no_run(start_run, caplog, monkeypatch):
     monkeypatch.setattr(python_provider, "CANCEL_TIMEOUT", 0.01)
     gate = asyncio.Event()
 
@@ -771,7 +771,7 @@ async def test_coroutine_that_does_not_stop_holds_no_run(asked, caplog, monkeypa
             except asyncio.CancelledError:
                 pass
 
-    run = await asked(reply)
+    run = await start_run(reply)
     await wait_until(
         lambda: run.pk in engine.current().live and "so far" in str(engine.current().live[run.pk].log.events)
     )
@@ -782,7 +782,7 @@ async def test_coroutine_that_does_not_stop_holds_no_run(asked, caplog, monkeypa
     gate.set()
 
 
-async def test_run_frees_its_thread_when_the_engine_shuts_down(asked):
+async def test_run_frees_its_thread_when_the_engine_shuts_down(start_run):
     gate, ended = threading.Event(), threading.Event()
 
     def reply(messages, send):
@@ -793,7 +793,7 @@ async def test_run_frees_its_thread_when_the_engine_shuts_down(asked):
         finally:
             ended.set()
 
-    run = await asked(reply)
+    run = await start_run(reply)
     await wait_until(
         lambda: run.pk in engine.current().live and "so far" in str(engine.current().live[run.pk].log.events)
     )
@@ -832,7 +832,7 @@ asyncio.run(main())
     assert (done.returncode, done.stdout) == (0, "so far\n"), done.stderr
 
 
-async def test_threads_are_limited_and_all_runs_end(asked, ask, monkeypatch, settings):
+async def test_threads_are_limited_and_all_runs_end(start_run, ask, monkeypatch, settings):
     settings.MAX_RUNS_PER_USER = 40
     monkeypatch.setattr(python_provider, "pool", DaemonPool("function", 4))
     lock, at_work, most = threading.Lock(), 0, 0
@@ -849,7 +849,7 @@ async def test_threads_are_limited_and_all_runs_end(asked, ask, monkeypatch, set
         with lock:
             at_work -= 1
 
-    first = await asked(reply, "number 0")
+    first = await start_run(reply, "number 0")
     assistant = await Assistant.objects.aget(slug="team")
     runs = [first] + [await ask(assistant, f"number {number}") for number in range(1, 40)]
     for number, run in enumerate(runs):
@@ -859,7 +859,7 @@ async def test_threads_are_limited_and_all_runs_end(asked, ask, monkeypatch, set
     await wait_until(lambda: python_provider.pool.free == 4)
 
 
-async def test_run_that_waits_in_line_does_not_time_out(asked, ask, monkeypatch):
+async def test_run_that_waits_in_line_does_not_time_out(start_run, ask, monkeypatch):
     monkeypatch.setattr(python_provider, "pool", DaemonPool("function", 1))
     monkeypatch.setattr(python_provider, "KEEPALIVE_INTERVAL", 0.05)
     monkeypatch.setattr(reply_module, "FIRST_TOKEN_TIMEOUT", 1)
@@ -872,7 +872,7 @@ async def test_run_that_waits_in_line_does_not_time_out(asked, ask, monkeypatch)
         gate.wait(20)
         return "here"
 
-    first = await asked(reply)
+    first = await start_run(reply)
     await wait_until(begun.is_set)
     second = await ask(await Assistant.objects.aget(slug="team"))
     asyncio.get_running_loop().call_later(2, gate.set)  # twice as long as a model may be silent
@@ -882,17 +882,17 @@ async def test_run_that_waits_in_line_does_not_time_out(asked, ask, monkeypatch)
     assert run.finished_at.timestamp() - run.started_at.timestamp() > 1
 
 
-async def test_silent_function_times_out(asked, monkeypatch):
+async def test_silent_function_times_out(start_run, monkeypatch):
     monkeypatch.setattr(reply_module, "FIRST_TOKEN_TIMEOUT", 0.05)
     gate = threading.Event()
-    run = await asked(lambda messages, send: gate.wait(20) and "too late")
+    run = await start_run(lambda messages, send: gate.wait(20) and "too late")
     await wait_for_run(run)
     assert (run.status, run.error_code, run.message.parts) == ("failed", "timeout", [])
     gate.set()
     await wait_until(free)
 
 
-async def test_run_stopped_in_line_calls_nothing(asked, ask, monkeypatch):
+async def test_run_stopped_in_line_calls_nothing(start_run, ask, monkeypatch):
     monkeypatch.setattr(python_provider, "pool", DaemonPool("function", 1))
     gate, begun, calls = threading.Event(), threading.Event(), []
 
@@ -901,7 +901,7 @@ async def test_run_stopped_in_line_calls_nothing(asked, ask, monkeypatch):
         begun.set()
         gate.wait(20)
 
-    first = await asked(reply, "one")
+    first = await start_run(reply, "one")
     await wait_until(begun.is_set)
     second = await ask(await Assistant.objects.aget(slug="team"), "two")
     await wait_until(lambda: len(python_provider.pool.queues) == 1)
@@ -923,7 +923,7 @@ async def test_run_stopped_at_the_moment_it_begins_calls_nothing(team):
     assert calls == []
 
 
-async def test_thread_leaves_no_database_connection(asked):
+async def test_thread_leaves_no_database_connection(start_run):
     used = []
 
     def reply(messages, send):
@@ -931,7 +931,7 @@ async def test_thread_leaves_no_database_connection(asked):
         used.extend([connections["default"], connections["default"].connection])
         return str(count)
 
-    run = await asked(reply)
+    run = await start_run(reply)
     await wait_for_run(run)
     assert (run.status, run.message.text) == ("completed", str(await Assistant.objects.acount()))
     await wait_until(free)
@@ -939,7 +939,7 @@ async def test_thread_leaves_no_database_connection(asked):
     assert used[0].connection is None
 
 
-async def test_coroutine_queries_the_database_and_leaves_nothing_stale(asked):
+async def test_coroutine_queries_the_database_and_leaves_nothing_stale(start_run):
     used = []
 
     def outlive():
@@ -950,7 +950,7 @@ async def test_coroutine_queries_the_database_and_leaves_nothing_stale(asked):
         await send(str(await Assistant.objects.acount()))
         used.append(await sync_to_async(outlive)())
 
-    run = await asked(reply)
+    run = await start_run(reply)
     await wait_for_run(run)
     assert (run.status, run.message.text) == ("completed", str(await Assistant.objects.acount()))
     assert used[0].connection is None  # nothing stale is left for the next
@@ -1156,7 +1156,7 @@ def handler(send, **kwargs):
 
 
 @pytest.mark.parametrize("how", ["ainvoke", "astream", "invoke", "stream"])
-async def test_chain_streams_however_it_is_called(asked, how):
+async def test_chain_streams_however_it_is_called(start_run, how):
     async def reply(messages, send):
         question = {"question": messages[-1]["content"]}
         if how == "ainvoke":
@@ -1172,7 +1172,7 @@ async def test_chain_streams_however_it_is_called(asked, how):
         else:
             list(chain_of("Hello there you").stream(question, handler(send)))
 
-    run = await asked(reply if how.startswith("a") else in_thread)
+    run = await start_run(reply if how.startswith("a") else in_thread)
     await wait_for_run(run)
     assert (run.status, run.message.text) == ("completed", "Hello there you")
     assert run.last_seq == 2 + 5 + 2  # five deltas
@@ -1291,7 +1291,7 @@ async def test_tool_of_an_old_kind_is_a_step_too():
     assert pieces[3] == ToolCallStart("2", "tool")
 
 
-async def test_model_error_ends_the_function_and_keeps_the_text(asked, caplog):
+async def test_model_error_ends_the_function_and_keeps_the_text(start_run, caplog):
     from langchain_core.language_models import FakeListChatModel
 
     model = FakeListChatModel(responses=["Hello there"], error_on_chunk_number=5)
@@ -1299,14 +1299,14 @@ async def test_model_error_ends_the_function_and_keeps_the_text(asked, caplog):
     async def reply(messages, send):
         await model.ainvoke("?", handler(send))
 
-    run = await asked(reply)
+    run = await start_run(reply)
     await wait_for_run(run)
     assert (run.status, run.message.text) == ("failed", "Hello")
     assert "FakeListChatModelError" in caplog.text
 
 
 @pytest.mark.parametrize("is_async", [True, False])
-async def test_chain_stops_when_its_run_is_stopped(asked, is_async):
+async def test_chain_stops_when_its_run_is_stopped(start_run, is_async):
     ended = threading.Event()
 
     def endless():
@@ -1326,7 +1326,7 @@ async def test_chain_stops_when_its_run_is_stopped(asked, is_async):
         finally:
             ended.set()
 
-    run = await asked(reply if is_async else in_thread)
+    run = await start_run(reply if is_async else in_thread)
     await wait_until(lambda: run.pk in engine.current().live and len(engine.current().live[run.pk].log.events) > 9)
     await engine.cancel(run)
     await wait_for_run(run)
@@ -1335,14 +1335,14 @@ async def test_chain_stops_when_its_run_is_stopped(asked, is_async):
     await wait_until(lambda: ended.is_set() and free())
 
 
-async def test_chain_that_blocks_the_loop_fails_and_frees_it(asked, monkeypatch, caplog):
+async def test_chain_that_blocks_the_loop_fails_and_frees_it(start_run, monkeypatch, caplog):
     monkeypatch.setattr(bridge_module, "MAX_UNREAD", 2)
     monkeypatch.setattr(bridge_module, "READER_TIMEOUT", 0.05)
 
     async def reply(messages, send):
         chain_of("one two three").invoke({"question": "?"}, handler(send))
 
-    run = await asked(reply)
+    run = await start_run(reply)
     await wait_for_run(run)
     assert (run.status, run.message.text) == ("failed", "one two")  # as far as it may be ahead
     assert "is blocked" in caplog.text

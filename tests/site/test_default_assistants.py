@@ -100,7 +100,7 @@ def prepare(setenv, upstream):
     setenv("OLLAMA_HOST", upstream.base_url.removesuffix("/v1"))
 
     async def prepare(answer):
-        upstream.answer = lambda asked: answer
+        upstream.answer = lambda request: answer
         await sync_to_async(call_command)("prepare", stdout=StringIO())
         return await model_of_each()
 
@@ -113,7 +113,7 @@ async def test_ollama_gets_an_assistant_for_each_model(prepare, upstream):
         "ollama-llama3-2-3b": "ollama:llama3.2:3b",
         "ollama-hf-co-a-b-gguf-q4": "ollama:hf.co/a/B-GGUF:Q4",
     }
-    assert [(asked.method, asked.path) for asked in upstream.asked] == [("GET", "/api/tags")]
+    assert [(request.method, request.path) for request in upstream.requests] == [("GET", "/api/tags")]
     assert not (await Assistant.objects.aget(slug="ollama-llama3-2-3b")).sees_images
 
 
@@ -129,7 +129,7 @@ async def test_ollama_models_are_limited(prepare):
 async def test_ollama_model_variable_chooses_the_only_one(prepare, upstream, setenv):
     setenv("OLLAMA_MODEL", "qwen3:8b")
     assert await prepare(tags("llama3.2")) == {"ollama-qwen3-8b": "ollama:qwen3:8b"}
-    assert upstream.asked == []
+    assert upstream.requests == []
 
 
 @pytest.mark.parametrize(

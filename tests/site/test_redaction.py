@@ -73,6 +73,6 @@ async def test_error_that_repeats_the_key_is_stored_and_shown_without_it(ask, up
     assistant = await Assistant.objects.acreate(slug="a", name="A", model="openai:m", params=params)
     run = await ask(assistant)
     seen = [event for _, event in await wait_for_run(run)]
-    assert upstream.asked[0].headers["authorization"] == f"Bearer {KEY}"
+    assert upstream.requests[0].headers["authorization"] == f"Bearer {KEY}"
     assert KEY not in repr(seen)
     assert KEY not in repr(await Run.objects.filter(pk=run.pk).values().aget())

@@ -94,25 +94,25 @@ def test_unsaved_answer_stores_nothing(write, chat):
 def test_default_assistant_is_asked_as_it_is_set_up(write, chat):
     write("plain", *HELLO, system_prompt="Be brief.", params={"temperature": 0}, is_default=True)
     assert chat("Hi")[0] == 0
-    request = scripted.asked[-1]
+    request = scripted.requests[-1]
     assert (request.system_prompt, request.params) == ("Be brief.", {"temperature": 0})
     assert chat("Hi", model="scripted:plain")[0] == 0
-    assert scripted.asked[-1].system_prompt == ""
+    assert scripted.requests[-1].system_prompt == ""
     write("other", *HELLO)
     assert chat("Hi", assistant="plain", model="scripted:other")[0] == 0
-    assert (scripted.asked[-1].model, scripted.asked[-1].system_prompt) == ("other", "Be brief.")
+    assert (scripted.requests[-1].model, scripted.requests[-1].system_prompt) == ("other", "Be brief.")
 
 
 def test_time_zone_is_that_of_the_terminal(write, chat, settings, alice):
     write("plain", *HELLO)
     settings.TERMINAL_TIME_ZONE = ":Asia/Tokyo"
     chat("Hi", assistant="plain")
-    assert scripted.asked[-1].context.time_zone == "Asia/Tokyo"
+    assert scripted.requests[-1].context.time_zone == "Asia/Tokyo"
     chat("Hi", assistant="plain", user="alice")
-    assert scripted.asked[-1].context.time_zone == "Asia/Tokyo"
+    assert scripted.requests[-1].context.time_zone == "Asia/Tokyo"
     settings.TERMINAL_TIME_ZONE = "../nowhere"
     chat("Hi", assistant="plain")
-    assert scripted.asked[-1].context.time_zone != "../nowhere"
+    assert scripted.requests[-1].context.time_zone != "../nowhere"
 
 
 def test_steps_go_to_stderr(write, chat):
@@ -176,7 +176,7 @@ def test_usage_error_for_invalid_options(write, chat, alice, settings, options):
     code, out, err = chat(**options)
     assert (code, out) == (2, "")
     assert err.strip().endswith((".", "?"))
-    assert not scripted.asked
+    assert not scripted.requests
     assert not Conversation.objects.exists()
 
 
@@ -205,7 +205,7 @@ def test_user_saves_a_conversation_and_continues_it(write, chat, alice):
     row = Conversation.objects.get(owner=alice)
     assert (code, out, err) == (0, "Hello there\n", f"Conversation {row.pk}\n")
     assert chat("And?", user="alice", conversation=str(row.pk)) == (code, out, err)
-    assert [parts[0]["text"] for _, parts in scripted.asked[-1].turns] == ["Hi", "Hello there", "And?"]
+    assert [parts[0]["text"] for _, parts in scripted.requests[-1].turns] == ["Hi", "Hello there", "And?"]
     assert [run.status for run in row.runs.all()] == ["completed"] * 2
 
 
@@ -261,7 +261,7 @@ def test_ctrl_c_twice_exits_at_once(write, chat, alice, user):
     write("stubborn", Text("so far"), stubborn)
     code, out, _ = chat(stdin="Hi\nnever asked\n", user=user, assistant="stubborn")
     assert (code, out) == (130, "so far\n")
-    assert len(scripted.asked) == 1
+    assert len(scripted.requests) == 1
 
 
 @pytest.mark.parametrize("user", [None, "alice"])
@@ -308,27 +308,27 @@ def test_signals_while_reading(write, chat, monkeypatch):
     assert run("Hi\n", signal.SIGTERM) == 143
     assert run(signal.SIGINT, text="-") == 130
     assert run(signal.SIGTERM, text="-") == 143
-    assert len(scripted.asked) == 2
+    assert len(scripted.requests) == 2
 
 
 def test_pipe_goes_before_the_text_and_a_dash_is_the_pipe(write, chat):
     write("plain", *HELLO)
 
-    def asked():
-        return scripted.asked[-1].turns[-1][1][0]["text"]
+    def last_question():
+        return scripted.requests[-1].turns[-1][1][0]["text"]
 
     chat("Review", stdin="one\n\ntwo\n\n", assistant="plain")
-    assert asked() == "one\n\ntwo\n\nReview"
+    assert last_question() == "one\n\ntwo\n\nReview"
     chat("-", stdin="  one\ntwo\n", assistant="plain")
-    assert asked() == "  one\ntwo"
+    assert last_question() == "  one\ntwo"
     chat("Hi", stdin="not a pipe", tty=True, assistant="plain")
-    assert asked() == "Hi"
+    assert last_question() == "Hi"
 
 
 def test_lines_are_one_conversation(write, chat, alice):
     write("echo", lambda request: [Text(request.turns[-1][1][0]["text"].upper()), Finish("stop")])
     assert chat(stdin="one\n\ntwo", assistant="echo") == (0, "ONE\nTWO\n", "")
-    turns = [(role, parts[0]["text"]) for role, parts in scripted.asked[-1].turns]
+    turns = [(role, parts[0]["text"]) for role, parts in scripted.requests[-1].turns]
     assert turns == [("user", "one"), ("assistant", "ONE"), ("user", "two")]
     code, out, err = chat(stdin="one\ntwo", user="alice", assistant="echo")
     assert (code, out, err.count("Conversation")) == (0, "ONE\nTWO\n", 1)
@@ -379,7 +379,7 @@ def test_approval_waits_where_nobody_can_be_asked(write, chat, alice, user):
     code, out, err = chat("Hi", user=user, assistant="careful")
     assert (code, out) == (3, "")
     assert 'May it look?\nlook {"at": "me"}\n' in err
-    assert len(scripted.asked) == 1
+    assert len(scripted.requests) == 1
     if user:
         assert Run.objects.get().interrupts
 
@@ -504,7 +504,7 @@ def test_answer_finished_by_another_process_is_shown_to_its_end(write, chat, ali
 
 def test_log_is_shown_with_verbosity_2_only(write, chat, caplog):
     broken = ProviderError("Busy.", retryable=True, retry_after=0)
-    write("busy", lambda request: [broken] if len(scripted.asked) % 2 else HELLO)
+    write("busy", lambda request: [broken] if len(scripted.requests) % 2 else HELLO)
     assert chat("Hi", assistant="busy")[0] == 0
     assert not caplog.records
     assert chat("Hi", assistant="busy", verbosity=2)[0] == 0

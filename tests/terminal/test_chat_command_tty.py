@@ -152,7 +152,7 @@ def runs(site):
 
 def last_request(upstream):
     """The messages of the last request to the model, as (role, text)."""
-    return [(message["role"], message["content"]) for message in upstream.asked()[-1]["body"]["messages"]]
+    return [(message["role"], message["content"]) for message in upstream.requests()[-1]["body"]["messages"]]
 
 
 def test_answer_goes_to_stdout_and_stores_nothing(site, chat):
@@ -165,7 +165,7 @@ def test_answer_streams_and_ctrl_c_stops_it(start, upstream):
     process = start("Hello", "--assistant", "slow")
     begun = os.read(process.stdout.fileno(), 5)  # the answer takes twenty seconds
     assert ANSWER.encode().startswith(begun)
-    assert upstream.asked()[-1]["closed_at"] is None
+    assert upstream.requests()[-1]["closed_at"] is None
     stopped = time.time()
     process.send_signal(signal.SIGINT)
     rest, err = process.communicate(timeout=10)
@@ -173,7 +173,7 @@ def test_answer_streams_and_ctrl_c_stops_it(start, upstream):
     answer = (begun + rest).decode()
     assert answer.endswith("\n")
     assert ANSWER.startswith(answer.removesuffix("\n"))
-    closed = poll_until(lambda: upstream.asked()[-1]["closed_at"])
+    closed = poll_until(lambda: upstream.requests()[-1]["closed_at"])
     assert closed - stopped < 1
 
 
@@ -251,10 +251,10 @@ def test_pipe_without_a_text_is_a_question_for_each_line(site, chat, upstream):
 
 
 def test_pipe_ends_at_the_first_line_without_an_answer(chat, upstream):
-    before = len(upstream.asked())
+    before = len(upstream.requests())
     code, out, err = chat("--model", "openai:status-400", stdin="one\ntwo\n")
     assert (code, out, err.count("\n")) == (1, "", 1)
-    assert len(upstream.asked()) == before + 1
+    assert len(upstream.requests()) == before + 1
 
 
 def test_bytes_that_are_not_text_are_replaced(chat, upstream):
@@ -279,7 +279,7 @@ def test_output_that_is_closed_exits_quietly(site, upstream):
     done = subprocess.run(["bash", "-c", command], cwd=ROOT, env=site.environment, capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (141, "## An answer\n", "")
     assert time.monotonic() - began < 15  # the answer takes half a minute
-    assert poll_until(lambda: upstream.asked()[-1]["closed_at"])
+    assert poll_until(lambda: upstream.requests()[-1]["closed_at"])
 
 
 def test_output_that_is_closed_cancels_a_saved_run(site, upstream):
@@ -298,7 +298,7 @@ def test_output_to_a_full_disk_is_an_error(start, upstream):
     assert process.returncode == 1
     assert b"No space left" in err
     assert b"Traceback" not in err
-    assert poll_until(lambda: upstream.asked()[-1]["closed_at"])
+    assert poll_until(lambda: upstream.requests()[-1]["closed_at"])
 
 
 def test_user_saves_a_conversation_and_continues_it(site, chat, upstream):
@@ -327,7 +327,7 @@ def test_ctrl_c_cancels_a_saved_run(site, start, upstream):
     rest, _ = process.communicate(timeout=10)
     assert process.returncode == 130
     assert runs(site)[-1] == ("cancelled", (begun + rest).decode().removesuffix("\n"), "alice")
-    assert poll_until(lambda: upstream.asked()[-1]["closed_at"])
+    assert poll_until(lambda: upstream.requests()[-1]["closed_at"])
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
@@ -341,7 +341,7 @@ def test_signal_to_exit_keeps_what_was_written(site, start, upstream, number):
     status, text, _ = runs(site)[-1]
     assert status == "interrupted"
     assert text.startswith((begun + rest).decode().removesuffix("\n"))
-    assert poll_until(lambda: upstream.asked()[-1]["closed_at"])
+    assert poll_until(lambda: upstream.requests()[-1]["closed_at"])
 
 
 def test_signal_to_exit_works_while_waiting_for_a_pipe(start):
@@ -353,15 +353,15 @@ def test_signal_to_exit_works_while_waiting_for_a_pipe(start):
 
 def test_site_takes_on_a_question_that_was_not_begun(site, start, upstream):
     """A run that has shown nothing is queued again, and the site gives the answer once it runs."""
-    before = len(upstream.asked())
+    before = len(upstream.requests())
     process = start("Hello", "--user", "alice", "--assistant", "silent")
-    poll_until(lambda: len(upstream.asked()) > before)
+    poll_until(lambda: len(upstream.requests()) > before)
     process.send_signal(signal.SIGTERM)
     assert process.wait(10) == 143
     assert runs(site)[-1][0] == "queued"
     site.start()
     try:
-        poll_until(lambda: len(upstream.asked()) > before + 1)
+        poll_until(lambda: len(upstream.requests()) > before + 1)
         with contextlib.closing(site.login("alice")) as alice:
             conversation = alice.get("/api/conversations").json()["items"][0]["id"]
             reply = alice.get(f"/api/conversations/{conversation}/messages").json()["items"][-1]
@@ -419,7 +419,7 @@ def test_ctrl_c_stops_the_answer_and_not_the_session(tty, upstream):
     at.type(CTRL_C)
     at.until("Stopped.")
     at.until("> ")
-    closed = poll_until(lambda: upstream.asked()[-1]["closed_at"])
+    closed = poll_until(lambda: upstream.requests()[-1]["closed_at"])
     assert closed - stopped < 1
     at.type("two\r")
     at.until("## An")
@@ -457,9 +457,9 @@ def test_arrow_keys_bring_back_earlier_questions(tty, upstream):
     for _ in range(2):
         at.until("once more")
     at.until("> ")
-    before = len(upstream.asked())
+    before = len(upstream.requests())
     at.type(f"{UP}!\r")
-    poll_until(lambda: len(upstream.asked()) > before)
+    poll_until(lambda: len(upstream.requests()) > before)
     assert last_request(upstream)[-1] == ("user", "once more!")
 
 
@@ -511,6 +511,6 @@ def test_terminal_that_closes_ends_the_command(tty, site, upstream):
     at.until("## An")
     os.close(at.master)
     assert at.process.wait(10)
-    assert poll_until(lambda: upstream.asked()[-1]["closed_at"])
+    assert poll_until(lambda: upstream.requests()[-1]["closed_at"])
     assert runs(site)[-1][0] in ("interrupted", "cancelled")
     at.master = os.open(os.devnull, os.O_RDONLY)

@@ -464,7 +464,7 @@ async def test_run_uses_a_server_and_leaves_nothing(server, agent_run, upstream,
     step, answer = run.message.parts
     assert (step["type"], step["name"], step["result"], step["error"]) == ("tool_call", "one_add", "42", None)
     assert answer == {"type": "text", "text": "It is 42."}
-    offered = {tool["function"]["name"] for tool in upstream.asked[0].body["tools"]}
+    offered = {tool["function"]["name"] for tool in upstream.requests[0].body["tools"]}
     assert "one_add" in offered
     assert all(ACCEPTED.fullmatch(name) for name in offered)
 

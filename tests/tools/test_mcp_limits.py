@@ -91,13 +91,13 @@ async def test_document_with_too_many_values_is_refused(over_http, caplog):
 
 
 async def test_stream_that_ends_at_once_is_not_opened_again_and_again(upstream, over_http):
-    def answer(asked):
-        if asked.method == "GET":
+    def answer(request):
+        if request.method == "GET":
             return Answer([b"retry: 0\n\n"])
-        if asked.body.get("method") == "initialize":
-            body = mcp.json.dumps({"jsonrpc": "2.0", "id": asked.body["id"], "result": HELLO}).encode()
-        elif "id" in asked.body:
-            body = mcp.json.dumps({"jsonrpc": "2.0", "id": asked.body["id"], "result": {"tools": []}}).encode()
+        if request.body.get("method") == "initialize":
+            body = mcp.json.dumps({"jsonrpc": "2.0", "id": request.body["id"], "result": HELLO}).encode()
+        elif "id" in request.body:
+            body = mcp.json.dumps({"jsonrpc": "2.0", "id": request.body["id"], "result": {"tools": []}}).encode()
         else:
             return Answer([b""], 202)
         return Answer([body], headers={"content-type": "application/json", "mcp-session-id": "1"})
@@ -111,7 +111,7 @@ async def test_stream_that_ends_at_once_is_not_opened_again_and_again(upstream, 
 
 
 def gets(upstream):
-    return sum(asked.method == "GET" for asked in upstream.asked)
+    return sum(request.method == "GET" for request in upstream.requests)
 
 
 def nested(depth):
