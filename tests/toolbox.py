@@ -1,6 +1,6 @@
-"""Tools for tests, which remember how they were used.
+"""Tools for tests, which record their calls.
 
-offer(monkeypatch)                        # their names are in the registry until the test is over
+offer(monkeypatch)                        # registers them until the test is over
 gates["door"] = asyncio.Event()           # `pass_gate` and `pass_gate_in_thread` wait for it
 """
 
@@ -10,13 +10,13 @@ import threading
 from chat import tools
 from chat.tools import ToolError, asks_first
 
-used = []  # (name, argument), in the order in which they were begun
-ended = []  # the arguments of those that came to an end, also where they were cancelled
+calls = []  # (name, argument), in the order in which they began
+ended = []  # the arguments of the calls that have ended, even by cancellation
 gates = {}  # name -> asyncio.Event or threading.Event
 
 
 def offer(monkeypatch):
-    for made in (used, ended, gates):
+    for made in (calls, ended, gates):
         made.clear()
     for tool in (echo, fail, break_down, flood, pass_gate, pass_gate_in_thread, transfer, traced):
         monkeypatch.setitem(tools.REGISTRY, tool.__name__, f"{__name__}.{tool.__name__}")
@@ -24,19 +24,19 @@ def offer(monkeypatch):
 
 async def echo(text: str) -> str:
     """Says it back."""
-    used.append(("echo", text))
+    calls.append(("echo", text))
     return f"{text}!"
 
 
 def fail(text: str) -> str:
     """Cannot do it."""
-    used.append(("fail", text))
+    calls.append(("fail", text))
     raise ToolError("There is no more paper.")
 
 
 def break_down(text: str) -> str:
     """Has a mistake in it."""
-    used.append(("break_down", text))
+    calls.append(("break_down", text))
     raise ZeroDivisionError("the inner workings")
 
 
@@ -47,7 +47,7 @@ def flood(size: int) -> str:
 
 async def pass_gate(gate: str) -> str:
     """Waits until it is opened."""
-    used.append(("pass_gate", gate))
+    calls.append(("pass_gate", gate))
     try:
         await gates[gate].wait()
     finally:
@@ -57,7 +57,7 @@ async def pass_gate(gate: str) -> str:
 
 def pass_gate_in_thread(gate: str) -> str:
     """Waits until it is opened, and hears of nothing else."""
-    used.append(("pass_gate_in_thread", gate))
+    calls.append(("pass_gate_in_thread", gate))
     gates[gate].wait(20)
     ended.append(gate)
     return f"{gate} is open"
@@ -66,7 +66,7 @@ def pass_gate_in_thread(gate: str) -> str:
 @asks_first
 def transfer(amount: int) -> str:
     """Moves money."""
-    used.append(("transfer", amount))
+    calls.append(("transfer", amount))
     if amount > 1000:
         raise ToolError("That is too much.")
     return f"{amount} moved"

@@ -9,36 +9,38 @@ from tests.assertions import without_seconds
 from tests.upstream import END, tokens
 from tests.waiting import wait_for_run
 
-DONE_WITH_IT = (*tokens("All is done."), *END)
+FINAL_ANSWER = (*tokens("All is done."), *END)
 
 
-async def end(run):
-    """(status, error code, parts) of the run once it is over; whatever was begun is ended and the rows say the same."""
-    told = [event for _, event in await wait_for_run(run)]
-    assert fold(told) == run.message.parts
-    assert closing_events(told) == []
+async def outcome_of(run):
+    """Waits for the run's end, and checks that its events are closed and agree with its rows.
+
+    Returns its status, error code and parts.
+    """
+    events = [event for _, event in await wait_for_run(run)]
+    assert fold(events) == run.message.parts
+    assert closing_events(events) == []
     assert bool(run.error_message) == (run.status in ("failed", "interrupted"))
     return run.status, run.error_code, without_seconds(run.message.parts)
 
 
-def used(id, name, arguments, result=None, error=None):
-    """A tool call's part."""
+def tool_call_part(id, name, arguments, result=None, error=None):
     arguments = arguments if isinstance(arguments, str) else json.dumps(arguments)
     return {"type": "tool_call", "id": id, "name": name, "arguments": arguments, "result": result, "error": error}
 
 
-def say(text):
+def text_part(text):
     return {"type": "text", "text": text}
 
 
-def shown_to_model(upstream, number=-1):
-    """The messages of this request after the question."""
+def messages_after_question(upstream, number=-1):
+    """Returns the messages of this request that follow the user's first one."""
     messages = upstream.requests[number].body["messages"]
     return messages[[message["role"] for message in messages].index("user") + 1 :]
 
 
-async def nothing_is_left():
-    """No task is, besides the test and the scripted server, once the engine is gone."""
+async def assert_no_task_is_left():
+    """Shuts the engine down. Afterwards only the test and the scripted server may have tasks."""
     await engine.shut_down()
     others = asyncio.all_tasks() - {asyncio.current_task()}
     assert [task for task in others if "upstream.py" not in repr(task)] == []

@@ -7,7 +7,7 @@ from chat import engine, providers
 from chat.models import Assistant
 from tests import toolbox
 from tests.providers import aimock as aimock_server
-from tests.providers.provider_runs import nothing_under_way
+from tests.providers.provider_runs import wait_until_idle
 from tests.upstream import Answer
 
 
@@ -26,7 +26,7 @@ async def agent_run(upstream, ask, monkeypatch):
         return await ask(assistant, text)
 
     yield start
-    await nothing_under_way(upstream)
+    await wait_until_idle(upstream)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Answers of a provider to a scripted upstream, with an engine and without."""
+"""Replies of a provider to a scripted upstream's answers, with an engine and without."""
 
 import asyncio
 from contextlib import aclosing
@@ -9,10 +9,10 @@ from chat.providers import ProviderError, Request, openai
 from tests.waiting import wait_for_run, wait_until
 
 
-class Said:
-    """What the provider said to one question, without an engine: `parts`, the `builder`, the `error` that ended it."""
+class ProviderReply:
+    """A reply read without an engine: its `parts` and `text`, the `builder`, and the `error` that ended it, or None."""
 
-    async def listen(self, params, turns=None, model="scripted"):
+    async def read(self, params, turns=None, model="scripted"):
         self.builder, self.error, log = EventBuilder("m"), None, []
         turns = turns or [("user", [{"type": "text", "text": "Hi"}])]
         try:
@@ -26,29 +26,32 @@ class Said:
         return self
 
 
-async def nothing_under_way(upstream):
+async def wait_until_idle(upstream):
     async with asyncio.timeout(1):
         await wait_until(lambda: upstream.answering == 0)
 
 
-async def shown(run, text):
-    """Wait until a reader saw this."""
+async def wait_until_shown(run, text):
+    """Waits until a follower has received this text."""
     async with asyncio.timeout(10):
         async for _, event in engine.follow(run):
             if event and text in getattr(event, "delta", ""):
                 return
 
 
-async def end(run):
-    """(status, error code, text) of the run once it is over; whatever was begun is ended and the rows say the same."""
-    told = [event for _, event in await wait_for_run(run)]
-    assert fold(told) == run.message.parts
-    assert closing_events(told) == []
+async def outcome_of(run):
+    """Waits for the run's end, and checks that its events are closed and agree with its rows.
+
+    Returns its status, error code and text.
+    """
+    events = [event for _, event in await wait_for_run(run)]
+    assert fold(events) == run.message.parts
+    assert closing_events(events) == []
     assert bool(run.error_message) == (run.status in ("failed", "interrupted"))
     return run.status, run.error_code, run.message.text
 
 
 async def wait_until_closed(request):
-    """The client closed the connection by itself, and soon."""
+    """Waits until the client closes the connection, for a second at most."""
     async with asyncio.timeout(1):
         await request.closed.wait()

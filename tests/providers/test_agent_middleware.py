@@ -12,7 +12,7 @@ from langchain_core.messages import AIMessage
 from langchain_core.tools import tool
 
 from chat import engine, tools
-from tests.providers.agent_runs import DONE_WITH_IT, end, say, shown_to_model, used
+from tests.providers.agent_runs import FINAL_ANSWER, messages_after_question, outcome_of, text_part, tool_call_part
 from tests.upstream import CALLS, END, call, tokens
 from tests.waiting import wait_until
 
@@ -58,10 +58,10 @@ async def test_langchain_tool_of_the_docs_is_used_like_a_function(agent_run, exa
         (*call("tides", {"harbor": "Cuxhaven"}), *CALLS),
         (*call("tides", {"harbor": "Bern"}, id="call_2"), *CALLS),
         (*call("tides", {"port": 1}, id="call_3"), *CALLS),
-        DONE_WITH_IT,
+        FINAL_ANSWER,
         tools=["tides"],
     )
-    status, _, parts = await end(run)
+    status, _, parts = await outcome_of(run)
     assert status == "completed"
     assert parts[0]["result"] == "03:12 and 15:40 (UTC)"
     assert parts[1]["error"] == "There is no tide table for Bern."
@@ -89,15 +89,15 @@ async def test_langchain_tool_that_is_not_async_runs_in_a_thread(monkeypatch, as
 async def test_middleware_of_the_docs_changes_prompt_and_result(agent_run, upstream, example, settings):
     module = example("myteam/middleware.py")
     settings.AGENT_MIDDLEWARE = [f"{module.__name__}.House"]
-    run = await agent_run(ECHO, DONE_WITH_IT, system_prompt="Be kind.")
-    assert await end(run) == (
+    run = await agent_run(ECHO, FINAL_ANSWER, system_prompt="Be kind.")
+    assert await outcome_of(run) == (
         "completed",
         "",
-        [used("call_1", "echo", {"text": "a"}, "a! (checked)"), say("All is done.")],
+        [tool_call_part("call_1", "echo", {"text": "a"}, "a! (checked)"), text_part("All is done.")],
     )
     for request in upstream.requests:
         assert request.body["messages"][0] == {"role": "system", "content": "Be kind.\nAnswer in one sentence."}
-    assert shown_to_model(upstream)[-1]["content"] == "a! (checked)"
+    assert messages_after_question(upstream)[-1]["content"] == "a! (checked)"
 
 
 async def test_tokens_stream_through_middleware(agent_run, middleware):
@@ -111,7 +111,7 @@ async def test_tokens_stream_through_middleware(agent_run, middleware):
     live = engine.current().live
     await wait_until(lambda: run.pk in live and "aaa" in str(live[run.pk].log.events))
     gate.set()
-    assert await end(run) == ("completed", "", [say("a" * 200 + "b")])
+    assert await outcome_of(run) == ("completed", "", [text_part("a" * 200 + "b")])
 
 
 async def test_hooks_run_in_order(agent_run, middleware):
@@ -150,8 +150,8 @@ async def test_hooks_run_in_order(agent_run, middleware):
             self.record("after agent")
 
     middleware(Recorder("outer"), Recorder("inner"))
-    run = await agent_run(ECHO, DONE_WITH_IT)
-    assert (await end(run))[0] == "completed"
+    run = await agent_run(ECHO, FINAL_ANSWER)
+    assert (await outcome_of(run))[0] == "completed"
     turn = ["outer before model", "inner before model", "outer model", "inner model"]
     assert hooks == [
         "outer before agent",
@@ -175,7 +175,7 @@ async def test_middleware_answers_in_place_of_the_model(agent_run, upstream, mid
             return AIMessage("Not today.")
 
     middleware(Answer)
-    assert await end(await agent_run()) == ("completed", "", [say("Not today.")])
+    assert await outcome_of(await agent_run()) == ("completed", "", [text_part("Not today.")])
     assert upstream.requests == []
 
 
@@ -186,7 +186,7 @@ async def test_middleware_ends_the_agent_before_the_model(agent_run, upstream, m
             return {"messages": [AIMessage("We are closed.")], "jump_to": "end"}
 
     middleware(Closed)
-    assert await end(await agent_run()) == ("completed", "", [say("We are closed.")])
+    assert await outcome_of(await agent_run()) == ("completed", "", [text_part("We are closed.")])
     assert upstream.requests == []
 
 
@@ -197,8 +197,8 @@ async def test_middleware_changes_arguments_and_refuses_calls(agent_run, middlew
             return await handler(request.override(tool_call=request.tool_call | {"args": arguments}))
 
     middleware(Guard())
-    run = await agent_run(ECHO, DONE_WITH_IT)
-    assert (await end(run))[2][0]["result"] == "A!"
+    run = await agent_run(ECHO, FINAL_ANSWER)
+    assert (await outcome_of(run))[2][0]["result"] == "A!"
 
 
 async def test_middleware_brings_a_tool(agent_run, upstream, middleware):
@@ -211,7 +211,7 @@ async def test_middleware_brings_a_tool(agent_run, upstream, middleware):
         tools = [dial]
 
     middleware(Phone)
-    run = await agent_run((*call("dial", {"number": "110"}), *CALLS), DONE_WITH_IT)
-    assert (await end(run))[2][0] == used("call_1", "dial", {"number": "110"}, "110 is busy")
+    run = await agent_run((*call("dial", {"number": "110"}), *CALLS), FINAL_ANSWER)
+    assert (await outcome_of(run))[2][0] == tool_call_part("call_1", "dial", {"number": "110"}, "110 is busy")
     offered = [offer["function"]["name"] for offer in upstream.requests[0].body["tools"]]
     assert offered == ["echo", "dial"]

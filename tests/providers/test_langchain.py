@@ -25,7 +25,13 @@ from chat.models import Assistant
 from chat.providers import ProviderError, Request, base, langchain
 from chat.providers.langchain import models, vendors
 from tests.providers.aimock import LONG, TEXT
-from tests.providers.provider_runs import Said, end, nothing_under_way, shown, wait_until_closed
+from tests.providers.provider_runs import (
+    ProviderReply,
+    outcome_of,
+    wait_until_closed,
+    wait_until_idle,
+    wait_until_shown,
+)
 from tests.providers.test_openai import CHUNKS, ERRORS, REFUSALS, call
 from tests.upstream import END, FIN, RESET, SILENCE, STOP, Answer, Upstream, chunk, event, refusal, usage
 from tests.waiting import wait_until
@@ -39,50 +45,52 @@ pytestmark = [
 
 
 @pytest.fixture(autouse=True)
-def no_cloud_around(monkeypatch):
-    monkeypatch.setenv("NO_GCE_CHECK", "true")  # Google's library looks for one otherwise
+def no_metadata_server(monkeypatch):
+    monkeypatch.setenv("NO_GCE_CHECK", "true")  # otherwise Google's library looks for the metadata server of its cloud
 
 
-# provider -> (model id, params for a server at this address)
+# provider -> (model id, params for a server at this URL)
 VENDORS = {
-    "openai": ("langchain:openai:gpt-5-mini", lambda at: {"base_url": f"{at}/v1"}),
-    "azure": ("azure_openai:deployed", lambda at: {"base_url": at}),
-    "anthropic": ("anthropic:claude-haiku-4-5", lambda at: {"base_url": at}),
-    "gemini": ("google_genai:gemini-2.5-flash", lambda at: {"base_url": at}),
+    "openai": ("langchain:openai:gpt-5-mini", lambda root_url: {"base_url": f"{root_url}/v1"}),
+    "azure": ("azure_openai:deployed", lambda root_url: {"base_url": root_url}),
+    "anthropic": ("anthropic:claude-haiku-4-5", lambda root_url: {"base_url": root_url}),
+    "gemini": ("google_genai:gemini-2.5-flash", lambda root_url: {"base_url": root_url}),
     "vertex": (
         "google_vertexai:gemini-2.5-flash",
-        lambda at: {"base_url": at, "api_version": "v1", "project": "p", "location": "l"},
+        lambda root_url: {"base_url": root_url, "api_version": "v1", "project": "p", "location": "l"},
     ),
-    "ollama": ("ollama:llama3.2", lambda at: {"base_url": at}),
+    "ollama": ("ollama:llama3.2", lambda root_url: {"base_url": root_url}),
 }
 every_vendor = pytest.mark.parametrize("vendor", VENDORS)
 
 
 @pytest.fixture
 async def assistant(transactional_db):
-    """`await assistant(vendor, at, **params)`: one of this vendor at that address."""
+    """`await assistant(vendor, root_url, **params)`: an assistant of this vendor, whose API is at that URL."""
 
-    async def make(vendor, at, **params):
-        model, address = VENDORS[vendor]
+    async def make(vendor, root_url, **params):
+        model, params_for = VENDORS[vendor]
         slug = f"{vendor}-{await Assistant.objects.acount()}"
-        return await Assistant.objects.acreate(slug=slug, name=vendor, model=model, params=address(at) | params)
+        return await Assistant.objects.acreate(
+            slug=slug, name=vendor, model=model, params=params_for(root_url) | params
+        )
 
     return make
 
 
-def request(model_id, text="Hi", **fields):
+def make_request(model_id, text="Hi", **fields):
     provider, _, model = model_id.partition(":")
     turns = fields.pop("turns", [("user", [{"type": "text", "text": text}])])
     return Request(model, turns, provider, **fields)
 
 
-class Heard(Said):
-    """What the provider said to one question, without an engine."""
+class LangChainReply(ProviderReply):
+    """A reply of the LangChain provider, read without an engine."""
 
-    async def listen(self, model_id, params, **fields):
+    async def read(self, model_id, params, **fields):
         self.builder, self.error, log = EventBuilder("m"), None, []
         try:
-            async with aclosing(langchain.reply(request(model_id, params=params, **fields))) as pieces:
+            async with aclosing(langchain.reply(make_request(model_id, params=params, **fields))) as pieces:
                 async for piece in pieces:
                     log += self.builder.feed(piece)
         except ProviderError as error:
@@ -95,45 +103,45 @@ class Heard(Said):
 
 
 @pytest.fixture
-async def hear(upstream):
-    """`await hear(vendor, *steps)`: what the provider makes of this answer, which is not under way any more after."""
+async def read_reply(upstream):
+    """`await read_reply(vendor, *steps)`: the provider's reply, given this answer. At the end, none is in progress."""
 
-    async def hear(vendor, *steps, params=None, **fields):
+    async def read_reply(vendor, *steps, params=None, **fields):
         if steps:
             upstream.written.clear()
             upstream.answers(*steps)
-        model, address = VENDORS[vendor]
-        return await Heard().listen(model, address(at(upstream)) | (params or {}), **fields)
+        model, params_for = VENDORS[vendor]
+        return await LangChainReply().read(model, params_for(root_url(upstream)) | (params or {}), **fields)
 
-    yield hear
-    await nothing_under_way(upstream)
+    yield read_reply
+    await wait_until_idle(upstream)
 
 
-def at(upstream):
+def root_url(upstream):
     return upstream.base_url.removesuffix("/v1")
 
 
-# Over the wire of a server that others wrote --------------------------------------------------------------------------
+# Against aimock -------------------------------------------------------------------------------------------------------
 
 
-def counted(run):
+def token_counts(run):
     return [(call.get("input_tokens"), call.get("output_tokens"), call.get("total_tokens")) for call in run.usage]
 
 
 @every_vendor
 async def test_answer_is_stored_with_its_usage(aimock, assistant, ask, vendor):
     run = await ask(await assistant(vendor, aimock.base_url), "hello")
-    assert await end(run) == ("completed", "", TEXT)
+    assert await outcome_of(run) == ("completed", "", TEXT)
     assert run.finish_reason == "stop"
     assert run.message.parts == [{"type": "text", "text": TEXT}]
-    assert counted(run) == ([(9, 7, 16)] if vendor != "ollama" else [])  # aimock reports no usage for Ollama
+    assert token_counts(run) == ([(9, 7, 16)] if vendor != "ollama" else [])  # aimock reports no usage for Ollama
     assert run.usage == [] or {run.usage[0]["provider"], run.usage[0]["model"]} == {*run.model.split(":", 1)}
 
 
 @every_vendor
 async def test_tool_calls_arrive_with_names_and_arguments(aimock, assistant, ask, vendor):
     run = await ask(await assistant(vendor, aimock.base_url), "What is the weather?")
-    assert await end(run) == ("completed", "", "")
+    assert await outcome_of(run) == ("completed", "", "")
     assert run.finish_reason == "tool_calls"
     calls = [(part["type"], part["name"], json.loads(part["arguments"])) for part in run.message.parts]
     assert calls == [("tool_call", "weather", {"city": "Bern", "days": 2}), ("tool_call", "clock", {})]
@@ -143,7 +151,7 @@ async def test_tool_calls_arrive_with_names_and_arguments(aimock, assistant, ask
 @pytest.mark.parametrize("vendor", [vendor for vendor in VENDORS if vendor != "ollama"])  # which aimock lets not think
 async def test_thoughts_are_told_apart_from_the_answer(aimock, assistant, ask, vendor):
     run = await ask(await assistant(vendor, aimock.base_url), "think")
-    assert await end(run) == ("completed", "", "Done.")
+    assert await outcome_of(run) == ("completed", "", "Done.")
     assert [part["type"] for part in run.message.parts] == ["reasoning", "text"]
     assert run.message.parts[0]["text"] == "First I think about it."
 
@@ -151,7 +159,7 @@ async def test_thoughts_are_told_apart_from_the_answer(aimock, assistant, ask, v
 @every_vendor
 async def test_refusal_before_the_first_token_gives_a_sentence(aimock, assistant, ask, vendor):
     run = await ask(await assistant(vendor, aimock.base_url), "wrong key")
-    assert await end(run) == ("failed", "authentication", "")
+    assert await outcome_of(run) == ("failed", "authentication", "")
     assert run.error_message == "The provider rejected the API key."
     assert aimock.connections == 1
 
@@ -160,14 +168,14 @@ async def test_refusal_before_the_first_token_gives_a_sentence(aimock, assistant
 async def test_rate_limit_gives_a_sentence(aimock, assistant, ask, vendor, monkeypatch):
     monkeypatch.setattr(base, "MAX_RETRIES", 1)
     run = await ask(await assistant(vendor, aimock.base_url), "too often")
-    assert await end(run) == ("failed", "rate_limited", "")
+    assert await outcome_of(run) == ("failed", "rate_limited", "")
     assert run.error_message == "Too many requests to the model. Try again in a minute."
 
 
 @every_vendor
 async def test_lost_connection_keeps_the_text_so_far(aimock, assistant, ask, vendor):
     run = await ask(await assistant(vendor, aimock.base_url), "cut")
-    status, code, text = await end(run)
+    status, code, text = await outcome_of(run)
     assert (status, code) == ("interrupted", "broken_off")
     assert text and LONG.startswith(text) and text != LONG
     assert run.error_message == "The connection to the model was lost before the answer was complete."
@@ -176,12 +184,12 @@ async def test_lost_connection_keeps_the_text_so_far(aimock, assistant, ask, ven
 @every_vendor
 async def test_stop_closes_the_connection_and_keeps_the_text(aimock, assistant, ask, vendor):
     run = await ask(await assistant(vendor, aimock.base_url), "slow")
-    await shown(run, LONG[:4])
+    await wait_until_shown(run, LONG[:4])
     assert not aimock.hung_up.is_set()
     await engine.cancel(run)
     async with asyncio.timeout(1):
         await aimock.hung_up.wait()
-    status, code, text = await end(run)
+    status, code, text = await outcome_of(run)
     assert (status, code) == ("cancelled", "")
     assert text and LONG.startswith(text)
     assert aimock.connections == 1
@@ -189,50 +197,50 @@ async def test_stop_closes_the_connection_and_keeps_the_text(aimock, assistant, 
 
 @every_vendor
 async def test_connection_is_reused_for_the_next_question(aimock, vendor):
-    model, address = VENDORS[vendor]
+    model, params_for = VENDORS[vendor]
     for _ in range(3):
-        heard = await Heard().listen(model, address(aimock.base_url), text="hello")
-        assert (heard.text, heard.error) == (TEXT, None)
+        reply = await LangChainReply().read(model, params_for(aimock.base_url), text="hello")
+        assert (reply.text, reply.error) == (TEXT, None)
     assert aimock.connections == 1
 
 
 @pytest.mark.parametrize("question", ["hello", "What is the weather?", "wrong key"])
 async def test_openais_responses_interface_is_spoken_too(aimock, question):
     params = {"base_url": f"{aimock.base_url}/v1", "use_responses_api": True}
-    heard = await Heard().listen("langchain:openai:gpt-5-mini", params, text=question)
+    reply = await LangChainReply().read("langchain:openai:gpt-5-mini", params, text=question)
     if question == "wrong key":
-        assert heard.error.code == "authentication"
+        assert reply.error.code == "authentication"
     elif question == "hello":
-        assert (heard.text, heard.finish_reason, heard.builder.usage[0].total_tokens) == (TEXT, "stop", 16)
+        assert (reply.text, reply.finish_reason, reply.builder.usage[0].total_tokens) == (TEXT, "stop", 16)
     else:
-        assert [part["name"] for part in heard.parts] == ["weather", "clock"]
-        assert heard.finish_reason == "tool_calls"
+        assert [part["name"] for part in reply.parts] == ["weather", "clock"]
+        assert reply.finish_reason == "tool_calls"
 
 
 # A stop, on a server that sees it -------------------------------------------------------------------------------------
 
 
 def anthropic(*blocks, stop="end_turn", usage=None):
-    """An answer of Anthropic's with these blocks, each {"start": {…}, "deltas": [{…}]}."""
+    """Yields an answer of Anthropic's with these blocks, each {"start": {…}, "deltas": [{…}]}."""
     message = {"id": "msg_1", "type": "message", "role": "assistant", "model": "claude", "content": []}
     counts = {"input_tokens": 9, "output_tokens": 1}
-    yield named("message_start", message=message | {"stop_reason": None, "stop_sequence": None, "usage": counts})
+    yield sse_event("message_start", message=message | {"stop_reason": None, "stop_sequence": None, "usage": counts})
     for index, block in enumerate(blocks):
-        yield named("content_block_start", index=index, content_block=block["start"])
+        yield sse_event("content_block_start", index=index, content_block=block["start"])
         for delta in block["deltas"]:
-            yield named("content_block_delta", index=index, delta=delta)
-        yield named("content_block_stop", index=index)
+            yield sse_event("content_block_delta", index=index, delta=delta)
+        yield sse_event("content_block_stop", index=index)
     if stop:
         delta = {"stop_reason": stop, "stop_sequence": None}
-        yield named("message_delta", delta=delta, usage=usage or {"output_tokens": 3})
-        yield named("message_stop")
+        yield sse_event("message_delta", delta=delta, usage=usage or {"output_tokens": 3})
+        yield sse_event("message_stop")
 
 
-def named(type, **fields):
+def sse_event(type, **fields):
     return f"event: {type}\ndata: {json.dumps({'type': type} | fields)}\n\n".encode()
 
 
-def says(*deltas, start=""):
+def text_block(*deltas, start=""):
     return {"start": {"type": "text", "text": start}, "deltas": [{"type": "text_delta", "text": d} for d in deltas]}
 
 
@@ -256,7 +264,7 @@ def ollama(content="", done=None, **message):
 HALF = {  # the first half of an answer, then what a test wants to happen
     "openai": lambda *then: ["Hel", "lo", *then],
     "azure": lambda *then: ["Hel", "lo", *then],
-    "anthropic": lambda *then: [*anthropic(says("Hel", "lo"), stop=None), *then],
+    "anthropic": lambda *then: [*anthropic(text_block("Hel", "lo"), stop=None), *then],
     "gemini": lambda *then: [gemini("Hel"), gemini("lo"), *then],
     "vertex": lambda *then: [gemini("Hel"), gemini("lo"), *then],
     "ollama": lambda *then: [ollama("Hel"), ollama("lo"), *then],
@@ -264,7 +272,7 @@ HALF = {  # the first half of an answer, then what a test wants to happen
 WHOLE = {
     "openai": ["Hel", "lo", *END],
     "azure": ["Hel", "lo", *END],
-    "anthropic": [*anthropic(says("Hel", "lo"))],
+    "anthropic": [*anthropic(text_block("Hel", "lo"))],
     "gemini": [gemini("Hel"), gemini("lo", finish="STOP")],
     "vertex": [gemini("Hel"), gemini("lo", finish="STOP")],
     "ollama": [ollama("Hel"), ollama("lo"), ollama(done="stop")],
@@ -274,72 +282,72 @@ WHOLE = {
 @every_vendor
 async def test_stop_before_the_first_token_closes_the_connection(upstream, assistant, ask, vendor):
     upstream.answers(SILENCE)
-    run = await ask(await assistant(vendor, at(upstream)))
+    run = await ask(await assistant(vendor, root_url(upstream)))
     await wait_until(lambda: upstream.requests)
     await engine.cancel(run)
     await wait_until_closed(upstream.requests[0])
-    assert await end(run) == ("cancelled", "", "")
+    assert await outcome_of(run) == ("cancelled", "", "")
 
 
 @every_vendor
 async def test_connection_closes_when_the_listener_stops(upstream, vendor):
     upstream.answers(*HALF[vendor](SILENCE))
-    model, address = VENDORS[vendor]
-    async with aclosing(langchain.reply(request(model, params=address(at(upstream))))) as pieces:
+    model, params_for = VENDORS[vendor]
+    async with aclosing(langchain.reply(make_request(model, params=params_for(root_url(upstream))))) as pieces:
         assert await anext(pieces) == Text("Hel")
     await wait_until_closed(upstream.requests[0])
 
 
 @every_vendor
 @pytest.mark.parametrize("cut", [RESET, FIN, None], ids=["reset", "end", "clean end"])
-async def test_answer_without_a_finish_is_broken_off(hear, vendor, cut):
-    heard = await hear(vendor, *HALF[vendor](*([0.01, cut] if cut else [])))
-    assert heard.text == "Hello"
-    assert (heard.error.code, heard.error.broken_off) == ("broken_off", True)
+async def test_answer_without_a_finish_is_broken_off(read_reply, vendor, cut):
+    reply = await read_reply(vendor, *HALF[vendor](*([0.01, cut] if cut else [])))
+    assert reply.text == "Hello"
+    assert (reply.error.code, reply.error.broken_off) == ("broken_off", True)
 
 
 @every_vendor
 @pytest.mark.parametrize("cut", [RESET, FIN], ids=["reset", "end"])
-async def test_server_that_hangs_up_before_the_head_is_unreachable(hear, upstream, vendor, cut):
-    heard = await hear(vendor, Answer([cut], framing=None))
-    assert (heard.error.code, heard.error.retryable) == ("unreachable", True)
+async def test_server_that_hangs_up_before_the_head_is_unreachable(read_reply, upstream, vendor, cut):
+    reply = await read_reply(vendor, Answer([cut], framing=None))
+    assert (reply.error.code, reply.error.retryable) == ("unreachable", True)
     assert len(upstream.requests) == 1  # the engine asks again, not the provider
 
 
 @every_vendor
-async def test_failing_server_is_asked_once(hear, upstream, vendor):
-    heard = await hear(vendor, refusal(503, {"error": {"message": "Busy."}}, retry_after="2"))
-    assert (heard.error.code, heard.error.retryable) == ("overloaded", True)
-    assert heard.error.retry_after == (None if vendor == "ollama" else 2)  # whose SDK keeps no headers
+async def test_failing_server_is_asked_once(read_reply, upstream, vendor):
+    reply = await read_reply(vendor, refusal(503, {"error": {"message": "Busy."}}, retry_after="2"))
+    assert (reply.error.code, reply.error.retryable) == ("overloaded", True)
+    assert reply.error.retry_after == (None if vendor == "ollama" else 2)  # whose SDK keeps no headers
     assert len(upstream.requests) == 1
 
 
 @every_vendor
 async def test_missing_server_is_unreachable(vendor):
-    model, address = VENDORS[vendor]
-    heard = await Heard().listen(model, address("http://127.0.0.1:1"))
-    assert (heard.error.code, heard.error.retryable) == ("unreachable", True)
+    model, params_for = VENDORS[vendor]
+    reply = await LangChainReply().read(model, params_for("http://127.0.0.1:1"))
+    assert (reply.error.code, reply.error.retryable) == ("unreachable", True)
     await providers.close()
 
 
 @every_vendor
-async def test_web_page_is_not_an_answer(hear, vendor):
+async def test_web_page_is_not_an_answer(read_reply, vendor):
     page = b"<!DOCTYPE html>\n<html><body>data: Please log in</body></html>"
-    heard = await hear(vendor, Answer([page], headers={"content-type": "text/html"}, framing=len(page)))
-    assert heard.error.code in ("not_a_stream", "malformed", "broken_off")
-    assert heard.parts == []
+    reply = await read_reply(vendor, Answer([page], headers={"content-type": "text/html"}, framing=len(page)))
+    assert reply.error.code in ("not_a_stream", "malformed", "broken_off")
+    assert reply.parts == []
 
 
 @every_vendor
-async def test_key_is_never_logged(hear, vendor, caplog):
+async def test_key_is_never_logged(read_reply, vendor, caplog):
     for answer in (refusal(400, b"no"), Answer([RESET]), Answer([b"nonsense\r\n\r\n"], framing=None)):
-        heard = await hear(vendor, answer, params={"api_key": "sk-hidden"})
-        assert heard.error
+        reply = await read_reply(vendor, answer, params={"api_key": "sk-hidden"})
+        assert reply.error
     assert caplog.records
     assert "sk-hidden" not in caplog.text
 
 
-# What is said ---------------------------------------------------------------------------------------------------------
+# Answers --------------------------------------------------------------------------------------------------------------
 
 TEXT_PART = {"type": "text", "text": "Hello"}
 THOUGHT = {"type": "reasoning", "text": "hm"}
@@ -347,43 +355,43 @@ THOUGHT = {"type": "reasoning", "text": "hm"}
 
 @pytest.mark.parametrize("vendor", ["openai", "azure"])
 @pytest.mark.parametrize("dialect", CHUNKS)
-async def test_openai_dialects_are_read(hear, vendor, dialect):
+async def test_openai_dialects_are_read(read_reply, vendor, dialect):
     steps, parts = CHUNKS[dialect]
-    heard = await hear(vendor, *steps)
-    assert (heard.error, heard.parts) == (None, parts)
-    assert heard.finish_reason == ("tool_calls" if parts[-1]["type"] == "tool_call" else "stop")
+    reply = await read_reply(vendor, *steps)
+    assert (reply.error, reply.parts) == (None, parts)
+    assert reply.finish_reason == ("tool_calls" if parts[-1]["type"] == "tool_call" else "stop")
 
 
-async def test_usage_in_every_chunk_is_not_added_up(hear):
-    heard = await hear(
+async def test_usage_in_every_chunk_is_not_added_up(read_reply):
+    reply = await read_reply(
         "openai", chunk("Hel", usage=usage(9, 1)["usage"]), chunk("lo", usage=usage(9, 2)["usage"]), *END
     )
-    assert [counts.total_tokens for counts in heard.builder.usage] == [12]
+    assert [counts.total_tokens for counts in reply.builder.usage] == [12]
 
 
-async def test_lines_that_openais_sdk_dies_of_are_read(hear):
-    said = event(chunk("Hel")) + b": comment\n\nid: 1\n\nevent: ping\n\n" + event(chunk("lo"))
-    heard = await hear("openai", b"\xef\xbb\xbf" + said + event(STOP))
-    assert (heard.text, heard.error) == ("Hello", None)
+async def test_lines_that_openais_sdk_dies_of_are_read(read_reply):
+    lines = event(chunk("Hel")) + b": comment\n\nid: 1\n\nevent: ping\n\n" + event(chunk("lo"))
+    reply = await read_reply("openai", b"\xef\xbb\xbf" + lines + event(STOP))
+    assert (reply.text, reply.error) == ("Hello", None)
 
 
 @pytest.mark.parametrize("kind", REFUSALS)
-async def test_refusal_gives_the_same_sentence_as_the_openai_provider(hear, kind):
+async def test_refusal_gives_the_same_sentence_as_the_openai_provider(read_reply, kind):
     answer, code, times, sentence = REFUSALS[kind]
-    heard = await hear("openai", answer)
-    assert heard.error.code == code
-    assert sentence in str(heard.error)
-    assert heard.error.retryable == (times > 1 or heard.error.retry_after == 30)
+    reply = await read_reply("openai", answer)
+    assert reply.error.code == code
+    assert sentence in str(reply.error)
+    assert reply.error.retryable == (times > 1 or reply.error.retry_after == 30)
 
 
-def thinks(*deltas, signature=None):
+def thinking_block(*deltas, signature=None):
     block = {"start": {"type": "thinking", "thinking": "", "signature": ""}}
     block["deltas"] = [{"type": "thinking_delta", "thinking": delta} for delta in deltas]
     block["deltas"] += [{"type": "signature_delta", "signature": signature}] if signature else []
     return block
 
 
-def uses(id, name, *deltas, input=None):
+def tool_use_block(id, name, *deltas, input=None):
     start = {"type": "tool_use", "id": id, "name": name, "input": input or {}}
     return {"start": start, "deltas": [{"type": "input_json_delta", "partial_json": delta} for delta in deltas]}
 
@@ -408,29 +416,38 @@ CITED = {
 }
 SUMMED = {"input_tokens": 9, "output_tokens": 3, "cache_read_input_tokens": 4}
 ANTHROPIC = {  # name -> (steps, parts, finish reason)
-    "text": (anthropic(says("Hel", "lo")), [TEXT_PART], "stop"),
-    "text in the start": (anthropic(says("lo", start="Hel")), [TEXT_PART], "stop"),
-    "two texts": (anthropic(says("Hel"), says("lo")), [TEXT_PART], "stop"),
-    "thoughts": (anthropic(thinks("h", "m", signature="abc"), says("Hello")), [THOUGHT, TEXT_PART], "stop"),
-    "thoughts that are hidden": (anthropic(REDACTED, says("Hello")), [TEXT_PART], "stop"),
+    "text": (anthropic(text_block("Hel", "lo")), [TEXT_PART], "stop"),
+    "text in the start": (anthropic(text_block("lo", start="Hel")), [TEXT_PART], "stop"),
+    "two texts": (anthropic(text_block("Hel"), text_block("lo")), [TEXT_PART], "stop"),
+    "thoughts": (
+        anthropic(thinking_block("h", "m", signature="abc"), text_block("Hello")),
+        [THOUGHT, TEXT_PART],
+        "stop",
+    ),
+    "thoughts that are hidden": (anthropic(REDACTED, text_block("Hello")), [TEXT_PART], "stop"),
     "citations": (anthropic(CITED), [TEXT_PART], "stop"),
-    "too long": (anthropic(says("Hello"), stop="max_tokens"), [TEXT_PART], "length"),
+    "too long": (anthropic(text_block("Hello"), stop="max_tokens"), [TEXT_PART], "length"),
     "a window that is full": (
-        anthropic(says("Hello"), stop="model_context_window_exceeded"),
+        anthropic(text_block("Hello"), stop="model_context_window_exceeded"),
         [TEXT_PART],
         "length",
     ),
-    "refusal": (anthropic(says("Hello"), stop="refusal"), [TEXT_PART], "content_filter"),
-    "a stop sequence": (anthropic(says("Hello"), stop="stop_sequence"), [TEXT_PART], "stop"),
-    "something new": (anthropic(says("Hello"), stop="Bored"), [TEXT_PART], "bored"),
-    "pings": ([named("ping"), *anthropic(says("Hello")), named("ping")], [TEXT_PART], "stop"),
+    "refusal": (anthropic(text_block("Hello"), stop="refusal"), [TEXT_PART], "content_filter"),
+    "a stop sequence": (anthropic(text_block("Hello"), stop="stop_sequence"), [TEXT_PART], "stop"),
+    "something new": (anthropic(text_block("Hello"), stop="Bored"), [TEXT_PART], "bored"),
+    "pings": ([sse_event("ping"), *anthropic(text_block("Hello")), sse_event("ping")], [TEXT_PART], "stop"),
     "text, then two calls": (
-        anthropic(says("Hello"), uses("a", "f", '{"x"', ": 1}"), uses("b", "g", input={"y": 2}), stop="tool_use"),
+        anthropic(
+            text_block("Hello"),
+            tool_use_block("a", "f", '{"x"', ": 1}"),
+            tool_use_block("b", "g", input={"y": 2}),
+            stop="tool_use",
+        ),
         [TEXT_PART, call("f", '{"x": 1}', id="a"), call("g", '{"y": 2}', id="b")],
         "tool_calls",
     ),
     "a call without arguments": (
-        anthropic(uses("a", "f", ""), stop="tool_use"),
+        anthropic(tool_use_block("a", "f", ""), stop="tool_use"),
         [call("f", "", id="a")],
         "tool_calls",
     ),
@@ -439,27 +456,27 @@ ANTHROPIC = {  # name -> (steps, parts, finish reason)
 
 @pytest.mark.parametrize("thinking", [False, True])
 @pytest.mark.parametrize("kind", ANTHROPIC)
-async def test_anthropics_blocks(hear, kind, thinking):
+async def test_anthropics_blocks(read_reply, kind, thinking):
     steps, parts, reason = ANTHROPIC[kind]
     ANTHROPIC[kind] = steps, parts, reason = [*steps], parts, reason
     params = {"thinking": {"type": "enabled", "budget_tokens": 1024}} if thinking else {}
-    heard = await hear("anthropic", *steps, params=params)
-    assert (heard.error, heard.parts, heard.finish_reason) == (None, parts, reason)
+    reply = await read_reply("anthropic", *steps, params=params)
+    assert (reply.error, reply.parts, reply.finish_reason) == (None, parts, reason)
 
 
-@pytest.mark.parametrize("told, counts", [({"output_tokens": 3}, (9, 3, 12, None)), (SUMMED, (13, 3, 16, 4))])
-async def test_anthropics_usage_is_told_at_the_beginning_or_the_end(hear, told, counts):
-    heard = await hear("anthropic", *anthropic(says("Hello"), usage=told))
-    (usage,) = heard.builder.usage
+@pytest.mark.parametrize("reported, counts", [({"output_tokens": 3}, (9, 3, 12, None)), (SUMMED, (13, 3, 16, 4))])
+async def test_anthropics_usage_is_told_at_the_beginning_or_the_end(read_reply, reported, counts):
+    reply = await read_reply("anthropic", *anthropic(text_block("Hello"), usage=reported))
+    (usage,) = reply.builder.usage
     assert counts[:3] == (usage.input_tokens, usage.output_tokens, usage.total_tokens)
     assert counts[3] == (usage.cached_input_tokens or None)
 
 
-def thought(text, **fields):
+def thought_part(text, **fields):
     return {"text": text, "thought": True} | fields
 
 
-def uses_function(name, args, **fields):
+def function_call_part(name, args, **fields):
     return {"functionCall": {"name": name, "args": args} | fields}
 
 
@@ -474,7 +491,11 @@ GEMINI = {
     "text and end at once": ([gemini("Hello", finish="STOP")], [TEXT_PART], "stop"),
     "two texts in a chunk": ([gemini("Hel", "lo", finish="STOP")], [TEXT_PART], "stop"),
     "as Gemini 3": ([gemini("Hello", finish="STOP", modelVersion="gemini-3.5-flash")], [TEXT_PART], "stop"),
-    "thoughts": ([gemini(thought("h")), gemini(thought("m"), "Hello", finish="STOP")], [THOUGHT, TEXT_PART], "stop"),
+    "thoughts": (
+        [gemini(thought_part("h")), gemini(thought_part("m"), "Hello", finish="STOP")],
+        [THOUGHT, TEXT_PART],
+        "stop",
+    ),
     "a signature": (
         [gemini({"text": "Hello", "thoughtSignature": "YWJj"}, finish="STOP")],
         [TEXT_PART],
@@ -485,7 +506,7 @@ GEMINI = {
     "recitation": ([gemini("Hello"), gemini(finish="RECITATION")], [TEXT_PART], "content_filter"),
     "a blocked question": ([event({"promptFeedback": {"blockReason": "SAFETY"}})], [], "content_filter"),
     "calls": (
-        [gemini(uses_function("f", {"x": 1}, id="a"), uses_function("g", {}, id="b")), gemini(finish="STOP")],
+        [gemini(function_call_part("f", {"x": 1}, id="a"), function_call_part("g", {}, id="b")), gemini(finish="STOP")],
         [call("f", '{"x": 1}', id="a"), call("g", "{}", id="b")],
         "tool_calls",
     ),
@@ -494,16 +515,16 @@ GEMINI = {
 
 @pytest.mark.parametrize("vendor", ["gemini", "vertex"])
 @pytest.mark.parametrize("kind", GEMINI)
-async def test_geminis_parts(hear, vendor, kind):
+async def test_geminis_parts(read_reply, vendor, kind):
     steps, parts, reason = GEMINI[kind]
-    heard = await hear(vendor, *steps)
-    assert (heard.error, heard.parts, heard.finish_reason) == (None, parts, reason)
+    reply = await read_reply(vendor, *steps)
+    assert (reply.error, reply.parts, reply.finish_reason) == (None, parts, reason)
 
 
-async def test_geminis_usage_is_that_of_its_last_chunk(hear):
+async def test_geminis_usage_is_that_of_its_last_chunk(read_reply):
     steps = [gemini("Hel", **tokens_of_gemini(9, 1, 2)), gemini("lo", **tokens_of_gemini(9, 2, 2))]
-    heard = await hear("gemini", *steps, gemini(finish="STOP", **tokens_of_gemini(9, 3, 2, cached=4)))
-    (usage,) = heard.builder.usage
+    reply = await read_reply("gemini", *steps, gemini(finish="STOP", **tokens_of_gemini(9, 3, 2, cached=4)))
+    (usage,) = reply.builder.usage
     assert (usage.input_tokens, usage.output_tokens, usage.total_tokens) == (9, 5, 14)
     assert (usage.reasoning_tokens, usage.cached_input_tokens) == (2, 4)
 
@@ -531,12 +552,12 @@ OLLAMA = {
 
 
 @pytest.mark.parametrize("kind", OLLAMA)
-async def test_ollamas_lines(hear, kind):
+async def test_ollamas_lines(read_reply, kind):
     steps, params, parts, reason = OLLAMA[kind]
-    heard = await hear("ollama", *steps, params=params)
-    told = [(part["name"], part["arguments"]) if part["type"] == "tool_call" else part for part in heard.parts]
-    assert (heard.error, told, heard.finish_reason) == (None, parts, reason)
-    assert [counts.total_tokens for counts in heard.builder.usage] == [12]
+    reply = await read_reply("ollama", *steps, params=params)
+    reported = [(part["name"], part["arguments"]) if part["type"] == "tool_call" else part for part in reply.parts]
+    assert (reply.error, reported, reply.finish_reason) == (None, parts, reason)
+    assert [counts.total_tokens for counts in reply.builder.usage] == [12]
 
 
 def responses(*events, status="completed", **response):
@@ -600,12 +621,12 @@ RESPONSES = {  # name -> (stream, parts, finish reason or error code)
 
 
 @pytest.mark.parametrize("kind", RESPONSES)
-async def test_openais_responses(hear, kind):
+async def test_openais_responses(read_reply, kind):
     steps, parts, reason = RESPONSES[kind]
-    heard = await hear("openai", b"".join(steps), params={"use_responses_api": True})
-    assert (heard.parts, heard.error.code if heard.error else heard.finish_reason) == (parts, reason)
+    reply = await read_reply("openai", b"".join(steps), params={"use_responses_api": True})
+    assert (reply.parts, reply.error.code if reply.error else reply.finish_reason) == (parts, reason)
     if kind == "reasoning and text":
-        (usage,) = heard.builder.usage
+        (usage,) = reply.builder.usage
         assert (usage.total_tokens, usage.reasoning_tokens, usage.cached_input_tokens) == (12, 2, 4)
 
 
@@ -637,21 +658,21 @@ def test_pieces_of_a_call_in_parts():
     def part(id, name, args):
         return {"index": 0, "id": id, "name": name, "args": args, "type": "tool_call_chunk"}
 
-    said = langchain.Pieces()
-    made = said.feed(AIMessageChunk(content="", tool_call_chunks=[part("a", "f", None)]))
-    made += said.feed(AIMessageChunk(content="", tool_call_chunks=[part(None, None, '{"x": 1}')]))
-    made += said.feed(AIMessageChunk(content="", response_metadata={"finish_reason": "tool_calls"}))
-    made += said.feed(AIMessageChunk(content="", response_metadata={"finish_reason": "tool_calls"}))
-    made += said.close()
+    pieces = langchain.Pieces()
+    made = pieces.feed(AIMessageChunk(content="", tool_call_chunks=[part("a", "f", None)]))
+    made += pieces.feed(AIMessageChunk(content="", tool_call_chunks=[part(None, None, '{"x": 1}')]))
+    made += pieces.feed(AIMessageChunk(content="", response_metadata={"finish_reason": "tool_calls"}))
+    made += pieces.feed(AIMessageChunk(content="", response_metadata={"finish_reason": "tool_calls"}))
+    made += pieces.close()
     assert made == [ToolCallStart("a", "f"), ToolCallArgs("a", '{"x": 1}'), ToolCallEnd("a"), Finish("tool_calls")]
 
 
-# What goes wrong in mid-answer ----------------------------------------------------------------------------------------
+# Errors in mid-answer -------------------------------------------------------------------------------------------------
 
 FAILURES = {  # vendor -> an error after the first half of an answer, its code
     "openai": ({"error": {"message": "m", "type": "server_error", "code": None}}, "overloaded"),
     "azure": ({"error": {"message": "m", "code": "429"}}, "rate_limited"),
-    "anthropic": (named("error", error={"type": "overloaded_error", "message": "Overloaded"}), "overloaded"),
+    "anthropic": (sse_event("error", error={"type": "overloaded_error", "message": "Overloaded"}), "overloaded"),
     "gemini": (event({"error": {"code": 429, "message": "m", "status": "RESOURCE_EXHAUSTED"}}), "rate_limited"),
     "vertex": (event({"error": {"code": 503, "message": "m", "status": "UNAVAILABLE"}}), "overloaded"),
     "ollama": (b'{"error": "The GPU is gone."}\n', "refused"),
@@ -659,20 +680,20 @@ FAILURES = {  # vendor -> an error after the first half of an answer, its code
 
 
 @every_vendor
-async def test_error_in_mid_answer_gives_a_sentence_after_the_text(hear, vendor):
+async def test_error_in_mid_answer_gives_a_sentence_after_the_text(read_reply, vendor):
     error, code = FAILURES[vendor]
-    heard = await hear(vendor, *HALF[vendor](error))
-    assert heard.text == "Hello"
-    assert (heard.error.code, heard.error.broken_off) == (code, False)
-    assert "{" not in str(heard.error)
+    reply = await read_reply(vendor, *HALF[vendor](error))
+    assert reply.text == "Hello"
+    assert (reply.error.code, reply.error.broken_off) == (code, False)
+    assert "{" not in str(reply.error)
 
 
 @pytest.mark.parametrize("kind", ERRORS)
-async def test_error_in_mid_answer_has_the_same_code_as_the_openai_provider(hear, kind):
+async def test_error_in_mid_answer_has_the_same_code_as_the_openai_provider(read_reply, kind):
     step, code = ERRORS[kind]
-    heard = await hear("openai", "Hello", step, "more", *END)
-    assert heard.text == "Hello"
-    assert (heard.error.code, heard.error.broken_off) == (code, False)
+    reply = await read_reply("openai", "Hello", step, "more", *END)
+    assert reply.text == "Hello"
+    assert (reply.error.code, reply.error.broken_off) == (code, False)
 
 
 MALFORMED = {
@@ -686,10 +707,10 @@ MALFORMED = {
 
 
 @every_vendor
-async def test_malformed_chunk_gives_a_sentence(hear, vendor):
-    heard = await hear(vendor, *HALF[vendor](MALFORMED[vendor]))
-    assert heard.text == "Hello"
-    assert heard.error.code == "malformed"
+async def test_malformed_chunk_gives_a_sentence(read_reply, vendor):
+    reply = await read_reply(vendor, *HALF[vendor](MALFORMED[vendor]))
+    assert reply.text == "Hello"
+    assert reply.error.code == "malformed"
 
 
 REFUSED = {  # vendor, status, body -> code, seconds to wait
@@ -761,28 +782,28 @@ REFUSED = {  # vendor, status, body -> code, seconds to wait
 
 
 @pytest.mark.parametrize("kind", REFUSED)
-async def test_refusals_in_the_vendors_own_words(hear, kind):
+async def test_refusals_in_the_vendors_own_words(read_reply, kind):
     vendor, status, body, code, wait = REFUSED[kind]
-    heard = await hear(vendor, refusal(status, body))
-    assert (heard.error.code, heard.error.retry_after) == (code, wait)
+    reply = await read_reply(vendor, refusal(status, body))
+    assert (reply.error.code, reply.error.retry_after) == (code, wait)
 
 
-# What is asked --------------------------------------------------------------------------------------------------------
+# Requests -------------------------------------------------------------------------------------------------------------
 
 IMAGE = {"type": "image", "media_type": "image/png", "data": "aGVsbG8="}
 LINKED = {"type": "image", "url": "https://example.com/a.png"}
 
 
-def said(text):
+def text_part(text):
     return {"type": "text", "text": text}
 
 
-def done(id, name, arguments="{}", result=None, error=None):
+def tool_call_part(id, name, arguments="{}", result=None, error=None):
     return {"type": "tool_call", "id": id, "name": name, "arguments": arguments, "result": result, "error": error}
 
 
-def told(request):
-    """LangChain's messages for this request, as plain values."""
+def plain_messages(request):
+    """Returns LangChain's messages for this request, as plain values."""
     plain = []
     for message in langchain.messages(request):
         value = (message.type, message.content)
@@ -795,16 +816,26 @@ def told(request):
 
 
 def test_messages_hold_the_system_prompt_and_the_turns():
-    turns = [("user", [said("a")]), ("assistant", [{"type": "reasoning", "text": "hm"}, said("b")])]
-    turns += [("user", []), ("assistant", []), ("user", [said("c"), said("d")])]
+    turns = [("user", [text_part("a")]), ("assistant", [{"type": "reasoning", "text": "hm"}, text_part("b")])]
+    turns += [("user", []), ("assistant", []), ("user", [text_part("c"), text_part("d")])]
     expected = [("system", "Be brief."), ("human", "a"), ("ai", "b"), ("human", "cd")]
-    assert told(request("anthropic:x", turns=turns, system_prompt="Be brief.")) == expected
+    assert plain_messages(make_request("anthropic:x", turns=turns, system_prompt="Be brief.")) == expected
 
 
 def test_messages_follow_each_call_with_its_result():
-    parts = [said("Let me see. "), done("a", "f", '{"x": 1}', "one"), done("b", "g", error="No."), said("So. ")]
-    parts += [said("Well. "), {"type": "reasoning", "text": "hm"}, done("c", "f", "{broken"), done("d", "f", "[1]", "")]
-    assert told(request("anthropic:x", turns=[("user", [said("q")]), ("assistant", parts)])) == [
+    parts = [
+        text_part("Let me see. "),
+        tool_call_part("a", "f", '{"x": 1}', "one"),
+        tool_call_part("b", "g", error="No."),
+        text_part("So. "),
+    ]
+    parts += [
+        text_part("Well. "),
+        {"type": "reasoning", "text": "hm"},
+        tool_call_part("c", "f", "{broken"),
+        tool_call_part("d", "f", "[1]", ""),
+    ]
+    assert plain_messages(make_request("anthropic:x", turns=[("user", [text_part("q")]), ("assistant", parts)])) == [
         ("human", "q"),
         ("ai", "Let me see. ", [("a", "f", {"x": 1}), ("b", "g", {})]),
         ("tool", "one", "a", "f", "success"),
@@ -816,11 +847,11 @@ def test_messages_follow_each_call_with_its_result():
 
 
 def test_messages_know_results_that_came_later():
-    calls = [done(id, "f") for id in "abc"]
-    later = [{"type": "tool_result", "id": "a", "result": "one", "error": None}, said("Done.")]
-    turns = [("user", [said("q")]), ("assistant", calls), ("assistant", later)]
+    calls = [tool_call_part(id, "f") for id in "abc"]
+    later = [{"type": "tool_result", "id": "a", "result": "one", "error": None}, text_part("Done.")]
+    turns = [("user", [text_part("q")]), ("assistant", calls), ("assistant", later)]
     answers = {"b": {"result": None, "error": "No."}, "c": True}
-    assert told(request("anthropic:x", turns=turns, decisions=answers))[2:] == [
+    assert plain_messages(make_request("anthropic:x", turns=turns, decisions=answers))[2:] == [
         ("tool", "one", "a", "f", "success"),
         ("tool", "No.", "b", "f", "error"),
         ("tool", "This tool call was not executed.", "c", "f", "error"),
@@ -828,7 +859,7 @@ def test_messages_know_results_that_came_later():
     ]
 
 
-PICTURED = {  # vendor -> where the image is in the request, and what is there
+HAS_IMAGE = {  # vendor -> where the image is in the request, and what is there
     "openai": lambda body: body["messages"][0]["content"][1]["image_url"]["url"] == "data:image/png;base64,aGVsbG8=",
     "azure": lambda body: body["messages"][0]["content"][1]["image_url"]["url"] == "data:image/png;base64,aGVsbG8=",
     "anthropic": lambda body: (
@@ -845,13 +876,13 @@ PICTURED = {  # vendor -> where the image is in the request, and what is there
 
 
 @every_vendor
-async def test_images_are_sent_in_the_vendors_way(hear, upstream, vendor):
-    await hear(vendor, *WHOLE[vendor], turns=[("user", [said("Look"), IMAGE])])
-    assert PICTURED[vendor](upstream.requests[0].body), upstream.requests[0].body
+async def test_images_are_sent_in_the_vendors_way(read_reply, upstream, vendor):
+    await read_reply(vendor, *WHOLE[vendor], turns=[("user", [text_part("Look"), IMAGE])])
+    assert HAS_IMAGE[vendor](upstream.requests[0].body), upstream.requests[0].body
 
 
-async def test_images_may_be_links(hear, upstream):
-    await hear("anthropic", *WHOLE["anthropic"], turns=[("user", [LINKED])])
+async def test_images_may_be_links(read_reply, upstream):
+    await read_reply("anthropic", *WHOLE["anthropic"], turns=[("user", [LINKED])])
     content = upstream.requests[0].body["messages"][0]["content"]
     assert content == [{"type": "image", "source": {"type": "url", "url": "https://example.com/a.png"}}]
 
@@ -864,7 +895,7 @@ PATHS = {
     "vertex": "/v1/projects/p/locations/l/publishers/google/models/gemini-2.5-flash:streamGenerateContent?alt=sse",
     "ollama": "/api/chat",
 }
-WARM = {  # vendor -> where a temperature of 0.5 is in the request
+TEMPERATURE_IN = {  # vendor -> where a temperature of 0.5 is in the request
     "anthropic": lambda body: body["temperature"],
     "gemini": lambda body: body["generationConfig"]["temperature"],
     "vertex": lambda body: body["generationConfig"]["temperature"],
@@ -873,16 +904,16 @@ WARM = {  # vendor -> where a temperature of 0.5 is in the request
 
 
 @every_vendor
-async def test_request_carries_the_assistants_settings(hear, upstream, vendor):
+async def test_request_carries_the_assistants_settings(read_reply, upstream, vendor):
     params = {"temperature": 0.5, "api_key": "sk-theirs"}
     if vendor == "openai":  # whose gpt-5 takes no temperature, and LangChain knows
         params["base_url"], VENDORS["openai"] = upstream.base_url, VENDORS["openai"]
-    heard = await hear(vendor, *WHOLE[vendor], params=params, system_prompt="Be brief.")
-    assert (heard.text, heard.error) == ("Hello", None)
+    reply = await read_reply(vendor, *WHOLE[vendor], params=params, system_prompt="Be brief.")
+    assert (reply.text, reply.error) == ("Hello", None)
     (request,) = upstream.requests
     assert (request.method, request.path) == ("POST", PATHS[vendor])
     if vendor != "openai":
-        assert WARM.get(vendor, lambda body: body["temperature"])(request.body) == 0.5
+        assert TEMPERATURE_IN.get(vendor, lambda body: body["temperature"])(request.body) == 0.5
     assert "Be brief." in json.dumps(request.body)
     assert "sk-theirs" in json.dumps(request.headers)
     assert "api_key" not in json.dumps(request.body)
@@ -899,12 +930,12 @@ KEYS = {  # vendor -> (the variable of its key, the header that carries it)
     "ollama": ("OLLAMA_API_KEY", "authorization"),
 }
 ADDRESSES = {  # vendor -> the variables that name a server, without which it is the vendor's
-    "openai": lambda at: {"OPENAI_BASE_URL": f"{at}/v1"},
-    "azure": lambda at: {"AZURE_OPENAI_ENDPOINT": at},
-    "anthropic": lambda at: {"ANTHROPIC_BASE_URL": at},
-    "gemini": lambda at: {"GOOGLE_GEMINI_BASE_URL": at},
-    "vertex": lambda at: {"GOOGLE_VERTEX_BASE_URL": at},
-    "ollama": lambda at: {"OLLAMA_HOST": at},
+    "openai": lambda root_url: {"OPENAI_BASE_URL": f"{root_url}/v1"},
+    "azure": lambda root_url: {"AZURE_OPENAI_ENDPOINT": root_url},
+    "anthropic": lambda root_url: {"ANTHROPIC_BASE_URL": root_url},
+    "gemini": lambda root_url: {"GOOGLE_GEMINI_BASE_URL": root_url},
+    "vertex": lambda root_url: {"GOOGLE_VERTEX_BASE_URL": root_url},
+    "ollama": lambda root_url: {"OLLAMA_HOST": root_url},
 }
 
 
@@ -912,45 +943,47 @@ ADDRESSES = {  # vendor -> the variables that name a server, without which it is
 async def test_address_and_key_come_from_the_environment(upstream, monkeypatch, vendor):
     variable, header = KEYS[vendor]
     monkeypatch.setenv(variable, " sk-ours\n")
-    for name, value in ADDRESSES[vendor](at(upstream)).items():
+    for name, value in ADDRESSES[vendor](root_url(upstream)).items():
         monkeypatch.setenv(name, value)
     upstream.answers(*WHOLE[vendor])
-    heard = await Heard().listen(VENDORS[vendor][0], {})
-    assert (heard.text, heard.error) == ("Hello", None)
+    reply = await LangChainReply().read(VENDORS[vendor][0], {})
+    assert (reply.text, reply.error) == ("Hello", None)
     assert upstream.requests[0].headers[header].removeprefix("Bearer ").strip() == "sk-ours"
 
 
 @every_vendor
-async def test_site_keys_are_not_sent_to_an_assistants_own_address(hear, upstream, monkeypatch, vendor):
+async def test_site_keys_are_not_sent_to_an_assistants_own_address(read_reply, upstream, monkeypatch, vendor):
     for name, _ in KEYS.values():
         monkeypatch.setenv(name, "sk-ours")
     for name in ("AZURE_OPENAI_AD_TOKEN", "ANTHROPIC_AUTH_TOKEN", "GEMINI_API_KEY", "LANGSMITH_API_KEY"):
         monkeypatch.setenv(name, "sk-ours")
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "ours")
-    heard = await hear(vendor, *WHOLE[vendor], params={"project": None} if vendor == "vertex" else {})
-    assert (heard.text, heard.error) == ("Hello", None)
+    reply = await read_reply(vendor, *WHOLE[vendor], params={"project": None} if vendor == "vertex" else {})
+    assert (reply.text, reply.error) == ("Hello", None)
     assert "ours" not in json.dumps(upstream.requests[0].headers)
     assert "ours" not in upstream.requests[0].path
-    heard = await hear(vendor, *WHOLE[vendor], params={"api_key": "sk-theirs"})
+    reply = await read_reply(vendor, *WHOLE[vendor], params={"api_key": "sk-theirs"})
     assert upstream.requests[1].headers[KEYS[vendor][1]].endswith("sk-theirs")
     assert "ours" not in json.dumps(upstream.requests[1].headers)
 
 
 @every_vendor
-async def test_assistant_names_the_variable_of_its_key(hear, upstream, monkeypatch, vendor):
+async def test_assistant_names_the_variable_of_its_key(read_reply, upstream, monkeypatch, vendor):
     monkeypatch.setenv("OTHER_KEY", "sk-theirs")
-    await hear(vendor, *WHOLE[vendor], params={"api_key_env": "OTHER_KEY"})
+    await read_reply(vendor, *WHOLE[vendor], params={"api_key_env": "OTHER_KEY"})
     assert upstream.requests[0].headers[KEYS[vendor][1]].endswith("sk-theirs")
 
 
 @every_vendor
-async def test_redirect_takes_no_key_to_another_address(hear, upstream, vendor):
+async def test_redirect_takes_no_key_to_another_address(read_reply, upstream, vendor):
     other = Upstream()
     other.answers(*WHOLE[vendor])
     await other.start()
     try:
-        heard = await hear(vendor, refusal(307, b"", location=f"{at(other)}{PATHS[vendor]}"), params={"api_key": "sk"})
-        assert heard.error.code == "refused"
+        reply = await read_reply(
+            vendor, refusal(307, b"", location=f"{root_url(other)}{PATHS[vendor]}"), params={"api_key": "sk"}
+        )
+        assert reply.error.code == "refused"
         assert other.requests == []
     finally:
         await other.stop()
@@ -970,7 +1003,7 @@ async def test_variable_that_is_no_api_key_is_never_sent(upstream, monkeypatch, 
     assert str(error.value).startswith(f"“{name}” cannot be used for api_key_env.")
     reply, _ = providers.resolve(vendor)
     with pytest.raises(ProviderError):
-        async with aclosing(reply(request(vendor, params=params))) as pieces:
+        async with aclosing(reply(make_request(vendor, params=params))) as pieces:
             await anext(pieces)
     assert upstream.requests == []
 
@@ -994,8 +1027,8 @@ async def test_missing_key_gives_a_sentence(model, monkeypatch):
         providers.check(model)
     assert error.value.code == "not_configured"
     if not model.startswith("openai:"):
-        heard = await Heard().listen(model, {})
-        assert (str(heard.error), heard.error.code) == (sentence, "not_configured")
+        reply = await LangChainReply().read(model, {})
+        assert (str(reply.error), reply.error.code) == (sentence, "not_configured")
     monkeypatch.setenv(MISSING[model].split(" ")[-1], "set")
     if model.startswith("azure_openai:"):
         with pytest.raises(ProviderError, match="AZURE_OPENAI_ENDPOINT is not set"):
@@ -1013,9 +1046,9 @@ async def test_missing_package_gives_a_sentence(model, monkeypatch):
     sentence = f"Install it with: pip install {package.replace('_', '-')}"
     with pytest.raises(ProviderError, match=sentence):
         providers.check(model, {"api_key": "sk"})
-    heard = await Heard().listen(model, {"api_key": "sk"})
-    assert heard.error.code == "not_installed"
-    assert sentence in str(heard.error)
+    reply = await LangChainReply().read(model, {"api_key": "sk"})
+    assert reply.error.code == "not_installed"
+    assert sentence in str(reply.error)
 
 
 UNBUILT = {  # model id -> a part of the sentence
@@ -1031,7 +1064,7 @@ async def test_provider_langchain_cannot_build_gives_a_sentence(model):
     with pytest.raises(ProviderError) as error:
         providers.check(model)
     assert UNBUILT[model] in str(error.value)
-    assert UNBUILT[model] in str((await Heard().listen(model, {})).error)
+    assert UNBUILT[model] in str((await LangChainReply().read(model, {})).error)
 
 
 PARAMS = {  # model id, params -> a part of the sentence
@@ -1071,25 +1104,25 @@ async def test_params_that_cannot_be_are_a_sentence(kind):
         providers.check(model, params)
     assert sentence in str(error.value)
     assert "sk-hidden" not in str(error.value)
-    heard = await Heard().listen(model, params)
-    assert str(heard.error) == str(error.value)
+    reply = await LangChainReply().read(model, params)
+    assert str(reply.error) == str(error.value)
 
 
 @every_vendor
 @pytest.mark.parametrize("address", ["not an address", "ftp://127.0.0.1/", "http://:::", "http://exämple../"])
 async def test_invalid_address_gives_a_sentence(vendor, address):
-    model, at = VENDORS[vendor]
-    heard = await Heard().listen(model, at(address))
-    assert heard.error.code in ("unreachable", "not_configured")
-    assert str(heard.error).endswith(".")
+    model, params_for = VENDORS[vendor]
+    reply = await LangChainReply().read(model, params_for(address))
+    assert reply.error.code in ("unreachable", "not_configured")
+    assert str(reply.error).endswith(".")
     await providers.close()
 
 
 async def test_params_that_openais_own_provider_sends_are_sent_by_its_agents_too(upstream):
     upstream.answers(*END)
     params = {"base_url": upstream.base_url, "temperature": 0.5, "top_k": 3, "max_tokens": 9, "metadata": {"a": "b"}}
-    async with langchain.chat_model(request("openai:gpt-5-mini", params=params)) as model:
-        async for _ in model._astream(langchain.messages(request("openai:x"))):
+    async with langchain.chat_model(make_request("openai:gpt-5-mini", params=params)) as model:
+        async for _ in model._astream(langchain.messages(make_request("openai:x"))):
             pass
     body = upstream.requests[0].body
     assert {name: body[name] for name in ("temperature", "top_k", "max_tokens", "metadata")} == {
@@ -1097,12 +1130,14 @@ async def test_params_that_openais_own_provider_sends_are_sent_by_its_agents_too
     }
 
 
-async def test_vendor_known_only_to_langchain_answers(hear, upstream):
+async def test_vendor_known_only_to_langchain_answers(read_reply, upstream):
     """A vendor that the site does not list but whose package is installed."""
     stream = responses(("output_text.delta", WORDS | {"output_index": 0, "delta": "Hello"}))
     upstream.answers(b"".join(stream))
-    heard = await Heard().listen("langchain:langsmith:x", {"base_url": upstream.base_url, "api_key": "sk-theirs"})
-    assert (heard.text, heard.error, heard.finish_reason) == ("Hello", None, "stop")
+    reply = await LangChainReply().read(
+        "langchain:langsmith:x", {"base_url": upstream.base_url, "api_key": "sk-theirs"}
+    )
+    assert (reply.text, reply.error, reply.finish_reason) == ("Hello", None, "stop")
     assert upstream.requests[0].headers["authorization"] == "Bearer sk-theirs"
 
 
@@ -1114,15 +1149,15 @@ async def test_vertex_takes_googles_application_default_credentials(upstream, mo
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     account = {"type": "service_account", "project_id": "p", "client_email": "a@b.c", "private_key": key.decode()}
-    (tmp_path / "account.json").write_text(json.dumps(account | {"token_uri": f"{at(upstream)}/token"}))
+    (tmp_path / "account.json").write_text(json.dumps(account | {"token_uri": f"{root_url(upstream)}/token"}))
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "account.json"))
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "ours")
-    monkeypatch.setenv("GOOGLE_VERTEX_BASE_URL", at(upstream))
+    monkeypatch.setenv("GOOGLE_VERTEX_BASE_URL", root_url(upstream))
     token = json.dumps({"access_token": "ya29.ours", "expires_in": 3600, "token_type": "Bearer"}).encode()
     whole = Answer(WHOLE["vertex"])
     upstream.answer = lambda request: Answer([token], framing=len(token)) if request.path == "/token" else whole
-    heard = await Heard().listen("google_vertexai:gemini-2.5-flash", {"location": "europe-west1"})
-    assert (heard.text, heard.error) == ("Hello", None)
+    reply = await LangChainReply().read("google_vertexai:gemini-2.5-flash", {"location": "europe-west1"})
+    assert (reply.text, reply.error) == ("Hello", None)
     assert upstream.requests[-1].headers["authorization"] == "Bearer ya29.ours"
     assert "/projects/ours/locations/europe-west1/" in upstream.requests[-1].path
 
@@ -1130,8 +1165,8 @@ async def test_vertex_takes_googles_application_default_credentials(upstream, mo
 async def test_vertex_without_credentials_is_a_sentence(upstream, monkeypatch, tmp_path):
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "nothing.json"))
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "ours")
-    heard = await Heard().listen("google_vertexai:gemini-2.5-flash", {})
-    assert (heard.error.code, heard.error.retryable) == ("not_configured", False)
+    reply = await LangChainReply().read("google_vertexai:gemini-2.5-flash", {})
+    assert (reply.error.code, reply.error.retryable) == ("not_configured", False)
 
 
 # What is loaded, and what is told to others ---------------------------------------------------------------------------
@@ -1152,15 +1187,15 @@ print(sorted({name.partition(".")[0] for name in sys.modules} & {*heavy}))
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-async def test_conversations_are_told_to_nobody_else(hear, upstream, monkeypatch):
+async def test_conversations_are_told_to_nobody_else(read_reply, upstream, monkeypatch):
     collector = Upstream()
     collector.answers(Answer([b"{}"], framing=2))
     await collector.start()
     monkeypatch.setenv("LANGSMITH_API_KEY", "lsv2_x")
-    monkeypatch.setenv("LANGSMITH_ENDPOINT", at(collector))
+    monkeypatch.setenv("LANGSMITH_ENDPOINT", root_url(collector))
     try:
-        heard = await hear("openai", *WHOLE["openai"])
-        assert heard.text == "Hello"
+        reply = await read_reply("openai", *WHOLE["openai"])
+        assert reply.text == "Hello"
         await asyncio.sleep(0.5)  # LangSmith's client collects what it sends for a quarter of a second
         assert collector.requests == []
     finally:

@@ -14,10 +14,9 @@ from chat.events import EventBuilder, LimitExceeded, Limits, Reasoning, Text, To
 from chat.providers.langchain.completions import NormalizedChunks
 from chat.providers.openai.chunks import Chunks
 from tests.providers import misbehaviours
-from tests.providers.agent_runs import end
-from tests.providers.agent_runs import used as used_part
-from tests.providers.provider_runs import Said
-from tests.toolbox import used
+from tests.providers.agent_runs import outcome_of, tool_call_part
+from tests.providers.provider_runs import ProviderReply
+from tests.toolbox import calls
 from tests.upstream import CALLS, END, Answer, call, chunk, event
 from tests.waiting import count_turns, wait_for_run
 
@@ -25,17 +24,19 @@ from tests.waiting import count_turns, wait_for_run
 async def test_answer_ends_at_the_limit_of_calls_in_a_turn_before_a_tool_runs(agent_run, settings):
     settings.MAX_TOOL_CALLS_PER_TURN = 3
     run = await agent_run(misbehaviours.many_calls(20))
-    status, code, parts = await end(run)
+    status, code, parts = await outcome_of(run)
     assert (status, code) == ("interrupted", "too_long")
     assert "more than 3 tool calls at once (MAX_TOOL_CALLS_PER_TURN)" in run.error_message
-    assert parts == [used_part(f"call_{number}", "echo", {"text": "a"}) for number in range(3)]  # what came is kept
-    assert not used
+    assert parts == [
+        tool_call_part(f"call_{number}", "echo", {"text": "a"}) for number in range(3)
+    ]  # what came is kept
+    assert not calls
 
 
 async def test_answer_ends_at_the_limit_of_its_calls(agent_run, settings):
     settings.MAX_TOOL_CALLS = 3
     run = await agent_run(misbehaviours.many_calls(2), max_model_calls=5)
-    status, code, parts = await end(run)
+    status, code, parts = await outcome_of(run)
     assert (status, code) == ("interrupted", "too_long")
     assert "more than 3 tool calls (MAX_TOOL_CALLS)" in run.error_message
     assert [part["result"] for part in parts] == ["a!", "a!", None]
@@ -44,11 +45,11 @@ async def test_answer_ends_at_the_limit_of_its_calls(agent_run, settings):
 async def test_answer_ends_at_the_limit_of_arguments(agent_run, settings):
     settings.MAX_TOOL_ARGUMENTS_LENGTH = 1000
     run = await agent_run(misbehaviours.long_arguments(100_000))
-    status, code, parts = await end(run)
+    status, code, parts = await outcome_of(run)
     assert (status, code) == ("interrupted", "too_long")
     assert "more than 1,000 characters (MAX_TOOL_ARGUMENTS_LENGTH)" in run.error_message
     assert 900 < len(parts[0]["arguments"]) <= 1000
-    assert not used
+    assert not calls
 
 
 @pytest.mark.parametrize(
@@ -100,15 +101,15 @@ async def test_long_id_of_a_call_does_not_come_back_in_each_event(agent_run):
 async def test_large_packet_lets_the_loop_go_in_between(upstream):
     upstream.answers(misbehaviours.tiny_chunks(10_000))
     async with count_turns() as turns:
-        said = await Said().listen({"base_url": upstream.base_url})
-    assert len(said.text) == 10_000
+        reply = await ProviderReply().read({"base_url": upstream.base_url})
+    assert len(reply.text) == 10_000
     assert len(turns) > 50  # of some two megabytes
 
 
 async def test_spaces_before_the_answer_are_not_read_again_and_again(upstream):
     upstream.answers(misbehaviours.leading_space(9_000_000))
-    said = await Said().listen({"base_url": upstream.base_url})
-    assert said.error.code == "malformed"
+    reply = await ProviderReply().read({"base_url": upstream.base_url})
+    assert reply.error.code == "malformed"
 
 
 @pytest.mark.parametrize(
@@ -139,17 +140,17 @@ async def test_run_ends_at_the_limit_of_parts(script, ask, settings):
 
 async def test_line_that_never_ends_is_given_up(upstream):
     upstream.answers(misbehaviours.endless_line(10_000_000))
-    said = await Said().listen({"base_url": upstream.base_url})
-    assert said.error.code == "malformed"
-    assert "too long" in str(said.error)
+    reply = await ProviderReply().read({"base_url": upstream.base_url})
+    assert reply.error.code == "malformed"
+    assert "too long" in str(reply.error)
 
 
 @pytest.mark.parametrize("status", [400, 500])
 async def test_huge_error_is_shortened(upstream, status, caplog):
     upstream.answers(misbehaviours.huge_error(1_000_000, status))
-    said = await Said().listen({"base_url": upstream.base_url})
-    assert len(str(said.error)) < 500
-    assert len(said.error.code) <= 50
+    reply = await ProviderReply().read({"base_url": upstream.base_url})
+    assert len(str(reply.error)) < 500
+    assert len(reply.error.code) <= 50
     assert max(map(len, caplog.messages)) < 1000
 
 
@@ -172,8 +173,8 @@ async def test_redirect_to_another_host_gets_neither_key_nor_conversation(upstre
 async def test_redirect_on_the_same_host_is_followed(upstream):
     upstream.answers(Answer([b""], 307, {"location": "/v1/chat/completions?"}, 0))
     upstream.answers("Hello", *END)
-    said = await Said().listen({"base_url": upstream.base_url})
-    assert said.text == "Hello"
+    reply = await ProviderReply().read({"base_url": upstream.base_url})
+    assert reply.text == "Hello"
 
 
 CHUNKS = {
@@ -209,15 +210,15 @@ def test_chunk_takes_memory_in_proportion_to_its_size(sent, chunks):
 )
 async def test_chunk_with_too_many_values_is_malformed(upstream, sent):
     upstream.answers(sent, *END)
-    said = await Said().listen({"base_url": upstream.base_url})
-    assert said.error.code == "malformed"
+    reply = await ProviderReply().read({"base_url": upstream.base_url})
+    assert reply.error.code == "malformed"
 
 
 async def test_event_of_many_pieces_lets_the_loop_go_in_between(upstream):
     upstream.answers(chunk({"content": ["a"] * 20_000}), *END)
     async with count_turns() as turns:
-        said = await Said().listen({"base_url": upstream.base_url})
-    assert len(said.text) == 20_000
+        reply = await ProviderReply().read({"base_url": upstream.base_url})
+    assert len(reply.text) == 20_000
     assert len(turns) > 35
 
 
@@ -291,7 +292,7 @@ async def test_text_after_a_tool_call_counts_as_part_of_the_answer(agent_run, se
     run = await agent_run([*call("echo", {"text": "a"}), *["b" * 100] * 100, *CALLS])
     await wait_for_run(run)
     assert (run.status, run.finish_reason) == ("completed", "length")
-    assert not used
+    assert not calls
 
 
 def test_builder_keeps_valid_counts_of_a_limited_number_of_model_calls():

@@ -46,7 +46,7 @@ pytestmark = pytest.mark.slow
 
 
 class Thread(threading.Thread):
-    """A thread of a test: what it gives or raises is `outcome`; the test's end waits for none."""
+    """A daemon thread that stores what its function returns or raises as `outcome`."""
 
     def __init__(self, function, *args):
         super().__init__(daemon=True)
@@ -64,30 +64,30 @@ class Thread(threading.Thread):
         return self.outcome
 
 
-def blocked(bridge):
-    """How many threads wait in the bridge's `send`; it does not tell by itself."""
+def waiting_threads(bridge):
+    """Returns how many threads wait in the bridge's `send`. There is no public way to find out."""
     return len(bridge._state._waiters)
 
 
-def say(bridge, name, count):
+def send_numbered(bridge, name, count):
     for number in range(count):
         bridge.send(f"{name}{number}")
 
 
-async def say_here(bridge, name, count):
+async def send_numbered_in_loop(bridge, name, count):
     for number in range(count):
         await bridge.send(f"{name}{number}")
 
 
-async def hear(bridge):
-    """Its pieces; whoever is left waiting has failed."""
+async def read_pieces(bridge):
+    """Yields the bridge's pieces. Fails after 20 s."""
     async with asyncio.timeout(20), aclosing(aiter(bridge)) as pieces:
         async for piece in pieces:
             yield piece
 
 
-async def texts(bridge):
-    return [piece.delta async for piece in hear(bridge)]
+async def read_texts(bridge):
+    return [piece.delta async for piece in read_pieces(bridge)]
 
 
 async def test_bridge_gives_what_a_coroutine_sent_in_order():
@@ -100,15 +100,15 @@ async def test_bridge_gives_what_a_coroutine_sent_in_order():
         bridge.close()
 
     task = asyncio.create_task(produce())
-    assert [piece async for piece in hear(bridge)] == [Text("one"), Reasoning("two"), Finish("stop")]
+    assert [piece async for piece in read_pieces(bridge)] == [Text("one"), Reasoning("two"), Finish("stop")]
     await task
 
 
 async def test_bridge_keeps_the_order_of_each_thread_and_coroutine(monkeypatch):
     monkeypatch.setattr(bridge_module, "MAX_UNREAD", 3)
     bridge = Bridge()
-    threads = [Thread(say, bridge, name, 2000) for name in "abc"]
-    tasks = [asyncio.create_task(say_here(bridge, name, 2000)) for name in "xyz"]
+    threads = [Thread(send_numbered, bridge, name, 2000) for name in "abc"]
+    tasks = [asyncio.create_task(send_numbered_in_loop(bridge, name, 2000)) for name in "xyz"]
 
     async def end():
         await asyncio.gather(*tasks)
@@ -116,11 +116,11 @@ async def test_bridge_keeps_the_order_of_each_thread_and_coroutine(monkeypatch):
         bridge.close()
 
     ending = asyncio.create_task(end())
-    said = await texts(bridge)
+    received = await read_texts(bridge)
     await ending
-    assert len(said) == 12_000
+    assert len(received) == 12_000
     for name in "abcxyz":
-        assert [text for text in said if text[0] == name] == [f"{name}{number}" for number in range(2000)]
+        assert [text for text in received if text[0] == name] == [f"{name}{number}" for number in range(2000)]
 
 
 async def test_coroutine_waits_for_the_reader(monkeypatch):
@@ -137,7 +137,7 @@ async def test_coroutine_waits_for_the_reader(monkeypatch):
     for _ in range(50):
         await asyncio.sleep(0)
     assert len(sent) == 5  # and the sixth is there, but its sender waits
-    assert await texts(bridge) == [str(number) for number in range(100)]
+    assert await read_texts(bridge) == [str(number) for number in range(100)]
     await task
     assert len(sent) == 100
 
@@ -153,10 +153,10 @@ async def test_thread_waits_for_the_reader(monkeypatch):
         bridge.close()
 
     thread = Thread(produce)
-    await wait_until(lambda: blocked(bridge))
+    await wait_until(lambda: waiting_threads(bridge))
     assert len(sent) == 5
     read = 0
-    async for _ in hear(bridge):
+    async for _ in read_pieces(bridge):
         read += 1
         furthest = max(furthest, len(sent) - read)
     assert await thread.ended() is None
@@ -165,14 +165,14 @@ async def test_thread_waits_for_the_reader(monkeypatch):
 
 
 async def test_sender_that_is_always_ahead_leaves_the_loop_to_others():
-    bridge, others = Bridge(), asyncio.Event()
-    asyncio.get_running_loop().call_soon(others.set)
+    bridge, others_ran = Bridge(), asyncio.Event()
+    asyncio.get_running_loop().call_soon(others_ran.set)
     bridge.send("a")
-    said = 0
+    read = 0
     async for _ in bridge:
-        said += 1
-        assert said < 1000
-        if others.is_set():
+        read += 1
+        assert read < 1000
+        if others_ran.is_set():
             break
         bridge.send("b")
 
@@ -180,11 +180,11 @@ async def test_sender_that_is_always_ahead_leaves_the_loop_to_others():
 async def test_code_in_the_loop_that_cannot_wait_is_so_far_ahead_and_no_further(monkeypatch):
     monkeypatch.setattr(bridge_module, "MAX_UNREAD_IN_LOOP", 100)
     bridge = Bridge()
-    say(bridge, "", 100)
+    send_numbered(bridge, "", 100)
     with pytest.raises(asyncio.QueueFull, match="await"):
         bridge.send("too much")
     bridge.close()
-    assert await texts(bridge) == [str(number) for number in range(100)]
+    assert await read_texts(bridge) == [str(number) for number in range(100)]
 
 
 async def test_coroutine_of_another_loop_sends_too(monkeypatch):
@@ -192,27 +192,27 @@ async def test_coroutine_of_another_loop_sends_too(monkeypatch):
     bridge = Bridge()
 
     async def elsewhere():
-        await say_here(bridge, "a", 100)
+        await send_numbered_in_loop(bridge, "a", 100)
         bridge.close()
 
     thread = Thread(lambda: asyncio.run(elsewhere()))
-    assert len(await texts(bridge)) == 100
+    assert len(await read_texts(bridge)) == 100
     assert await thread.ended() is None
 
 
 async def test_close_frees_waiting_senders_and_keeps_what_they_sent(monkeypatch):
     monkeypatch.setattr(bridge_module, "MAX_UNREAD", 2)
     bridge = Bridge()
-    task = asyncio.create_task(say_here(bridge, "a", 9))
+    task = asyncio.create_task(send_numbered_in_loop(bridge, "a", 9))
     await asyncio.sleep(0)
-    threads = [Thread(say, bridge, "b", 1), Thread(say, bridge, "c", 9)]
-    await wait_until(lambda: blocked(bridge) == 2)
+    threads = [Thread(send_numbered, bridge, "b", 1), Thread(send_numbered, bridge, "c", 9)]
+    await wait_until(lambda: waiting_threads(bridge) == 2)
     await Thread(bridge.close).ended()
     for thread in threads:
         assert type(await thread.ended()) is Stopped
     with pytest.raises(Stopped):
         await task
-    assert Counter(await texts(bridge)) == Counter(["a0", "a1", "a2", "b0", "c0"])
+    assert Counter(await read_texts(bridge)) == Counter(["a0", "a1", "a2", "b0", "c0"])
 
 
 async def test_sender_is_stopped_after_the_end():
@@ -224,12 +224,12 @@ async def test_sender_is_stopped_after_the_end():
     with pytest.raises(Stopped):
         bridge.send("b")
     assert type(await Thread(bridge.send, "c").ended()) is Stopped
-    assert await texts(bridge) == ["a"]
-    assert await texts(bridge) == []
+    assert await read_texts(bridge) == ["a"]
+    assert await read_texts(bridge) == []
 
 
 async def test_reader_gets_what_was_sent_before_a_failure():
-    bridge, said = Bridge(), []
+    bridge, received = Bridge(), []
 
     def produce():
         bridge.send("half an ans")
@@ -237,14 +237,14 @@ async def test_reader_gets_what_was_sent_before_a_failure():
 
     thread = Thread(produce)
     with pytest.raises(ValueError, match="cut"):
-        async for piece in hear(bridge):
-            said.append(piece.delta)
-    assert (said, await thread.ended()) == (["half an ans"], None)
+        async for piece in read_pieces(bridge):
+            received.append(piece.delta)
+    assert (received, await thread.ended()) == (["half an ans"], None)
 
 
 async def test_reader_cancelled_while_it_waits_ends_the_bridge():
     bridge = Bridge()
-    reader = asyncio.create_task(texts(bridge))
+    reader = asyncio.create_task(read_texts(bridge))
     for _ in range(5):
         await asyncio.sleep(0)
     reader.cancel()
@@ -264,9 +264,9 @@ async def test_cancelled_reader_frees_waiting_senders(monkeypatch):
                 begun.set()
                 await asyncio.Event().wait()
 
-    reader, thread = asyncio.create_task(read()), Thread(say, bridge, "a", 99)
-    task = asyncio.create_task(say_here(bridge, "b", 99))
-    await wait_until(lambda: begun.is_set() and blocked(bridge))  # both sides wait now
+    reader, thread = asyncio.create_task(read()), Thread(send_numbered, bridge, "a", 99)
+    task = asyncio.create_task(send_numbered_in_loop(bridge, "b", 99))
+    await wait_until(lambda: begun.is_set() and waiting_threads(bridge))  # both sides wait now
     reader.cancel()
     assert type(await thread.ended()) is Stopped
     with pytest.raises(Stopped):
@@ -276,7 +276,7 @@ async def test_cancelled_reader_frees_waiting_senders(monkeypatch):
 async def test_reader_that_leaves_early_frees_waiting_senders(monkeypatch):
     monkeypatch.setattr(bridge_module, "MAX_UNREAD", 2)
     bridge = Bridge()
-    thread = Thread(say, bridge, "a", 99)
+    thread = Thread(send_numbered, bridge, "a", 99)
     pieces = aiter(bridge)
     assert await anext(pieces) == Text("a0")
     await pieces.aclose()
@@ -286,7 +286,7 @@ async def test_reader_that_leaves_early_frees_waiting_senders(monkeypatch):
 async def test_forgotten_reader_frees_waiting_senders(monkeypatch):
     monkeypatch.setattr(bridge_module, "MAX_UNREAD", 2)
     bridge = Bridge()
-    thread = Thread(say, bridge, "a", 99)
+    thread = Thread(send_numbered, bridge, "a", 99)
     async for _ in bridge:
         break
     gc.collect()
@@ -300,9 +300,9 @@ def test_end_of_the_loop_frees_waiting_senders(monkeypatch):
     async def main():
         bridge = Bridge()
         pieces = aiter(bridge)
-        kept.extend([bridge, pieces, Thread(say, bridge, "a", 99)])
+        kept.extend([bridge, pieces, Thread(send_numbered, bridge, "a", 99)])
         await anext(pieces)
-        await wait_until(lambda: blocked(bridge))
+        await wait_until(lambda: waiting_threads(bridge))
 
     asyncio.run(main())
     bridge, _, thread = kept
@@ -321,11 +321,11 @@ def test_closed_or_blocked_loop_holds_no_thread(monkeypatch):
 
     loop = asyncio.new_event_loop()
     still, closed = loop.run_until_complete(make())
-    thread = Thread(say, still, "a", 99)  # the loop does not run
+    thread = Thread(send_numbered, still, "a", 99)  # the loop does not run
     thread.join(10)
     assert type(thread.outcome) is Stopped
     with pytest.raises(RuntimeError, match="is blocked"):
-        loop.run_until_complete(texts(still))
+        loop.run_until_complete(read_texts(still))
     loop.close()
     thread = Thread(closed.send, "a")
     thread.join(10)
@@ -349,8 +349,8 @@ async def test_senders_are_freed_whoever_ends_the_bridge_and_whenever(monkeypatc
     chance = random.Random(seed)
     monkeypatch.setattr(bridge_module, "MAX_UNREAD", chance.randint(1, 4))
     bridge, read = Bridge(), 0
-    threads = [Thread(say, bridge, "a", 400) for _ in range(chance.randint(0, 3))]
-    tasks = [asyncio.create_task(say_here(bridge, "b", 400)) for _ in range(chance.randint(0, 3))]
+    threads = [Thread(send_numbered, bridge, "a", 400) for _ in range(chance.randint(0, 3))]
+    tasks = [asyncio.create_task(send_numbered_in_loop(bridge, "b", 400)) for _ in range(chance.randint(0, 3))]
     stop = chance.randint(0, 300)
     ends = [bridge.close, functools.partial(bridge.fail, ValueError("cut")), lambda: reader.cancel()]
     end = chance.choice(ends)
@@ -376,7 +376,7 @@ async def test_senders_are_freed_whoever_ends_the_bridge_and_whenever(monkeypatc
 
 
 @pytest.mark.parametrize(
-    "said",
+    "value",
     [
         None,
         5,
@@ -394,12 +394,12 @@ async def test_senders_are_freed_whoever_ends_the_bridge_and_whenever(monkeypatc
         Approval("c", "May I?"),  # a function is not told the answer
     ],
 )
-async def test_value_that_is_no_valid_piece_is_the_senders_error(said):
+async def test_value_that_is_no_valid_piece_is_the_senders_error(value):
     bridge = Bridge()
     with pytest.raises(TypeError):
-        bridge.send(said)
+        bridge.send(value)
     bridge.close()
-    assert await texts(bridge) == []
+    assert await read_texts(bridge) == []
 
 
 async def test_tool_result_keeps_only_its_text_and_whether_it_failed():
@@ -407,7 +407,7 @@ async def test_tool_result_keeps_only_its_text_and_whether_it_failed():
     bridge.send(ToolCallResult("a", "x", metadata={"error": ValueError(), "more": object()}))
     bridge.send(ToolCallResult("b", "x", metadata={"more": object()}))
     bridge.close()
-    assert [piece.metadata async for piece in hear(bridge)] == [{"error": True}, None]
+    assert [piece.metadata async for piece in read_pieces(bridge)] == [{"error": True}, None]
 
 
 # Functions ------------------------------------------------------------------------------------------------------------
@@ -431,7 +431,7 @@ def team(settings, monkeypatch):
 
 @pytest.fixture
 def start_run(team, script, ask):
-    """`await asked(function)`: Alice's run that this function answers, started."""
+    """`await start_run(function)`: starts a run of Alice's that this function answers."""
 
     async def start(function, text="Hi", **fields):
         return await ask(await script("team", model=team(function), **fields), text)
@@ -440,14 +440,14 @@ def start_run(team, script, ask):
 
 
 async def answer(function, team, text="Hi"):
-    """The pieces that the provider gives, without signs of life."""
+    """Returns the provider's pieces, without the empty ones that it sends as a sign of life."""
     team(function)
     request = Request("team.reply", [("user", [{"type": "text", "text": text}])])
     async with aclosing(python_provider.reply(request)) as pieces:
         return [piece async for piece in pieces if piece != Text("")]
 
 
-def free():
+def all_threads_are_free():
     return python_provider.pool.free == python_provider.MAX_THREADS
 
 
@@ -473,12 +473,12 @@ async def async_generator(messages, send):
     yield Text("re")
 
 
-class Called:
+class SyncCallable:
     def __call__(self, messages, send):
         send("Hello there")
 
 
-class AwaitedCall:
+class AsyncCallable:
     async def __call__(self, messages, send):
         await send("Hello there")
 
@@ -504,8 +504,8 @@ def with_a_loop(messages, send):
         in_the_loop,
         generator,
         async_generator,
-        Called(),
-        AwaitedCall(),
+        SyncCallable(),
+        AsyncCallable(),
         functools.partial(with_more, "Hello there"),
         with_threads,
         with_a_loop,
@@ -516,7 +516,7 @@ async def test_callable_of_any_kind_answers(start_run, function):
     await wait_for_run(run)
     assert (run.status, run.finish_reason, run.message.text) == ("completed", "stop", "Hello there")
     assert run.message.parts == [{"type": "text", "text": "Hello there"}]
-    await wait_until(free)
+    await wait_until(all_threads_are_free)
 
 
 async def test_function_is_given_the_conversation_as_openai_would_be(start_run):
@@ -610,7 +610,7 @@ async def test_failure_keeps_the_text_and_logs_its_details(start_run, caplog, er
     assert run.error_message == "Something went wrong in team.reply. The answer so far has been saved."
     assert "in raising" in caplog.text
     assert ("secret detail" in caplog.text) == isinstance(error, OwnError)
-    await wait_until(free)
+    await wait_until(all_threads_are_free)
 
 
 async def test_function_that_cancels_itself_has_failed(start_run, caplog):
@@ -633,13 +633,13 @@ async def test_failing_function_may_speak_to_the_user(start_run, caplog):
     assert "Traceback" not in caplog.text
 
 
-@pytest.mark.parametrize("said", [5, b"bytes", ["a"], object()])
-async def test_value_that_is_no_text_fails_whether_sent_or_returned(team, caplog, said):
+@pytest.mark.parametrize("value", [5, b"bytes", ["a"], object()])
+async def test_value_that_is_no_text_fails_whether_sent_or_returned(team, caplog, value):
     with pytest.raises(ProviderError, match="Something went wrong in team"):
-        await answer(lambda messages, send: send(said), team)
+        await answer(lambda messages, send: send(value), team)
     assert "send() takes text or a piece" in caplog.text
     with pytest.raises(ProviderError, match="Something went wrong in team"):
-        await answer(lambda messages, send: said, team)
+        await answer(lambda messages, send: value, team)
     assert "it may return text or nothing" in caplog.text
 
 
@@ -671,7 +671,7 @@ async def test_stopped_thread_learns_it_when_it_sends(start_run):
     assert (run.status, run.message.text) == ("cancelled", "so far")
     assert python_provider.pool.free == python_provider.MAX_THREADS - 1
     gate.set()
-    await wait_until(free)
+    await wait_until(all_threads_are_free)
     assert seen == [Stopped, "cleaned up"]
 
 
@@ -692,7 +692,7 @@ async def test_stopped_generator_is_closed(start_run):
     await engine.cancel(run)
     await wait_for_run(run)
     assert run.status in ("cancelled", "completed")  # completed where it had reached the length of a whole answer
-    await wait_until(free)
+    await wait_until(all_threads_are_free)
     assert seen == ["closed"]
 
 
@@ -753,7 +753,7 @@ async def test_error_after_the_stop_is_no_failure(start_run, caplog, is_async):
     await engine.cancel(run)
     await wait_for_run(run)
     gate.set()
-    await wait_until(free)
+    await wait_until(all_threads_are_free)
     assert run.status == "cancelled"
     assert "team.reply was stopped and raised OwnError" in caplog.text
     assert "failed" not in caplog.text
@@ -801,7 +801,7 @@ async def test_run_frees_its_thread_when_the_engine_shuts_down(start_run):
     await run.arefresh_from_db()
     assert run.status == "interrupted"
     gate.set()
-    await wait_until(free)
+    await wait_until(all_threads_are_free)
     assert ended.is_set()
 
 
@@ -835,19 +835,19 @@ asyncio.run(main())
 async def test_threads_are_limited_and_all_runs_end(start_run, ask, monkeypatch, settings):
     settings.MAX_RUNS_PER_USER = 40
     monkeypatch.setattr(python_provider, "pool", DaemonPool("function", 4))
-    lock, at_work, most = threading.Lock(), 0, 0
-    enough = threading.Barrier(4)  # four at a time really are at work
+    lock, running, max_running = threading.Lock(), 0, 0
+    enough = threading.Barrier(4)  # so that four run at the same time
 
     def reply(messages, send):
-        nonlocal at_work, most
+        nonlocal running, max_running
         with lock:
-            at_work += 1
-            most = max(most, at_work)
+            running += 1
+            max_running = max(max_running, running)
         enough.wait(20)
         for word in messages[-1]["content"].split():
             send(f"{word} ")
         with lock:
-            at_work -= 1
+            running -= 1
 
     first = await start_run(reply, "number 0")
     assistant = await Assistant.objects.aget(slug="team")
@@ -855,7 +855,7 @@ async def test_threads_are_limited_and_all_runs_end(start_run, ask, monkeypatch,
     for number, run in enumerate(runs):
         await wait_for_run(run)
         assert (run.status, run.message.text) == ("completed", f"number {number} ")
-    assert most == 4
+    assert max_running == 4
     await wait_until(lambda: python_provider.pool.free == 4)
 
 
@@ -889,7 +889,7 @@ async def test_silent_function_times_out(start_run, monkeypatch):
     await wait_for_run(run)
     assert (run.status, run.error_code, run.message.parts) == ("failed", "timeout", [])
     gate.set()
-    await wait_until(free)
+    await wait_until(all_threads_are_free)
 
 
 async def test_run_stopped_in_line_calls_nothing(start_run, ask, monkeypatch):
@@ -919,7 +919,7 @@ async def test_run_stopped_at_the_moment_it_begins_calls_nothing(team):
     calls, bridge = [], Bridge()
     bridge.close()
     async with python_provider._run_in_thread("team.reply", lambda *args: calls.append(args), request, bridge):
-        await wait_until(free)
+        await wait_until(all_threads_are_free)
     assert calls == []
 
 
@@ -934,7 +934,7 @@ async def test_thread_leaves_no_database_connection(start_run):
     run = await start_run(reply)
     await wait_for_run(run)
     assert (run.status, run.message.text) == ("completed", str(await Assistant.objects.acount()))
-    await wait_until(free)
+    await wait_until(all_threads_are_free)
     assert used[1] is not None
     assert used[0].connection is None
 
@@ -985,11 +985,11 @@ async def test_import_does_not_block_the_loop(team, settings, monkeypatch, tmp_p
     settings.PYTHON_PROVIDERS = ["slow_to_import"]
     request = Request("slow_to_import.reply", [("user", [{"type": "text", "text": "Hi"}])])
 
-    async def hear():
+    async def read_pieces():
         async with aclosing(python_provider.reply(request)) as pieces:
             return [piece async for piece in pieces]
 
-    task = asyncio.create_task(hear())
+    task = asyncio.create_task(read_pieces())
     await wait_until(lambda: "slow_to_import" in sys.modules)
     gate.set()  # noqa: F821  nobody could, if the loop waited for the import
     assert Text("imported") in await task
@@ -1127,14 +1127,14 @@ async def test_function_that_was_allowed_may_be_refused_later(package, settings)
     package(answers=REPLY)
     request = Request("ours.answers.reply", [("user", [{"type": "text", "text": "Hi"}])])
 
-    async def hear():
+    async def read_pieces():
         async with aclosing(python_provider.reply(request)) as pieces:
             return [piece async for piece in pieces if piece != Text("")]
 
-    assert await hear() == [Text("ours"), Finish("stop")]
+    assert await read_pieces() == [Text("ours"), Finish("stop")]
     settings.PYTHON_PROVIDERS = []
     with pytest.raises(ProviderError, match="is not allowed\\."):
-        await hear()
+        await read_pieces()
 
 
 # LangChain chains -----------------------------------------------------------------------------------------------------
@@ -1189,7 +1189,7 @@ async def sent(work, **kwargs):
             bridge.close()
 
     task = asyncio.create_task(produce())
-    pieces = [piece async for piece in hear(bridge)]
+    pieces = [piece async for piece in read_pieces(bridge)]
     await asyncio.wait([task])
     return pieces, task.exception()
 
@@ -1212,8 +1212,12 @@ async def test_model_that_does_not_stream_speaks_at_once_and_tells_its_tokens():
 
     usage = {"input_tokens": 3, "output_tokens": 2, "total_tokens": 5}
     details = {"output_token_details": {"reasoning": 1}, "input_token_details": {"cache_read": 2}}
-    said = [{"type": "reasoning", "reasoning": "hm"}, {"type": "text", "text": "Hello"}, {"type": "image", "url": "x"}]
-    model = FakeMessagesListChatModel(responses=[AIMessage(said, usage_metadata=usage | details)])
+    content = [
+        {"type": "reasoning", "reasoning": "hm"},
+        {"type": "text", "text": "Hello"},
+        {"type": "image", "url": "x"},
+    ]
+    model = FakeMessagesListChatModel(responses=[AIMessage(content, usage_metadata=usage | details)])
     pieces, error = await sent(lambda config: model.ainvoke("?", config))
     assert error is None
     assert pieces == [Reasoning("hm"), Text("Hello"), Usage(3, 2, 5, 1, 2)]
@@ -1332,7 +1336,7 @@ async def test_chain_stops_when_its_run_is_stopped(start_run, is_async):
     await wait_for_run(run)
     assert run.status == "cancelled"
     assert "so far".startswith(run.message.text[:6])
-    await wait_until(lambda: ended.is_set() and free())
+    await wait_until(lambda: ended.is_set() and all_threads_are_free())
 
 
 async def test_chain_that_blocks_the_loop_fails_and_frees_it(start_run, monkeypatch, caplog):
