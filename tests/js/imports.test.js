@@ -1,4 +1,4 @@
-// Knowledge points one way in the page's scripts, as in Python: a folder imports only what stands here.
+// Imports between the folders of the page's scripts go one way, as in Python: a folder imports only from those listed here.
 
 import assert from "node:assert/strict"
 import { readdirSync, readFileSync } from "node:fs"
@@ -30,16 +30,16 @@ function importsOf(name) {
 const folderOf = (name) => (name.startsWith("../../vendor/") ? "vendor" : name.split("/")[0])
 
 for (const name of modules) {
-  test(`${name} imports only what its folder may know`, () => {
+  test(`${name} imports only from the allowed folders`, () => {
     const folder = folderOf(name)
-    assert.ok(folder in MAY_IMPORT, `${folder} has no place in the order of imports yet`)
+    assert.ok(folder in MAY_IMPORT, `${folder} is not in MAY_IMPORT yet`)
     for (const imported of importsOf(name)) {
       assert.ok([folder, ...MAY_IMPORT[folder]].includes(folderOf(imported)), `${name} imports ${imported}`)
     }
   })
 }
 
-test("the order of the folders has no circle", () => {
+test("the folders have no circular imports", () => {
   const known = new Set(["vendor"])
   for (const [folder, imports] of Object.entries(MAY_IMPORT)) {
     for (const imported of imports) assert.ok(known.has(imported), `${folder} comes before ${imported}`)
@@ -47,7 +47,7 @@ test("the order of the folders has no circle", () => {
   }
 })
 
-test("no module imports itself by way of others", () => {
+test("the modules have no circular imports", () => {
   const done = new Set()
   const visit = (name, path) => {
     assert.ok(!path.includes(name), [...path, name].join(" → "))

@@ -72,7 +72,7 @@ test("a sent message is not shown in the conversation opened meanwhile", async (
   assert.deepEqual(hookCalls, [])
 })
 
-test("an older answer of the server does not undo a later send", async () => {
+test("an earlier response of the server does not undo a later send", async () => {
   conversation.open("c")
   await answer("messages", [])
   conversation.refresh()
@@ -179,7 +179,7 @@ test("an update does not undo what this page did since", async () => {
 
 test("an update fetches everything if messages may be gone", async () => {
   conversation.open("c")
-  await answer("messages", [question, reply(), ...nextTurn.map((one) => ({ ...one, status: "queued" }))])
+  await answer("messages", [question, reply(), ...nextTurn.map((message) => ({ ...message, status: "queued" }))])
   conversation.update({ id: "c", leaf_id: null })
   await flush()
   assert.deepEqual(calls.at(-1), ["messages", "c", { limit: 100 }])
@@ -277,7 +277,9 @@ test("a refresh keeps the older messages", async () => {
 
 test("a refresh drops older messages that no longer connect to the newest", async () => {
   await opened()
-  const newer = many.slice(150).map((one) => ({ ...one, id: `${one.id}x`, parent_id: `${one.parent_id}x` }))
+  const newer = many
+    .slice(150)
+    .map((message) => ({ ...message, id: `${message.id}x`, parent_id: `${message.parent_id}x` }))
   conversation.refresh()
   await answer("messages", newer)
   assert.equal(conversation.messages.length, 100)

@@ -20,8 +20,8 @@ test("an edit takes the place of the old message", async () => {
   await answer("messages", [question, reply({ status: "completed" })])
   const fields = { text: "Hello", assistant: "demo", images: [], documents: [], at: 0 }
   const edited = conversation.edit("u1", fields)
-  const said = { text: "Hello", assistant: "demo", documents: [], attachments: [] }
-  assert.deepEqual(calls.at(-1).slice(0, 3), ["edit", "u1", said])
+  const body = { text: "Hello", assistant: "demo", documents: [], attachments: [] }
+  assert.deepEqual(calls.at(-1).slice(0, 3), ["edit", "u1", body])
   await answer("edit", { message_id: "u2", reply_id: "a2", run_id: "run2" })
   await edited
   assert.deepEqual(ids(conversation), ["u2", "a2"])
@@ -83,7 +83,12 @@ test("withdrawing removes the message and keeps those behind it", async () => {
     { ...question, id: "u3", parent_id: "a2" },
     reply({ id: "a3", parent_id: "u3", run_id: "run3", status: "queued" }),
   ]
-  await answer("messages", [question, reply(), ...nextTurn.map((one) => ({ ...one, status: "queued" })), ...third])
+  await answer("messages", [
+    question,
+    reply(),
+    ...nextTurn.map((message) => ({ ...message, status: "queued" })),
+    ...third,
+  ])
   const taken = conversation.withdraw("u2")
   await answer("deleteMessage", null)
   assert.equal((await taken).id, "u2")
@@ -92,7 +97,7 @@ test("withdrawing removes the message and keeps those behind it", async () => {
 
 test("withdrawing too late shows what happened instead", async () => {
   conversation.open("c")
-  await answer("messages", [question, reply(), ...nextTurn.map((one) => ({ ...one, status: "queued" }))])
+  await answer("messages", [question, reply(), ...nextTurn.map((message) => ({ ...message, status: "queued" }))])
   const refused = assert.rejects(conversation.withdraw("u2"), { message: "No." })
   await answer("deleteMessage", refusal(409))
   await answer("messages", [question, reply({ status: "completed" }), ...nextTurn])

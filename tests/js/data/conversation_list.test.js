@@ -29,14 +29,14 @@ const filled = (kind, items, cursor = null, pinned = []) => ({
 // Pages
 
 test("withNextPage appends and skips duplicates", () => {
-  const shelf = withNextPage({ items: [row("c", 3), row("b", 2)], cursor: "2" }, page([row("b", 2), row("a", 1)], "3"))
-  assert.deepEqual([ids(shelf), shelf.cursor], ["cba", "3"])
+  const merged = withNextPage({ items: [row("c", 3), row("b", 2)], cursor: "2" }, page([row("b", 2), row("a", 1)], "3"))
+  assert.deepEqual([ids(merged), merged.cursor], ["cba", "3"])
 })
 
-test("withFirstPage keeps the items that surely follow", () => {
+test("withFirstPage keeps the items that follow without a gap", () => {
   const before = { items: [row("d", 4), row("c", 3), row("b", 2), row("a", 1)], cursor: "deep" }
-  const shelf = withFirstPage(before, page([row("e", 5), row("d", 4), row("c", 3)], "shallow"))
-  assert.deepEqual([ids(shelf), shelf.cursor], ["edcba", "deep"])
+  const merged = withFirstPage(before, page([row("e", 5), row("d", 4), row("c", 3)], "shallow"))
+  assert.deepEqual([ids(merged), merged.cursor], ["edcba", "deep"])
 })
 
 test("withFirstPage drops the items that may have a gap before them", () => {
@@ -45,22 +45,22 @@ test("withFirstPage drops the items that may have a gap before them", () => {
     [row("f", 6), row("e", 5)],
     [row("f", 6), row("b", 5)],
   ]) {
-    const shelf = withFirstPage(before, page(fresh, "shallow"))
-    assert.deepEqual([shelf.items, shelf.cursor], [fresh, "shallow"])
+    const merged = withFirstPage(before, page(fresh, "shallow"))
+    assert.deepEqual([merged.items, merged.cursor], [fresh, "shallow"])
   }
 })
 
 test("withFirstPage drops deleted items of a complete list", () => {
-  const shelf = withFirstPage({ items: [row("b", 2), row("a", 1)], cursor: null }, page([row("a", 1)]))
-  assert.deepEqual([ids(shelf), shelf.cursor], ["a", null])
+  const merged = withFirstPage({ items: [row("b", 2), row("a", 1)], cursor: null }, page([row("a", 1)]))
+  assert.deepEqual([ids(merged), merged.cursor], ["a", null])
 })
 
-// News
+// Updates
 
 test("withRow moves an active conversation to its place", () => {
   const list = filled("recent", [row("c", 3), row("b", 2), row("a", 1)], "more")
   assert.equal(ids(withRow(list, row("a", 9)).others), "acb")
-  assert.equal(ids(withRow(list, row("x", 2, { id: "x" })).others), "cxba") // the same moment: by id, as the server does
+  assert.equal(ids(withRow(list, row("x", 2, { id: "x" })).others), "cxba") // the same time: by id, as the server does
 })
 
 test("withRow keeps a renamed conversation in place, even at the end", () => {
@@ -71,7 +71,7 @@ test("withRow keeps a renamed conversation in place, even at the end", () => {
   )
 })
 
-test("withRow leaves an item to the page that it belongs to", () => {
+test("withRow does not add an item of a page that is not loaded", () => {
   const list = filled("recent", [row("c", 3), row("b", 2)], "more")
   assert.equal(ids(withRow(list, row("a", 1)).others), "cb")
   assert.equal(ids(withRow(filled("recent", [row("c", 3)]), row("a", 1)).others), "ca")
@@ -110,7 +110,7 @@ test("withoutRow removes a conversation everywhere", () => {
 
 // Groups
 
-const now = new Date(2026, 9, 11, 15, 0) // by the clock of this place
+const now = new Date(2026, 9, 11, 15, 0) // local time
 const at = (...when) => ({ id: when.join(), updated_at: new Date(...when).toISOString() })
 const keys = (items, pinned) =>
   groupByDate(filled("recent", items, null, pinned), now).map(({ key, items }) => [key, items.length])
@@ -141,7 +141,7 @@ test("groupByDate uses the local calendar", () => {
   ])
 })
 
-test("groupByDate puts the future into today", () => {
+test("groupByDate puts dates in the future under today", () => {
   assert.deepEqual(keys([at(2026, 9, 11, 15, 1), at(2026, 9, 12, 1)]), [["today", 2]])
 })
 

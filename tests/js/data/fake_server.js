@@ -4,14 +4,14 @@ import { beforeEach } from "node:test"
 import { Failure } from "../../../static/chat/js/data/api.js"
 import { Conversation } from "../../../static/chat/js/data/conversation.js"
 
-// A server that answers when the test lets it, and a reader that records what it is asked to read.
+// A fake server that answers when the test tells it to, and a fake stream that records which runs it follows.
 
 export let calls, waiting, followed, hookCalls, row, sent
-export const later = (name, ...args) => {
+export const record = (name, ...args) => {
   calls.push([name, ...args])
   return new Promise((resolve, reject) => waiting.push({ name, resolve, reject }))
 }
-export const names = [
+const API_METHODS = [
   "messages",
   "regenerate",
   "edit",
@@ -23,7 +23,7 @@ export const names = [
   "cancel",
 ]
 export const api = {
-  ...Object.fromEntries(names.map((name) => [name, (...args) => later(name, ...args)])),
+  ...Object.fromEntries(API_METHODS.map((name) => [name, (...args) => record(name, ...args)])),
   conversation: async (id) => ({ id, ...row }),
 }
 export const flush = () => new Promise((resolve) => setImmediate(resolve))
@@ -39,13 +39,13 @@ export const answer = async (name, value) => {
 
 export const createStream = (id, listener) => {
   followed = { id, runs: new Set(), listener }
-  const mine = followed
+  const stream = followed
   return {
-    follow: (runId) => mine.runs.add(runId),
-    leave: (runId) => mine.runs.delete(runId),
+    follow: (runId) => stream.runs.add(runId),
+    leave: (runId) => stream.runs.delete(runId),
     pause() {},
     resume() {},
-    close: () => mine.runs.clear(),
+    close: () => stream.runs.clear(),
   }
 }
 

@@ -4,15 +4,15 @@ import { afterEach, beforeEach, mock, test } from "node:test"
 import { Failure } from "../../../static/chat/js/data/api.js"
 import { Outbox } from "../../../static/chat/js/data/outbox.js"
 
-// A server that answers when the test lets it.
+// A fake server that answers when the test tells it to.
 
-let calls, waiting, hookCalls, kept
-const later = (name, ...args) => {
+let calls, waiting, hookCalls, stored
+const record = (name, ...args) => {
   calls.push([name, ...args])
   return new Promise((resolve, reject) => waiting.push({ name, resolve, reject }))
 }
 const api = Object.fromEntries(
-  ["createConversation", "deleteConversation", "send"].map((name) => [name, (...args) => later(name, ...args)]),
+  ["createConversation", "deleteConversation", "send"].map((name) => [name, (...args) => record(name, ...args)]),
 )
 const flush = () => new Promise((resolve) => setImmediate(resolve))
 
@@ -28,7 +28,7 @@ const answer = async (name, value) => {
 const failure = (status) => new Failure("No.", { status })
 const accepted = (name) => ({ message_id: `${name}-message`, reply_id: `${name}-reply`, run_id: `${name}-run` })
 
-// As a browser's: names are properties, methods are not.
+// Like localStorage: names are properties, methods are not enumerated.
 const storage = () =>
   Object.defineProperties(
     {},
@@ -51,16 +51,16 @@ const storage = () =>
     },
   )
 
-// As a browser's, for tabs that live as long as the test lets them.
-const lockKeeper = () => {
+// Like navigator.locks; a lock is held until the test removes it from `held`.
+const lockManager = () => {
   const held = new Set()
   return {
     held,
-    async request(name, { signal }, act) {
+    async request(name, { signal }, callback) {
       if (held.has(name))
         await new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)))
       held.add(name)
-      act()
+      callback()
     },
     query: async () => ({ held: [...held].map((name) => ({ name })) }),
   }
@@ -79,7 +79,7 @@ const entry = (changes = {}) => ({
   ...changes,
 })
 
-let takesBack, outbox
+let isTakenBack, outbox
 const open = async (options = {}) => {
   const opened = new Outbox(
     api,
@@ -90,24 +90,24 @@ const open = async (options = {}) => {
         hookCalls.push(["onSent", entry.key, entry.conversationKey, accepted.conversation_id]),
       onRefused: (entry, error) => {
         hookCalls.push(["onRefused", entry.key, error.status])
-        return takesBack
+        return isTakenBack
       },
     },
-    { user: "alice", storage: kept, locks: null, ...options },
+    { user: "alice", storage: stored, locks: null, ...options },
   )
   await flush()
   return opened
 }
 
 beforeEach(async () => {
-  ;[calls, waiting, hookCalls, kept, takesBack] = [[], [], [], storage(), true]
+  ;[calls, waiting, hookCalls, stored, isTakenBack] = [[], [], [], storage(), true]
   mock.timers.enable({ apis: ["setTimeout"] })
   outbox = await open()
 })
 afterEach(() => mock.timers.reset())
 
 const sends = () => calls.filter(([name]) => name === "send")
-const standing = (conversationKey = "c") =>
+const states = (conversationKey = "c") =>
   outbox
     .entriesOf(conversationKey)
     .map(({ key, isSending, problem, isRefused }) => ({ key, isSending, problem, isRefused }))
@@ -126,13 +126,13 @@ test("a message is sent at once, and removed when the server has it", async () =
   await answer("send", accepted("k"))
   assert.deepEqual(hookCalls, [["onSent", "k", "c", "c"]])
   assert.ok(outbox.isEmpty)
-  assert.deepEqual(Object.keys(kept), [])
+  assert.deepEqual(Object.keys(stored), [])
 })
 
 test("a message that may not have arrived is sent again with the same key", async () => {
   outbox.add(entry())
   await answer("send", failure(0))
-  assert.deepEqual(standing(), [{ key: "k", isSending: false, problem: "No.", isRefused: undefined }])
+  assert.deepEqual(states(), [{ key: "k", isSending: false, problem: "No.", isRefused: undefined }])
   mock.timers.tick(500)
   await answer("send", failure(502))
   mock.timers.tick(1000)
@@ -150,7 +150,7 @@ test("retry sends at once", async () => {
   assert.equal(sends().length, 2)
 })
 
-test("messages of one conversation are sent in order, each answering the reply before it", async () => {
+test("messages of one conversation are sent in order, each as an answer to the reply before it", async () => {
   outbox.add(entry())
   outbox.add(entry({ key: "l", text: "And", parent_id: undefined, at: 2 }))
   assert.equal(sends().length, 1)
@@ -174,9 +174,9 @@ test("a new conversation is created once, and later messages follow it", async (
   mock.timers.tick(1000)
   await answer("createConversation", { id: "c" })
   await answer("send", accepted("k"))
-  const made = calls.filter(([name]) => name === "createConversation")
-  assert.deepEqual(new Set(made.map((call) => JSON.stringify(call))).size, 1)
-  assert.deepEqual(made[0], ["createConversation", { assistant: "demo", is_temporary: false }, "k"])
+  const creations = calls.filter(([name]) => name === "createConversation")
+  assert.deepEqual(new Set(creations.map((call) => JSON.stringify(call))).size, 1)
+  assert.deepEqual(creations[0], ["createConversation", { assistant: "demo", is_temporary: false }, "k"])
   assert.deepEqual(hookCalls, [["onSent", "k", "new:1", "c"]])
   assert.deepEqual(sends().at(-1)[1], "c")
   assert.equal(sends().at(-1)[2].parent_id, "k-reply")
@@ -193,22 +193,22 @@ test("a refused first message leaves no conversation behind", async () => {
 })
 
 test("a refused message stays, blocks those behind it, and can be retried", async () => {
-  takesBack = false
+  isTakenBack = false
   outbox.add(entry())
   outbox.add(entry({ key: "l", at: 2 }))
   await answer("send", failure(429))
-  assert.deepEqual(standing()[0], { key: "k", isSending: false, problem: "No.", isRefused: true })
+  assert.deepEqual(states()[0], { key: "k", isSending: false, problem: "No.", isRefused: true })
   mock.timers.tick(60_000)
   assert.equal(sends().length, 1)
   outbox.retryEntry("k")
   assert.equal(sends().length, 2)
-  assert.notEqual(sends()[1][3], "k") // another send
+  assert.notEqual(sends()[1][3], "k") // a new key: another send
   await answer("send", accepted("k"))
   assert.equal(sends()[2][3], "l")
 })
 
 test("a blocked conversation does not block another one", async () => {
-  takesBack = false
+  isTakenBack = false
   outbox.add(entry())
   outbox.add(entry({ key: "l", conversationKey: "d", at: 2 }))
   await answer("send", failure(400))
@@ -219,7 +219,7 @@ test("a waiting message can be withdrawn, one that is being sent cannot", async 
   outbox.add(entry())
   assert.equal(outbox.withdraw("k"), null)
   await answer("send", failure(0))
-  outbox.add(entry({ key: "l", parent_id: undefined, at: 2 })) // which tries the first once more
+  outbox.add(entry({ key: "l", parent_id: undefined, at: 2 })) // which also retries the first one
   await answer("send", failure(0))
   assert.equal(outbox.withdraw("k").text, "Hi")
   assert.equal(outbox.withdraw("k"), null)
@@ -231,15 +231,15 @@ test("entries survive a reload, even while being sent", async () => {
   await answer("send", failure(0))
   outbox.add(entry({ key: "l", conversationKey: "new:1", at: 2 }))
   calls = []
-  const again = await open()
+  const reloaded = await open()
   assert.deepEqual(hookCalls.at(-1), ["onOpened"])
-  assert.equal(again.newConversationKey, "new:1")
+  assert.equal(reloaded.newConversationKey, "new:1")
   assert.deepEqual(sends()[0].slice(1), [
     "c",
     { text: "Hi", parent_id: "p", assistant: "demo", documents: [], attachments: [] },
     "k",
   ])
-  assert.equal(again.entriesOf("c")[0].problem, undefined)
+  assert.equal(reloaded.entriesOf("c")[0].problem, undefined)
 })
 
 test("entries of another user are not touched", async () => {
@@ -249,7 +249,7 @@ test("entries of another user are not touched", async () => {
 })
 
 test("entries of a live tab are left alone, those of a closed tab are adopted", async () => {
-  const locks = lockKeeper()
+  const locks = lockManager()
   const first = await open({ locks })
   first.add(entry())
   assert.equal(sends().length, 1)
@@ -263,19 +263,19 @@ test("entries of a live tab are left alone, those of a closed tab are adopted", 
 
 test("temporary messages are not stored, and clear removes all entries", async () => {
   outbox.add(entry({ is_temporary: true }))
-  assert.deepEqual(Object.keys(kept), [])
+  assert.deepEqual(Object.keys(stored), [])
   outbox.add(entry({ key: "l", at: 2 }))
-  assert.equal(Object.keys(kept).length, 1)
+  assert.equal(Object.keys(stored).length, 1)
   outbox.clear()
-  assert.deepEqual(Object.keys(kept), [])
+  assert.deepEqual(Object.keys(stored), [])
   assert.ok(outbox.isEmpty)
 })
 
-test("entries are kept in memory without a storage", async () => {
-  const poor = await open({ storage: null })
-  poor.add(entry())
+test("entries are kept in memory without storage", async () => {
+  const unstored = await open({ storage: null })
+  unstored.add(entry())
   await answer("send", failure(0))
-  assert.equal(poor.entriesOf("c").length, 1)
+  assert.equal(unstored.entriesOf("c").length, 1)
 })
 
 test("whenSent resolves when nothing is being sent", async () => {

@@ -66,7 +66,7 @@ test("withoutQueued keeps the first open reply and marks the questions behind it
   assert.equal(liveReply([asks("q"), says("a", "q", "completed")]), undefined)
 })
 
-test("branch ends if parents form a circle", () => {
+test("branch ends if the parents form a cycle", () => {
   assert.deepEqual(
     branch([
       { id: "a", parent_id: "b" },
@@ -216,14 +216,14 @@ const brokeOff = (parts, changes = {}) => ({
 })
 const says = (text) => ({ type: "text", text })
 const thinks = (text) => ({ type: "reasoning", text })
-const hookCalls = ({ parts }) => parts.map(({ type, text, name }) => [type, text ?? name])
+const summary = ({ parts }) => parts.map(({ type, text, name }) => [type, text ?? name])
 
 test("a cut-off answer continues in mid-sentence, as one text", () => {
   for (const changes of [{}, { status: "cancelled" }, { status: "completed", finish_reason: "length" }]) {
     const before = brokeOff([thinks("Hm."), says("Half an")], changes)
     assert.ok(isUnfinished(before))
-    const whole = shown([before, goesOn({ status: "completed", parts: [says(" answer."), says("More.")] })])
-    assert.deepEqual(hookCalls(whole), [
+    const joined = shown([before, goesOn({ status: "completed", parts: [says(" answer."), says("More.")] })])
+    assert.deepEqual(summary(joined), [
       ["reasoning", "Hm."],
       ["text", "Half an answer."],
       ["text", "More."],
@@ -233,43 +233,43 @@ test("a cut-off answer continues in mid-sentence, as one text", () => {
 
 test("steps of a continued answer do not split its sentence", () => {
   const use = { type: "tool_call", id: "a", name: "clock", arguments: "{}", result: "noon", error: null }
-  const whole = shown([
+  const joined = shown([
     brokeOff([says("It is")]),
     goesOn({ status: "in_progress", parts: [thinks("Which hour?"), use, says(" noon."), thinks("Good.")] }),
   ])
-  assert.deepEqual(hookCalls(whole), [
+  assert.deepEqual(summary(joined), [
     ["reasoning", "Which hour?"],
     ["tool_call", "clock"],
     ["text", "It is noon."],
     ["reasoning", "Good."],
   ])
   assert.deepEqual(
-    whole.parts.map(({ state }) => state),
+    joined.parts.map(({ state }) => state),
     ["done", "done", undefined, "running"],
   )
 })
 
 test("an answer can be continued several times", () => {
   const second = brokeOff([says(" an")], { id: "r2", parent_id: "r" })
-  const whole = shown([
+  const joined = shown([
     brokeOff([says("Half")]),
     second,
     goesOn({ id: "r3", status: "completed", parts: [says(" answer.")] }),
   ])
-  assert.deepEqual(hookCalls(whole), [["text", "Half an answer."]])
+  assert.deepEqual(summary(joined), [["text", "Half an answer."]])
 })
 
 test("only a cut-off text is continued", () => {
   const complete = { ...asked("a"), interrupts: waitsFor("a") }
   complete.parts.push(says("May I?"))
   const result = { type: "tool_result", id: "a", result: "Sent.", error: null }
-  assert.deepEqual(hookCalls(shown([complete, goesOn({ status: "completed", parts: [result, says("Sent.")] })])), [
+  assert.deepEqual(summary(shown([complete, goesOn({ status: "completed", parts: [result, says("Sent.")] })])), [
     ["tool_call", "send_mail"],
     ["text", "May I?"],
     ["text", "Sent."],
   ])
   const inThought = brokeOff([says("So."), thinks("Hm")])
-  assert.deepEqual(hookCalls(shown([inThought, goesOn({ status: "completed", parts: [says("Well.")] })])), [
+  assert.deepEqual(summary(shown([inThought, goesOn({ status: "completed", parts: [says("Well.")] })])), [
     ["text", "So."],
     ["reasoning", "Hm"],
     ["text", "Well."],

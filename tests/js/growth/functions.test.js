@@ -1,5 +1,5 @@
-// Every function of the page that reads texts or lists takes time in proportion to them. The functions are found in the modules
-// that need no page, new ones too: say in CALLS how one is called, or in EXEMPT why it needs no test.
+// Every function that reads texts or lists takes linear time. The functions are found in the modules that need no page, new ones
+// too: add to CALLS how a function is called, or to EXEMPT why it needs no test.
 
 import assert from "node:assert/strict"
 import { readdirSync } from "node:fs"
@@ -109,10 +109,10 @@ const CALLS = {
   }),
 }
 const EXEMPT = {
-  "data/api.js": "sends what it is given",
+  "data/api.js": "sends its arguments",
   "data/backoff.js": "a number",
   "data/conversation_list.js idOf": "one row",
-  "data/conversation_list.js newList": "words of a search",
+  "data/conversation_list.js newList": "a search query",
   "data/parts.js isAnswer": "one part",
   "data/parts.js isAttachment": "one part",
   "data/parts.js isStep": "one part",
@@ -121,22 +121,22 @@ const EXEMPT = {
   "data/reducer.js isTerminal": "a type",
   "data/reducer.js newReply": "ids",
   "data/run_stream.js": "ids",
-  "data/server_clock.js": "a moment",
+  "data/server_clock.js": "a time",
   "data/single_keys.js": "a choice",
-  "data/turns.js isExpired": "a moment",
+  "data/turns.js isExpired": "a time",
   "data/turns.js isUnfinished": "a status",
   "i18n/format.js createFormat": "a language",
   "i18n/format.js minutesAndSeconds": "a number",
   "markdown/block_actions.js": "an element",
-  "markdown/code.js newButton": "words of our own",
+  "markdown/code.js newButton": "a label of our own",
   "markdown/frame_budget.js": "a task",
-  "markdown/incomplete.js closeOpenMarks": "markdown.test.js has it: a paragraph, whose marks are counted before",
-  "markdown/marked_internals.js": "markdown.test.js has it",
+  "markdown/incomplete.js closeOpenMarks": "tested in markdown.test.js: a paragraph, whose marks are counted before",
+  "markdown/marked_internals.js": "tested in markdown.test.js",
   "markdown/morph.js": "elements of blocks, whose length is limited",
-  "markdown/parse.js": "markdown.test.js has it",
+  "markdown/parse.js": "tested in markdown.test.js",
   "markdown/render.js": "one block, whose length is limited",
   "markdown/scrollable.js": "two elements",
-  "markdown/windows.js": "markdown.test.js has it",
+  "markdown/windows.js": "tested in markdown.test.js",
   "ui/copy_feedback.js": "a button",
   "ui/dom.js": "elements and names of our own",
   "ui/install.js": "an address of our own",
@@ -158,12 +158,12 @@ for (const path of readdirSync(SCRIPTS, { recursive: true }).filter((name) => na
   }
 }
 
-test("every function is known", () => {
+test("every function is in CALLS or EXEMPT", () => {
   const unknown = found.filter(({ key, path }) => !(key in CALLS) && !(key in EXEMPT) && !(path in EXEMPT))
   assert.deepEqual(
     unknown.map(({ key }) => key),
     [],
-    "Say in CALLS how these functions are called, or in EXEMPT why they need no test.",
+    "Add to CALLS how these functions are called, or to EXEMPT why they need no test.",
   )
   const existing = new Set(found.flatMap(({ key, path }) => [key, path]))
   assert.deepEqual(

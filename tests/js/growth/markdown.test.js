@@ -1,4 +1,4 @@
-// Markdown takes time in proportion to its length, whatever it contains: read as a whole, and at each step while it grows.
+// Markdown is parsed in linear time, whatever it contains: as a whole, and at each step while it grows.
 
 import assert from "node:assert/strict"
 import { test } from "node:test"
@@ -26,7 +26,7 @@ const units = {
   emphasis: "*a **b",
   stars: "*",
   underscores: "_a",
-  "struck out": "~~a",
+  strikethrough: "~~a",
   backticks: "`a``b",
   "angle brackets": "<",
   tags: "<a b='",
@@ -34,22 +34,22 @@ const units = {
   "blocks of HTML": "<div>\n",
   entities: "&amp;",
   addresses: "http://a.b(",
-  "addresses of mail": "a.b@",
+  "email addresses": "a.b@",
   fences: "```\n",
   dollars: "$",
   "lines of dollars": "$$\n",
   formulas: "$$a\n",
-  "brackets of formulas": "\\[\n",
+  "formulas in brackets": "\\[\n",
   "nested lists": "- - ",
   "a list": "- a\n",
   "a loose list": "- a\n\n  b\n",
   "numbered lists": "1. a\n",
   headings: "# a\n",
-  underlined: "a\n-\n",
+  "underlined headings": "a\n-\n",
   "table heads": "|a|b|\n|-|-|\n",
   pipes: "|a",
   footnotes: "[^a]: b\n",
-  "marks of footnotes": "[^a]",
+  "footnote references": "[^a]",
   letters: "a",
   lines: "a\n",
   spaces: " ",
@@ -67,14 +67,14 @@ const documents = {
 }
 
 for (const [name, make] of Object.entries(documents)) {
-  test(`${name} are read in linear time`, slow, () => {
+  test(`parsed in linear time: ${name}`, slow, () => {
     assert.equal(
       growth((text) => parseBlocks(text), make, LENGTH),
       0,
     )
   })
 
-  test(`${name} are completed in linear time`, slow, () => {
+  test(`completed in linear time: ${name}`, slow, () => {
     assert.equal(
       growth((text) => closeOpenMarks(cutUndecided(text)), make, 5_000),
       0,
@@ -82,7 +82,7 @@ for (const [name, make] of Object.entries(documents)) {
   })
 }
 
-test("no block but code and tables is longer than a window, so that a step of a growing text has a limit", () => {
+test("only code and tables are longer than a window, which limits the time of a step", () => {
   const long = Object.entries(documents)
     .filter(([, make]) => parseBlocks(make(100_000)).some(isLong))
     .map(([name]) => name)
@@ -91,7 +91,7 @@ test("no block but code and tables is longer than a window, so that a step of a 
 
 const isLong = ({ type, raw }) => raw.length > 20_000 && type !== "code" && type !== "table" && type !== "space"
 
-test("nothing of a long text is lost between windows", () => {
+test("a long text loses nothing between windows", () => {
   for (const [name, make] of Object.entries(documents)) {
     const text = make(50_000)
     const raw = parseBlocks(text).map((block) => block.raw)
@@ -99,7 +99,7 @@ test("nothing of a long text is lost between windows", () => {
   }
 })
 
-test("a quadratic function is found", () => {
+test("a quadratic function is detected", () => {
   const quadratic = (text) => Array.from({ length: text.length / 4 }, (_, index) => text.slice(0, 4 * index).split("a"))
   assert.ok(growth(quadratic, repeated("a"), 2_000, 1) >= MAX_FACTOR)
 })

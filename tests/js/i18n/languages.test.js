@@ -25,7 +25,7 @@ const flat = (group, above = "") =>
 const byLanguage = { english: new Map(flat(english)), japanese: new Map(flat(japanese)) }
 
 function* nodesOf(node, parent = null) {
-  if (Array.isArray(node)) for (const one of node) yield* nodesOf(one, parent)
+  if (Array.isArray(node)) for (const child of node) yield* nodesOf(child, parent)
   else if (typeof node?.type === "string") {
     yield [node, parent]
     for (const value of Object.values(node)) if (value && typeof value === "object") yield* nodesOf(value, node)

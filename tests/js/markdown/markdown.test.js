@@ -16,12 +16,12 @@ const rendered = (text) => {
 const html = (text) => rendered(text).firstChild.innerHTML.replaceAll(' dir="auto"', "")
 const isLoaded = () => new Promise((resolve) => setTimeout(resolve))
 
-rendered("$x$\n\n```js\n1\n```") // what comes on demand is there before it is looked for
+rendered("$x$\n\n```js\n1\n```") // loads what is loaded on demand
 await Promise.all([import("../../../static/vendor/highlight.js"), import("../../../static/vendor/katex.js")]).then(
   isLoaded,
 )
 
-// What a hostile model may write
+// Attacks by a hostile model
 
 const attacks = [
   "<script>alert(1)</script>",
@@ -60,9 +60,9 @@ const ATTRIBUTES =
   /^(href|title|class|dir|start|target|rel|type|data-do|data-copy|data-note|role|aria-label|aria-pressed)$/
 
 for (const attack of attacks) {
-  test(`it is inert: ${JSON.stringify(attack)}`, () => {
+  test(`an attack is rendered harmless: ${JSON.stringify(attack)}`, () => {
     const element = rendered(attack)
-    for (const formula of element.querySelectorAll(".math")) formula.textContent = "" // KaTeX's own elements are looked at below
+    for (const formula of element.querySelectorAll(".math")) formula.textContent = "" // KaTeX's own elements are tested below
     assert.equal(
       element.querySelector(
         "script, img, svg, math, iframe, style, form, input, details, object, embed, link, base, meta",
@@ -92,24 +92,25 @@ for (const attack of [
   "\\text{<img src=x onerror=alert(1)>}",
   'x" onmouseover="alert(1)',
 ]) {
-  test(`a formula reaches no further: ${attack}`, () => {
+  test(`a formula cannot affect anything outside of it: ${attack}`, () => {
     const element = rendered(`$$${attack}$$`)
     assert.equal(
       element.querySelector("a, img, script, style, [id], [onmouseover], [data-do], .code, [href], [src]"),
       null,
     )
-    for (const one of element.querySelectorAll("[style]")) assert.doesNotMatch(one.getAttribute("style"), /url|http/)
+    for (const styled of element.querySelectorAll("[style]"))
+      assert.doesNotMatch(styled.getAttribute("style"), /url|http/)
   })
 }
 
-test("a formula without end or measure stays its source", () => {
+test("an endless or too long formula shows its source", () => {
   for (const text of ["\\def\\x{\\x\\x}\\x", "{".repeat(3000), "\\frac{".repeat(2000), "x".repeat(5000)]) {
     assert.equal(rendered(`$$${text}$$`).querySelector(".katex"), null)
   }
   assert.ok(rendered("$\\rule{10000em}{10000em}$").querySelector(".katex"))
 })
 
-test("raw HTML is shown as it was written", () => {
+test("raw HTML is shown as text", () => {
   assert.equal(
     rendered("<b>bold</b> and <script>alert(1)</script>").textContent.trim(),
     "<b>bold</b> and <script>alert(1)</script>",
@@ -117,54 +118,54 @@ test("raw HTML is shown as it was written", () => {
   assert.equal(rendered("<div>\n\n**x**\n\n</div>").textContent.replace(/\s/g, ""), "<div>x</div>")
 })
 
-test("a line break in a table cell is one", () => {
+test("a <br> in a table cell is a line break", () => {
   assert.ok(rendered("| a |\n|---|\n| x<br>y |").querySelector("td br"))
 })
 
-test("links leave without a trace of this page", () => {
+test("links open a new tab, without a referrer or opener", () => {
   const link = rendered("[here](https://example.com/a?b=c&d=e)").querySelector("a")
   assert.equal(link.getAttribute("href"), "https://example.com/a?b=c&d=e")
   assert.equal(link.target, "_blank")
   assert.equal(link.rel, "noopener noreferrer nofollow")
 })
 
-test("a remote image is a link that says what and where", () => {
+test("a remote image is shown as a link with its description and host", () => {
   const link = rendered("![A cat](https://pictures.test/cat.png)").querySelector("a.remote-image")
   assert.equal(link.getAttribute("href"), "https://pictures.test/cat.png")
   assert.match(link.textContent, /A cat.*pictures\.test/)
 })
 
-test("a link whose text names another place says where it leads", () => {
-  const where = (text) => rendered(text).querySelector("a").textContent
-  assert.equal(where("[https://bank.test/login](https://evil.test/)"), "https://bank.test/login (evil.test)")
-  assert.equal(where("[bank.test](https://bank.test.evil.test/)"), "bank.test (bank.test.evil.test)")
-  assert.equal(where("[аpple.com](https://аpple.com/)"), "аpple.com (xn--pple-43d.com)")
-  assert.equal(where("<https://bank.test@evil.test/>"), "https://bank.test@evil.test/ (evil.test)")
-  assert.equal(where("[bank.test](https://www.bank.test/a)"), "bank.test")
-  assert.equal(where("[docs.bank.test](https://docs.bank.test:8080/a)"), "docs.bank.test")
-  assert.equal(where("[bank.test](https://docs.bank.test/a)"), "bank.test")
-  assert.equal(where("https://bank.test/a/b.html?c=d.e"), "https://bank.test/a/b.html?c=d.e")
-  assert.equal(where("[the page](https://bank.test/)"), "the page")
+test("a link whose text names another host shows its real host", () => {
+  const linkText = (text) => rendered(text).querySelector("a").textContent
+  assert.equal(linkText("[https://bank.test/login](https://evil.test/)"), "https://bank.test/login (evil.test)")
+  assert.equal(linkText("[bank.test](https://bank.test.evil.test/)"), "bank.test (bank.test.evil.test)")
+  assert.equal(linkText("[аpple.com](https://аpple.com/)"), "аpple.com (xn--pple-43d.com)")
+  assert.equal(linkText("<https://bank.test@evil.test/>"), "https://bank.test@evil.test/ (evil.test)")
+  assert.equal(linkText("[bank.test](https://www.bank.test/a)"), "bank.test")
+  assert.equal(linkText("[docs.bank.test](https://docs.bank.test:8080/a)"), "docs.bank.test")
+  assert.equal(linkText("[bank.test](https://docs.bank.test/a)"), "bank.test")
+  assert.equal(linkText("https://bank.test/a/b.html?c=d.e"), "https://bank.test/a/b.html?c=d.e")
+  assert.equal(linkText("[the page](https://bank.test/)"), "the page")
   assert.equal(rendered("[the page](https://bank.test/a)").querySelector("a").title, "https://bank.test/a")
 })
 
-// What a friendly model writes
+// Ordinary Markdown
 
-test("entities are what they name", () => {
+test("entities are decoded", () => {
   assert.equal(
     rendered("&lt;b&gt; &amp;amp; &eacute;&#33;&#x3b1; &nothing; `&lt;`").textContent,
     "<b> &amp; é!α &nothing; &lt;",
   )
 })
 
-test("comments are not shown, and text around them is", () => {
+test("comments are not shown, but the text around them is", () => {
   assert.equal(
     html("a <!-- b --> c\n\n<!--\nd\n-->\n\n`<!-- e -->`"),
     "<p>a  c</p><p><code>&lt;!-- e --&gt;</code></p>",
   )
 })
 
-test("footnotes lead to what they say, and back", () => {
+test("footnotes link to their texts and back", () => {
   const element = rendered("So[^1] it[^far] is[^none].\n\n[^1]: One *says*\n  so.\n[^far]: Far\n\n    away.")
   assert.deepEqual(
     [...element.querySelectorAll("sup button")].map(({ dataset }) => dataset.note),
@@ -184,7 +185,7 @@ test("footnotes lead to what they say, and back", () => {
   assert.match(rendered("a regex [^a-z]+").textContent, /\[\^a-z\]/)
 })
 
-test("code is coloured and keeps its text", () => {
+test("code is highlighted and keeps its text", () => {
   const code = rendered("```python\nprint(1 < 2)\n```")
   assert.equal(code.querySelector(".code__head span").textContent, "python")
   assert.equal(code.querySelector("pre").textContent, "print(1 < 2)")
@@ -193,8 +194,8 @@ test("code is coloured and keeps its text", () => {
   assert.equal(rendered("```\nplain\n```").querySelector("pre").textContent, "plain")
 })
 
-test("formulas are set, for eyes and ears; prices are no formulas", () => {
-  const tex = (text) => [...rendered(text).querySelectorAll("annotation")].map((one) => one.textContent)
+test("formulas are rendered with MathML, and prices are not formulas", () => {
+  const tex = (text) => [...rendered(text).querySelectorAll("annotation")].map((annotation) => annotation.textContent)
   assert.deepEqual(tex("$a_1 * b_2 * c$ and \\( x \\) and $n$th"), ["a_1 * b_2 * c", "x", "n"])
   assert.ok(rendered("$$\n\\int_0^1 x\\,dx\n$$").querySelector("div.math--displayed math"))
   assert.ok(rendered("\\[ x^2 \\]").querySelector("div.math--displayed math"))
@@ -213,22 +214,22 @@ test("bold works between Japanese letters", () => {
   assert.equal(html("これは`**「x」**`です"), "<p>これは<code>**「x」**</code>です</p>")
 })
 
-test("an address ends where the Japanese sentence goes on", () => {
+test("a URL ends where Japanese text follows", () => {
   const link = rendered("詳細はhttps://example.com/a?b=1です。").querySelector("a")
   assert.equal(link.getAttribute("href"), "https://example.com/a?b=1")
 })
 
-test("tables and lists keep how they were meant", () => {
+test("tables keep their alignment, and lists their numbers and checkboxes", () => {
   assert.equal(rendered("| a | b |\n|--:|:-:|\n| 1 | 2 |").querySelector("td").className, "align-right")
   assert.equal(rendered("3. c\n4. d").querySelector("ol").getAttribute("start"), "3")
   assert.match(rendered("- [x] done\n- [ ] open").textContent, /☑ done\s*☐ open/)
 })
 
-test("lines stay lines", () => {
+test("a line break stays a line break", () => {
   assert.equal(html("one\ntwo"), "<p>one<br>two</p>")
 })
 
-// How it grows
+// Growing text
 
 const essay = `# Title
 
@@ -280,7 +281,7 @@ Setext
 [ref]: https://example.com
 `
 
-test("text that grew letter by letter ends as text that came at once", () => {
+test("text streamed one character at a time renders like the same text at once", () => {
   for (const source of [essay, essay.replaceAll("\n", "\r\n"), essay + essay]) {
     const element = document.createElement("div")
     const markdown = new StreamingMarkdown(element)
@@ -290,7 +291,7 @@ test("text that grew letter by letter ends as text that came at once", () => {
   }
 })
 
-test("finished blocks keep their nodes", () => {
+test("finished blocks keep their DOM nodes", () => {
   const element = document.createElement("div")
   const markdown = new StreamingMarkdown(element)
   markdown.show("# One\n\nTwo\n\nThree", { done: false })
@@ -314,7 +315,7 @@ const growing = (text) => {
   return { element, grow }
 }
 
-test("finished lines of a block that grows keep their nodes", () => {
+test("finished lines of a growing block keep their DOM nodes", () => {
   const long = Array.from({ length: 9 }, (_, n) => n)
   const rows = {
     li: long.map((n) => `- item ${n}`).join("\n"),
@@ -332,7 +333,7 @@ test("finished lines of a block that grows keep their nodes", () => {
   }
 })
 
-test("a paragraph that grows keeps what is selected in it", () => {
+test("finished text of a growing paragraph keeps its DOM nodes, and so its selection", () => {
   const { element, grow } = growing("One **two** three")
   const nodes = [...element.querySelector("p").childNodes]
   grow(" four **fi")
@@ -341,14 +342,14 @@ test("a paragraph that grows keeps what is selected in it", () => {
   assert.equal(element.textContent, "One two three four five six")
 })
 
-test("a formula is set once", () => {
+test("a formula is rendered once", () => {
   const { element, grow } = growing("A $x^2$ here")
-  const set = element.querySelector(".katex")
+  const formula = element.querySelector(".katex")
   grow(" and more\n\nand more")
-  assert.equal(element.querySelector(".katex"), set)
+  assert.equal(element.querySelector(".katex"), formula)
 })
 
-test("a marker waits for the text that decides what it is", () => {
+test("a marker is not shown until the following text decides what it is", () => {
   const element = document.createElement("div")
   const markdown = new StreamingMarkdown(element)
   markdown.show("Title\n-", { done: false })
@@ -358,7 +359,7 @@ test("a marker waits for the text that decides what it is", () => {
   assert.equal(element.querySelector("h2"), null)
 })
 
-test("other text replaces what was there", () => {
+test("a different text replaces the previous one", () => {
   const element = document.createElement("div")
   const markdown = new StreamingMarkdown(element)
   markdown.show("one\n\ntwo\n\nthree", { done: false })

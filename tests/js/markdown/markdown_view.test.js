@@ -1,4 +1,4 @@
-// Text at the display's pace, with frames that the test gives.
+// Text that is shown frame by frame, with frames that the test triggers.
 
 import assert from "node:assert/strict"
 import { beforeEach, test } from "node:test"
@@ -9,23 +9,23 @@ const { window } = new JSDOM("<!doctype html>")
 Object.assign(globalThis, { window, document: window.document })
 
 let clock = 0
-const asked = []
-performance.now = () => (clock += 5) // time goes by while one works
-globalThis.requestAnimationFrame = (callback) => asked.push(callback)
+const requests = []
+performance.now = () => (clock += 5) // every reading of the clock takes 5 ms
+globalThis.requestAnimationFrame = (callback) => requests.push(callback)
 
 const { MarkdownView, preloadRenderer } = await import("../../../static/chat/js/markdown/markdown_view.js")
 await preloadRenderer()
 
-// The next frame, after so many milliseconds.
+// Runs the next frame, after so many milliseconds.
 const frame = (after = 16) => {
   clock += after
-  for (const callback of asked.splice(0)) callback(clock)
+  for (const callback of requests.splice(0)) callback(clock)
 }
 
 let element
 let view
 beforeEach(() => {
-  while (asked.length) frame(1000)
+  while (requests.length) frame(1000)
   element = document.createElement("div")
   view = new MarkdownView(element)
 })
@@ -45,29 +45,29 @@ test("a burst is shown over several frames, and all of it within 300 ms", () => 
   assert.ok(new Set(lengths).size > 8)
 })
 
-test("the end shows everything at once", () => {
+test("a finished text is shown at once", () => {
   view.show("some **wor", { done: false })
   view.show("some **words** at the end", { done: true })
   assert.equal(shown(), "some words at the end")
 })
 
-test("without frames nothing is done, and the first one shows what is due", () => {
+test("nothing is rendered without frames, and the first frame shows everything that is due", () => {
   view.show("one", { done: false })
   for (let count = 0; count < 500; count += 1) {
     clock += 20
     view.show(`one ${"more ".repeat(count)}`, { done: false })
   }
   assert.equal(shown(), "")
-  assert.equal(asked.length, 1)
+  assert.equal(requests.length, 1)
   frame(10_000)
   assert.ok(shown().length > 2000)
 })
 
-test("when all is shown no more frames are asked for", () => {
+test("no frames are requested once everything is shown", () => {
   view.show("few words", { done: false })
   for (let count = 0; count < 10; count += 1) frame()
   assert.equal(shown(), "few words")
-  assert.equal(asked.length, 0)
+  assert.equal(requests.length, 0)
 })
 
 test("a very long finished text takes several frames", () => {
@@ -75,13 +75,13 @@ test("a very long finished text takes several frames", () => {
   view.show(text, { done: true })
   const first = shown().length
   assert.ok(first > 5_000 && first < 90_000)
-  view.show(text, { done: true }) // whoever draws again in between loses nothing
+  view.show(text, { done: true }) // drawing again in between loses nothing
   for (let count = 0; count < 20; count += 1) frame(200)
   assert.equal(element.querySelectorAll("p").length, 6_000)
-  assert.equal(asked.length, 0)
+  assert.equal(requests.length, 0)
 })
 
-test("another text takes the place of the one before", () => {
+test("a different text replaces the previous one", () => {
   view.show("the first text", { done: false })
   frame(1000)
   view.show("another", { done: false })

@@ -1,4 +1,4 @@
-// How Markdown grows: finished blocks stay, nothing shows that will not stay, and the end is as if it had come at once.
+// Streamed Markdown: finished blocks stay, nothing is shown that later disappears, and the result is that of the whole text.
 
 import assert from "node:assert/strict"
 import { test } from "node:test"
@@ -16,7 +16,7 @@ const atOnce = (text) => {
   return element
 }
 
-// The element after all of `text` came in steps of these sizes, in turn; `look(element, text so far)` after each.
+// The element after `text` was streamed in chunks of these sizes, in turn; calls `look(element, text so far)` after each.
 const streamed = (text, look = () => {}, sizes = [1]) => {
   const element = document.createElement("div")
   const markdown = new StreamingMarkdown(element)
@@ -29,14 +29,14 @@ const streamed = (text, look = () => {}, sizes = [1]) => {
   return element
 }
 
-await import("../../../static/vendor/highlight.js") // what is loaded on demand is there before anything is compared
+await import("../../../static/vendor/highlight.js") // loads what is loaded on demand
 await import("../../../static/vendor/katex.js")
 atOnce("$x$\n\n```js\n1\n```")
 await new Promise((resolve) => setTimeout(resolve))
 
 const words = (element) => element.textContent.replace(/\s+/g, "")
 
-// Whatever is shown while one of these grows is a beginning of what it shows in the end.
+// What is shown while one of these grows is always a prefix of what it shows in the end.
 const constructs = {
   bold: "Some **bold words** and more",
   "bold at the beginning": "**Note:** something",
@@ -79,7 +79,7 @@ const constructs = {
 }
 
 for (const [name, text] of Object.entries(constructs)) {
-  test(`nothing that will not stay is shown: ${name}`, () => {
+  test(`nothing is shown that later disappears: ${name}`, () => {
     const end = words(atOnce(text))
     const sizes = [[1], [3], [1, 7, 2]]
     for (const size of sizes) {
@@ -89,7 +89,7 @@ for (const [name, text] of Object.entries(constructs)) {
           const shown = words(element)
           assert.ok(
             end.startsWith(shown),
-            `after ${JSON.stringify(soFar)}: ${JSON.stringify(shown)} is no beginning of ${JSON.stringify(end)}`,
+            `after ${JSON.stringify(soFar)}: ${JSON.stringify(shown)} is no prefix of ${JSON.stringify(end)}`,
           )
         },
         size,
@@ -98,7 +98,7 @@ for (const [name, text] of Object.entries(constructs)) {
   })
 }
 
-test("what is shown lags behind only where it has to", () => {
+test("the shown text lags at most one character behind", () => {
   let lag = 0
   const text = "Some plain words with **bold ones that go on for a while** and `code that goes on, too`."
   streamed(text, (element, soFar) => {
@@ -107,15 +107,15 @@ test("what is shown lags behind only where it has to", () => {
   assert.ok(lag <= 1, `${lag} letters`)
 })
 
-// Documents by chance, always the same ones
+// Random documents, always the same ones
 
-const dice = (seed) => {
+const random = (seed) => {
   const next = () => {
     seed = (seed * 48271) % 2147483647
     return seed / 2147483647
   }
-  for (let warm = 0; warm < 5; warm += 1) next() // small seeds begin alike
-  return { next, one: (list) => list[Math.floor(next() * list.length)], upTo: (most) => 1 + Math.floor(next() * most) }
+  for (let warm = 0; warm < 5; warm += 1) next() // small seeds start with similar numbers
+  return { next, pick: (list) => list[Math.floor(next() * list.length)], upTo: (max) => 1 + Math.floor(next() * max) }
 }
 
 const INLINE = [
@@ -146,10 +146,10 @@ const INLINE = [
   "<!-- c -->",
 ]
 
-const document_ = (seed) => {
-  const { one, upTo, next } = dice(seed)
+const randomDocument = (seed) => {
+  const { pick, upTo, next } = random(seed)
   const line = () =>
-    Array.from({ length: upTo(5) }, () => one(INLINE))
+    Array.from({ length: upTo(5) }, () => pick(INLINE))
       .join(" ")
       .replaceAll("\n", next() < 0.5 ? " " : "\n")
   const flat = () => line().replaceAll("\n", " ")
@@ -163,15 +163,15 @@ const document_ = (seed) => {
     () =>
       Array.from(
         { length: 5 + upTo(9) },
-        () => `- ${flat()}${one(["\n", "\n", "\n", "\n\n", "\n\n  more\n", "\n  1. x\n\n  2. y\n"])}`,
+        () => `- ${flat()}${pick(["\n", "\n", "\n", "\n\n", "\n\n  more\n", "\n  1. x\n\n  2. y\n"])}`,
       ).join(""),
     () =>
-      `- a\n- b\n- c\n- d\n${one(["", "\n", "\n  ", "\n    ", "  "])}and a line that goes on for a while, so that it is long`,
+      `- a\n- b\n- c\n- d\n${pick(["", "\n", "\n  ", "\n    ", "  "])}and a line that goes on for a while, so that it is long`,
     () => Array.from({ length: upTo(6) }, (_, n) => `${n + 1}. ${flat()}`).join("\n"),
     () => Array.from({ length: upTo(4) }, (_, n) => `- [${n % 2 ? "x" : " "}] ${flat()}`).join("\n"),
     () => `| a | b |\n|---|:-:|\n${Array.from({ length: upTo(12) }, () => `| ${flat()} | ${flat()} |`).join("\n")}`,
     () =>
-      `\`\`\`${one(["js", "python", "", "mermaid"])}\n${Array.from({ length: upTo(12) }, () => one(["const x = 1", "", "  if (x) {", "# no heading", "- no list", "`tick`", "| no | table |"])).join("\n")}\n\`\`\``,
+      `\`\`\`${pick(["js", "python", "", "mermaid"])}\n${Array.from({ length: upTo(12) }, () => pick(["const x = 1", "", "  if (x) {", "# no heading", "- no list", "`tick`", "| no | table |"])).join("\n")}\n\`\`\``,
     () => `> ${flat()}\n> ${flat()}`,
     () => "---",
     () => "$$\nx^2 + y\n$$",
@@ -179,16 +179,16 @@ const document_ = (seed) => {
     () => `1. step\n   \`\`\`sh\n   run ${upTo(9)}\n   \`\`\`\n2. next`,
     () => "[ref]: https://example.com/ref",
     () => "[^1]: A note **with** marks.",
-    () => `Title\n${one(["===", "---"])}`,
+    () => `Title\n${pick(["===", "---"])}`,
   ]
-  return Array.from({ length: upTo(9) }, () => one(kinds)()).join(next() < 0.8 ? "\n\n" : "\n")
+  return Array.from({ length: upTo(9) }, () => pick(kinds)()).join(next() < 0.8 ? "\n\n" : "\n")
 }
 
-const sizesOf = (seed) => Array.from({ length: 5 }, dice(seed).upTo.bind(null, seed % 3 ? 6 : 60))
+const sizesOf = (seed) => Array.from({ length: 5 }, random(seed).upTo.bind(null, seed % 3 ? 6 : 60))
 
-test("documents that grew end as those that came at once", slow, () => {
+test("random documents render alike, streamed or at once", slow, () => {
   for (let seed = 1; seed <= 200; seed += 1) {
-    const text = document_(seed)
+    const text = randomDocument(seed)
     assert.equal(
       streamed(text, undefined, sizesOf(seed)).innerHTML,
       atOnce(text).innerHTML,
@@ -197,8 +197,8 @@ test("documents that grew end as those that came at once", slow, () => {
   }
 })
 
-test("a long document ends so, too, in chunks of which all but the last are whole", () => {
-  const text = Array.from({ length: 60 }, (_, seed) => document_(seed + 1)).join("\n\n")
+test("a long document renders alike too, and only its last chunk is unfinished", () => {
+  const text = Array.from({ length: 60 }, (_, seed) => randomDocument(seed + 1)).join("\n\n")
   const grown = streamed(text, undefined, [97, 13, 211])
   assert.equal(grown.innerHTML, atOnce(text).innerHTML)
   const chunks = [...grown.children]
@@ -207,10 +207,10 @@ test("a long document ends so, too, in chunks of which all but the last are whol
   assert.deepEqual(isFinished, [...chunks.slice(1).fill(true), false])
 })
 
-test("whatever is shown of them on the way stays", slow, () => {
+test("nothing is shown of random documents that later disappears", slow, () => {
   for (let seed = 1; seed <= 120; seed += 1) {
-    // Only a definition tells that brackets are no brackets; footnotes are believed to have one.
-    const text = document_(seed)
+    // Only a link definition decides whether brackets are a link; footnotes are assumed to have their definition.
+    const text = randomDocument(seed)
       .replaceAll(/\[ref\](?!:)|\[two\]/g, "ref")
       .concat("\n\n[^1]: A note.\n")
     const end = words(atOnce(text))

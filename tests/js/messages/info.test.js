@@ -3,10 +3,10 @@ import { test } from "node:test"
 
 import { factsOf } from "../../../static/chat/js/messages/info.js"
 
-const hookCalls = (facts) => Object.fromEntries(facts)
+const toObject = (facts) => Object.fromEntries(facts)
 
 test("factsOf returns what is known, and nothing else", () => {
-  const facts = hookCalls(
+  const facts = toObject(
     factsOf(
       {
         model: "openai:gpt-5",
@@ -23,7 +23,7 @@ test("factsOf returns what is known, and nothing else", () => {
   assert.equal(facts.Input, "1,200 tokens (1,000 cached)")
   assert.equal(facts.Output, "1 token")
   assert.match(facts.Time, /2030/)
-  assert.deepEqual(hookCalls(factsOf({ model: "demo:", usage: null, started_at: null, finished_at: null }, "Demo")), {
+  assert.deepEqual(toObject(factsOf({ model: "demo:", usage: null, started_at: null, finished_at: null }, "Demo")), {
     Assistant: "Demo",
     Model: "demo:",
   })

@@ -6,12 +6,12 @@ import { readonlyParts, sentAttachments, stepViews, textViews } from "../../../s
 
 const kindsOf = (wanted) => Object.keys(partKinds).filter((type) => partKinds[type].group === wanted)
 
-test("each kind of part is drawn by its group", () => {
+test("each kind of part has a view in its group", () => {
   assert.deepEqual(Object.keys(textViews), kindsOf("text"))
   assert.deepEqual(Object.keys(stepViews), kindsOf("step"))
   assert.deepEqual(Object.keys(sentAttachments), kindsOf("attachment"))
 })
 
-test("read-only pages draw known kinds only", () => {
+test("read-only pages show known kinds only", () => {
   for (const type of Object.keys(readonlyParts)) assert.ok(type in partKinds, type)
 })

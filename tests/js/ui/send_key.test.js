@@ -14,13 +14,13 @@ const press = (changes = {}) => ({
   ...changes,
 })
 
-test("Enter sends, Shift+Enter makes a line", () => {
+test("Enter sends, Shift+Enter inserts a line break", () => {
   assert.ok(isSendKey(press(), "enter"))
   assert.ok(!isSendKey(press({ shiftKey: true }), "enter"))
   assert.ok(!isSendKey(press({ key: "a" }), "enter"))
 })
 
-test("who wishes so sends with Ctrl+Enter or ⌘+Enter alone", () => {
+test("with the setting for it, only Ctrl+Enter and ⌘+Enter send", () => {
   assert.ok(!isSendKey(press(), "ctrl+enter"))
   for (const key of ["ctrlKey", "metaKey"]) {
     assert.ok(isSendKey(press({ [key]: true }), "ctrl+enter"))
@@ -29,7 +29,7 @@ test("who wishes so sends with Ctrl+Enter or ⌘+Enter alone", () => {
   assert.ok(!isSendKey(press({ ctrlKey: true, shiftKey: true }), "ctrl+enter"))
 })
 
-test("Enter that ends a composition is not meant for sending, whoever tells it how", () => {
+test("Enter that ends an input method's composition does not send, however the browser reports it", () => {
   for (const sendKey of ["enter", "ctrl+enter"]) {
     assert.ok(!isSendKey(press({ isComposing: true, ctrlKey: true }), sendKey))
     assert.ok(!isSendKey(press({ keyCode: 229, ctrlKey: true }), sendKey))

@@ -12,9 +12,9 @@ const press = (key, { ctrl, meta, shift, alt, ...more } = {}) => ({
   altKey: Boolean(alt),
   ...more,
 })
-const here = (event, options) => shortcutOf(event, { onMac: false, ...options })
+const onPc = (event, options) => shortcutOf(event, { onMac: false, ...options })
 
-test("each shortcut has its keys", () => {
+test("each shortcut is recognized by its keys", () => {
   const pressed = {
     newChat: press("O", { ctrl: true, shift: true }),
     search: press("k", { ctrl: true }),
@@ -28,7 +28,7 @@ test("each shortcut has its keys", () => {
     help: press("/", { ctrl: true }),
   }
   assert.deepEqual(Object.keys(pressed), Object.keys(shortcuts))
-  for (const [name, event] of Object.entries(pressed)) assert.equal(here(event), name)
+  for (const [name, event] of Object.entries(pressed)) assert.equal(onPc(event), name)
 })
 
 test("every shortcut has a description in the help dialog", () => {
@@ -38,36 +38,36 @@ test("every shortcut has a description in the help dialog", () => {
 test("on a Mac the modifier is the Command key", () => {
   assert.equal(shortcutOf(press("k", { meta: true }), { onMac: true }), "search")
   assert.equal(shortcutOf(press("k", { ctrl: true }), { onMac: true }), null) // there it deletes to the end of the line
-  assert.equal(here(press("k", { meta: true })), null)
+  assert.equal(onPc(press("k", { meta: true })), null)
   assert.deepEqual(labelsOf(["Mod", "Shift", "O"], true), ["⌘", "⇧", "O"])
   assert.deepEqual(labelsOf(["Mod", "Shift", "Escape"], false), ["Ctrl", "Shift", "Esc"])
 })
 
-test("on keyboards of other scripts the position of the key counts", () => {
-  assert.equal(here(press("л", { ctrl: true, code: "KeyK" })), "search")
-  assert.equal(here(press("Щ", { ctrl: true, shift: true, code: "KeyO" })), "newChat")
-  assert.equal(here(press("t", { ctrl: true, code: "KeyK" })), null) // Dvorak: the letter counts, not the place
+test("on keyboards of other scripts the position of the key decides", () => {
+  assert.equal(onPc(press("л", { ctrl: true, code: "KeyK" })), "search")
+  assert.equal(onPc(press("Щ", { ctrl: true, shift: true, code: "KeyO" })), "newChat")
+  assert.equal(onPc(press("t", { ctrl: true, code: "KeyK" })), null) // Dvorak: the letter decides, not the position
 })
 
 test("a slash may be typed with the Shift key", () => {
-  assert.equal(here(press("/", { ctrl: true, shift: true, code: "Digit7" })), "help")
+  assert.equal(onPc(press("/", { ctrl: true, shift: true, code: "Digit7" })), "help")
 })
 
 test("keys typed in a text field or an input method are not shortcuts", () => {
-  assert.equal(here(press("Escape", { isComposing: true })), null)
-  assert.equal(here(press("Escape", { keyCode: 229 })), null)
-  assert.equal(here(press("@", { ctrl: true, alt: true, code: "KeyK" })), null) // AltGr types symbols
-  assert.equal(here(press("?"), { isWriting: true }), null)
-  assert.equal(here(press("z", { ctrl: true }), { isWriting: true }), null)
-  assert.equal(here(press("k", { ctrl: true }), { isWriting: true }), "search")
+  assert.equal(onPc(press("Escape", { isComposing: true })), null)
+  assert.equal(onPc(press("Escape", { keyCode: 229 })), null)
+  assert.equal(onPc(press("@", { ctrl: true, alt: true, code: "KeyK" })), null) // AltGr types symbols
+  assert.equal(onPc(press("?"), { isWriting: true }), null)
+  assert.equal(onPc(press("z", { ctrl: true }), { isWriting: true }), null)
+  assert.equal(onPc(press("k", { ctrl: true }), { isWriting: true }), "search")
 })
 
 test("a single character is a shortcut only while that is enabled", () => {
-  assert.equal(here(press("?", { shift: true })), "help")
-  assert.equal(here(press("?", { shift: true }), { hasSingle: false }), null)
+  assert.equal(onPc(press("?", { shift: true })), "help")
+  assert.equal(onPc(press("?", { shift: true }), { hasSingle: false }), null)
 })
 
-test("a key that is held down counts once", () => assert.equal(here(press("k", { ctrl: true, repeat: true })), null))
+test("a key that is held down counts once", () => assert.equal(onPc(press("k", { ctrl: true, repeat: true })), null))
 
 test("other keys are not shortcuts", () => {
   for (const event of [
@@ -77,6 +77,6 @@ test("other keys are not shortcuts", () => {
     press("Enter"),
     press("Escape", { ctrl: true }),
   ]) {
-    assert.equal(here(event), null)
+    assert.equal(onPc(event), null)
   }
 })
