@@ -84,7 +84,7 @@ def test_diagram_is_an_image_with_its_source_behind_a_button(chat):
     expect(picture).to_be_hidden()
     prose.get_by_role("button", name="Diagram").click()
     expect(picture).to_be_visible()
-    frame = chat.page.locator("iframe.drawing")
+    frame = chat.page.locator("iframe.mermaid-frame")
     assert frame.get_attribute("sandbox") == "allow-scripts"
     light = picture.get_attribute("src")
     chat.page.emulate_media(color_scheme="dark")

@@ -46,15 +46,15 @@ test("branch ends in the chosen message, as long as it exists", () => {
 })
 
 test("withoutQueued keeps the first open reply and marks the questions behind it", () => {
-  const says = (id, parent_id, status) => ({ id, parent_id, status, role: "assistant" })
-  const asks = (id, parent_id) => ({ id, parent_id, status: "completed", role: "user" })
+  const reply = (id, parent_id, status) => ({ id, parent_id, status, role: "assistant" })
+  const question = (id, parent_id) => ({ id, parent_id, status: "completed", role: "user" })
   const messages = [
-    asks("q"),
-    says("a", "q", "in_progress"),
-    asks("r", "a"),
-    says("b", "r", "queued"),
-    asks("s", "b"),
-    says("c", "s", "queued"),
+    question("q"),
+    reply("a", "q", "in_progress"),
+    question("r", "a"),
+    reply("b", "r", "queued"),
+    question("s", "b"),
+    reply("c", "s", "queued"),
   ]
   assert.equal(liveReply(messages).id, "a")
   const { started, waiting } = withoutQueued(messages)
@@ -63,7 +63,7 @@ test("withoutQueued keeps the first open reply and marks the questions behind it
     ["q", "a", "r", "s"],
   )
   assert.deepEqual([...waiting], ["r", "s"])
-  assert.equal(liveReply([asks("q"), says("a", "q", "completed")]), undefined)
+  assert.equal(liveReply([question("q"), reply("a", "q", "completed")]), undefined)
 })
 
 test("branch ends if the parents form a cycle", () => {
@@ -77,7 +77,7 @@ test("branch ends if the parents form a cycle", () => {
 })
 
 const NOON = Date.parse("2030-01-01T12:00:00Z")
-const waitsFor = (...ids) =>
+const approvalsOf = (...ids) =>
   ids.map((id, index) => ({
     id: `run:${index + 1}`,
     reason: "tool_call",
@@ -88,10 +88,10 @@ const waitsFor = (...ids) =>
 const asked = (...ids) => ({
   ...newReply({ id: "r", run_id: "run", parent_id: "u", assistant: "helper" }),
   status: "completed",
-  interrupts: waitsFor(...ids),
+  interrupts: approvalsOf(...ids),
   parts: ids.map((id) => ({ type: "tool_call", id, name: "send_mail", arguments: "{}", result: null, error: null })),
 })
-const goesOn = (changes) => ({
+const continuation = (changes) => ({
   ...newReply({ id: "r2", run_id: "run2", parent_id: "r", assistant: "helper" }),
   ...changes,
 })
@@ -102,7 +102,7 @@ test("turns joins consecutive replies to one answer", () => {
   const [u, r, r2, u2, r3] = [
     { id: "u", role: "user" },
     asked("a"),
-    goesOn(),
+    continuation(),
     { id: "u2", role: "user" },
     { id: "r3", role: "assistant" },
   ]
@@ -163,12 +163,12 @@ test("a question without expiry does not expire", () => {
 })
 
 test("an approved call runs in the next reply, which has its result", () => {
-  const running = shown([asked("a"), goesOn({ status: "queued" })])
+  const running = shown([asked("a"), continuation({ status: "queued" })])
   assert.deepEqual(statesOf(running), ["running"])
   assert.deepEqual(running.approvalRequests, [])
   const result = { type: "tool_result", id: "a", result: "Sent.", error: null }
   const parts = [result, { type: "text", text: "It is sent." }]
-  const done = shown([asked("a"), goesOn({ status: "completed", parts })])
+  const done = shown([asked("a"), continuation({ status: "completed", parts })])
   assert.deepEqual(done.parts, [
     {
       type: "tool_call",
@@ -186,15 +186,15 @@ test("an approved call runs in the next reply, which has its result", () => {
   assert.deepEqual([done.id, done.assistant, done.run_id, plainText(done)], ["r", "helper", "run2", "It is sent."])
   const refused = shown([
     asked("a"),
-    goesOn({ status: "completed", parts: [{ ...result, result: null, error: "No." }] }),
+    continuation({ status: "completed", parts: [{ ...result, result: null, error: "No." }] }),
   ])
   assert.deepEqual(statesOf(refused), ["failed"])
-  assert.deepEqual(statesOf(shown([asked("a"), goesOn({ status: "failed" })])), ["stopped"])
+  assert.deepEqual(statesOf(shown([asked("a"), continuation({ status: "failed" })])), ["stopped"])
 })
 
 test("a call of a cut-off answer stays stopped when the answer is continued", () => {
   const broken = { ...asked("a"), status: "interrupted", interrupts: [] }
-  assert.deepEqual(statesOf(shown([broken, goesOn({ status: "in_progress" })])), ["stopped"])
+  assert.deepEqual(statesOf(shown([broken, continuation({ status: "in_progress" })])), ["stopped"])
 })
 
 test("a continued reply can ask for approval too", () => {
@@ -208,21 +208,21 @@ test("a continued reply can ask for approval too", () => {
   )
 })
 
-const brokeOff = (parts, changes = {}) => ({
+const cutOff = (parts, changes = {}) => ({
   ...newReply({ id: "r", run_id: "run", parent_id: "u" }),
   status: "interrupted",
   parts,
   ...changes,
 })
-const says = (text) => ({ type: "text", text })
-const thinks = (text) => ({ type: "reasoning", text })
+const text = (text) => ({ type: "text", text })
+const reasoning = (text) => ({ type: "reasoning", text })
 const summary = ({ parts }) => parts.map(({ type, text, name }) => [type, text ?? name])
 
 test("a cut-off answer continues in mid-sentence, as one text", () => {
   for (const changes of [{}, { status: "cancelled" }, { status: "completed", finish_reason: "length" }]) {
-    const before = brokeOff([thinks("Hm."), says("Half an")], changes)
+    const before = cutOff([reasoning("Hm."), text("Half an")], changes)
     assert.ok(isUnfinished(before))
-    const joined = shown([before, goesOn({ status: "completed", parts: [says(" answer."), says("More.")] })])
+    const joined = shown([before, continuation({ status: "completed", parts: [text(" answer."), text("More.")] })])
     assert.deepEqual(summary(joined), [
       ["reasoning", "Hm."],
       ["text", "Half an answer."],
@@ -234,8 +234,8 @@ test("a cut-off answer continues in mid-sentence, as one text", () => {
 test("steps of a continued answer do not split its sentence", () => {
   const use = { type: "tool_call", id: "a", name: "clock", arguments: "{}", result: "noon", error: null }
   const joined = shown([
-    brokeOff([says("It is")]),
-    goesOn({ status: "in_progress", parts: [thinks("Which hour?"), use, says(" noon."), thinks("Good.")] }),
+    cutOff([text("It is")]),
+    continuation({ status: "in_progress", parts: [reasoning("Which hour?"), use, text(" noon."), reasoning("Good.")] }),
   ])
   assert.deepEqual(summary(joined), [
     ["reasoning", "Which hour?"],
@@ -250,26 +250,26 @@ test("steps of a continued answer do not split its sentence", () => {
 })
 
 test("an answer can be continued several times", () => {
-  const second = brokeOff([says(" an")], { id: "r2", parent_id: "r" })
+  const second = cutOff([text(" an")], { id: "r2", parent_id: "r" })
   const joined = shown([
-    brokeOff([says("Half")]),
+    cutOff([text("Half")]),
     second,
-    goesOn({ id: "r3", status: "completed", parts: [says(" answer.")] }),
+    continuation({ id: "r3", status: "completed", parts: [text(" answer.")] }),
   ])
   assert.deepEqual(summary(joined), [["text", "Half an answer."]])
 })
 
 test("only a cut-off text is continued", () => {
-  const complete = { ...asked("a"), interrupts: waitsFor("a") }
-  complete.parts.push(says("May I?"))
+  const complete = { ...asked("a"), interrupts: approvalsOf("a") }
+  complete.parts.push(text("May I?"))
   const result = { type: "tool_result", id: "a", result: "Sent.", error: null }
-  assert.deepEqual(summary(shown([complete, goesOn({ status: "completed", parts: [result, says("Sent.")] })])), [
+  assert.deepEqual(summary(shown([complete, continuation({ status: "completed", parts: [result, text("Sent.")] })])), [
     ["tool_call", "send_mail"],
     ["text", "May I?"],
     ["text", "Sent."],
   ])
-  const inThought = brokeOff([says("So."), thinks("Hm")])
-  assert.deepEqual(summary(shown([inThought, goesOn({ status: "completed", parts: [says("Well.")] })])), [
+  const inThought = cutOff([text("So."), reasoning("Hm")])
+  assert.deepEqual(summary(shown([inThought, continuation({ status: "completed", parts: [text("Well.")] })])), [
     ["text", "So."],
     ["reasoning", "Hm"],
     ["text", "Well."],
@@ -279,7 +279,9 @@ test("only a cut-off text is continued", () => {
 test("a result without its call is shown", () => {
   assert.deepEqual(
     statesOf(
-      shown([goesOn({ status: "completed", parts: [{ type: "tool_result", id: "a", result: "Sent.", error: null }] })]),
+      shown([
+        continuation({ status: "completed", parts: [{ type: "tool_result", id: "a", result: "Sent.", error: null }] }),
+      ]),
     ),
     ["done"],
   )

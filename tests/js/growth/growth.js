@@ -4,8 +4,8 @@ export const MAX_FACTOR = 9 // between 4, for linear, and 16, for quadratic
 const NEGLIGIBLE = 40 // ms
 const ATTEMPTS = 4 // a measurement can only be too slow
 
-/** Time of the processor, in ms: other programs on the machine do not count. */
-const seconds = (work) => {
+/** CPU time of this process, in ms: other programs on the machine do not count. */
+const cpuTime = (work) => {
   const start = process.cpuUsage()
   work()
   const { user, system } = process.cpuUsage(start)
@@ -17,12 +17,12 @@ export const growth = (work, make, length, negligible = NEGLIGIBLE) => {
   const [short, long] = [make(length), make(4 * length)]
   let factor = 0
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
-    const ofLong = seconds(() => work(long))
-    if (ofLong < negligible) return 0
+    const longTime = cpuTime(() => work(long))
+    if (longTime < negligible) return 0
     factor =
-      ofLong /
+      longTime /
       Math.max(
-        seconds(() => work(short)),
+        cpuTime(() => work(short)),
         0.1,
       )
     if (factor < MAX_FACTOR) return 0

@@ -1,4 +1,4 @@
-// The buttons in an answer: copy, wrap and download code, show a diagram's source, and the two ends of a footnote.
+// The buttons in an answer: copy, wrap and download code, show a diagram's source, and the links to a footnote and back.
 
 import { copyWithFeedback } from "../ui/copy_feedback.js"
 import { componentOf } from "./morph.js"
@@ -24,17 +24,17 @@ const actions = {
   },
 
   source: (button) => blockOf(button).toggleSource(),
-  note: (button) => goToMark(button, ".footnote > .footnote-link"),
-  "note-back": (button) => goToMark(button, "sup > .footnote-link"),
+  note: (button) => goToFootnoteLink(button, ".footnote > .footnote-link"),
+  "note-back": (button) => goToFootnoteLink(button, "sup > .footnote-link"),
 }
 
-// Goes to the first mark of the same footnote, in the same answer.
-const goToMark = (button, selector) => {
-  const marks = [...button.closest(".prose").querySelectorAll(selector)]
-  const mark = marks.find(({ dataset }) => dataset.note === button.dataset.note)
-  if (!mark) return
-  mark.scrollIntoView({ block: "center" })
-  mark.focus({ preventScroll: true })
+// Scrolls to and focuses the first link of the same footnote, in the same answer.
+const goToFootnoteLink = (button, selector) => {
+  const links = [...button.closest(".prose").querySelectorAll(selector)]
+  const link = links.find(({ dataset }) => dataset.note === button.dataset.note)
+  if (!link) return
+  link.scrollIntoView({ block: "center" })
+  link.focus({ preventScroll: true })
 }
 
 /** Listens to the buttons in the text of an answer. */

@@ -113,7 +113,7 @@ const withTimeout = (promise) =>
   new Promise((resolve, reject) => {
     const timer = setTimeout(() => {
       mermaid.reset()
-      for (const iframe of document.querySelectorAll("iframe.drawing")) iframe.remove()
+      for (const iframe of document.querySelectorAll("iframe.mermaid-frame")) iframe.remove()
       reject(new Error("The drawing takes too long."))
     }, RENDER_TIMEOUT)
     promise.then(resolve, reject).finally(() => clearTimeout(timer))

@@ -1,14 +1,14 @@
 // The one member of Marked's Lexer that this project uses and that Marked does not document: `inlineQueue`, the texts whose
-// inline marks are read once all blocks are known. tests/js/markdown/marked.test.js fails on the day it changes.
+// inline markup is read once all blocks are known. tests/js/markdown/marked.test.js fails if Marked changes it.
 
 /**
- * Returns the queue of { src, tokens } that is left to be read after `blockTokens`, or null if this version of Marked has
- * no such queue; then the documented `lex()` reads a text as a whole.
+ * Returns the queue of { src, tokens } that are still to be read after `blockTokens`, or null if this version of Marked has
+ * no such queue; then the documented `lex()` reads the text as a whole.
  */
-export const queueOf = (lexer) => (Array.isArray(lexer.inlineQueue) ? lexer.inlineQueue : null)
+export const inlineQueueOf = (lexer) => (Array.isArray(lexer.inlineQueue) ? lexer.inlineQueue : null)
 
 /** Removes the texts of these blocks, the last ones, from the queue. */
-export const unqueue = (queue, blocks) => {
+export const removeFromQueue = (queue, blocks) => {
   const leaves = new Set(leavesOf(blocks))
   while (leaves.has(queue.at(-1)?.tokens)) queue.pop()
 }

@@ -1,7 +1,7 @@
-// A formula: a placeholder until KaTeX is loaded, then set as in a book, with MathML for screen readers.
+// A formula: a placeholder until KaTeX is loaded, then typeset, with MathML for screen readers.
 //
-// KaTeX makes its elements one by one and sets their styles by script, so the page's policy needs no exception, and the look
-// depends on no font of the device. Whatever could reach out of a formula (links, pictures, classes) is turned off.
+// KaTeX creates its elements and sets their styles by script, so the Content Security Policy needs no exception, and the look
+// depends on no font of the device. Commands that could affect anything outside of a formula (links, images, classes) are off.
 
 import { LazyLibrary } from "../ui/lazy_library.js"
 import { runSoon } from "./frame_budget.js"
@@ -9,11 +9,11 @@ import { makeScrollable } from "./scrollable.js"
 
 const MAX_LENGTH = 4_000 // characters; a longer formula shows its TeX
 const KATEX_OPTIONS = { trust: false, maxSize: 20, strict: "ignore", throwOnError: true }
-const MAX_EXPANSIONS = 500 // of KaTeX's own macros, most of which are a few characters
-const MAX_EXPANDED_LENGTH = 10_000 // characters that the macros of a formula itself may become
+const MAX_EXPANSIONS = 500 // of KaTeX's own macros, most of which expand to a few characters
+const MAX_EXPANDED_LENGTH = 10_000 // characters that the macros defined in a formula may expand to
 const DEFINITION = /\\(?:[egx]?def|newcommand|renewcommand|providecommand|let|futurelet)(?![a-z])/i
 
-/** The options for a formula: a macro that it defines can be as long as the formula, and each use of it costs that much. */
+/** The options for a formula. A macro that it defines can be as long as the formula, and each use costs that many characters. */
 export const katexOptions = (text) => {
   const limit = DEFINITION.test(text) ? Math.floor(MAX_EXPANDED_LENGTH / text.length) : MAX_EXPANSIONS
   return { ...KATEX_OPTIONS, maxExpand: Math.min(limit, MAX_EXPANSIONS) }

@@ -5,7 +5,7 @@
 
 import { Lexer, Marked, Tokenizer } from "../../../vendor/marked.js"
 import { closeOpenMarks, INCOMPLETE_URL } from "./incomplete.js"
-import { queueOf, unqueue } from "./marked_internals.js"
+import { inlineQueueOf, removeFromQueue } from "./marked_internals.js"
 import { readInWindows } from "./windows.js"
 
 const MAX_BLOCK_DEPTH = 16 // quotes and lists within each other; deeper ones stay text
@@ -59,11 +59,11 @@ export class LimitedLexer extends Lexer {
   }
 
   lex(text) {
-    const queue = queueOf(this)
+    const queue = inlineQueueOf(this)
     if (!queue) return super.lex(text)
     readInWindows(text, this.tokens, {
       read: (window, tokens) => this.blockTokens(window, tokens),
-      forget: (tokens) => unqueue(queue, tokens),
+      forget: (tokens) => removeFromQueue(queue, tokens),
     })
     if (this.#isGrowing && endsOpen(this.tokens)) this.#closeLast(queue)
     for (const { src, tokens } of queue) this.inlineTokens(src, tokens)

@@ -95,7 +95,7 @@ const blocks = {
     const note = make("div", ...renderBlocks(tokens, context))
     note.className = "footnote"
     note.dataset.note = label
-    const mark = noteButton(label, strings.footnoteBack(label))
+    const mark = footnoteButton(label, strings.footnoteBack(label))
     mark.dataset.do = "note-back"
     note.prepend(mark)
     return note
@@ -140,7 +140,7 @@ const inlines = {
   noteMark({ label, raw }, { notes, isGrowing }) {
     const mayFollow = isGrowing && LIKELY_NOTE.test(label)
     if (!notes.has(label) && !mayFollow) return raw
-    const mark = noteButton(label, strings.footnote(label))
+    const mark = footnoteButton(label, strings.footnote(label))
     mark.dataset.do = "note"
     return make("sup", mark)
   },
@@ -158,7 +158,7 @@ const fragment = (children) => {
   return result
 }
 
-const noteButton = (label, description) => {
+const footnoteButton = (label, description) => {
   const button = make("button", label)
   button.type = "button"
   button.className = "footnote-link"

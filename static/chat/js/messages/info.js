@@ -2,7 +2,7 @@
 
 import { strings } from "../i18n/strings.js"
 import { cloneTemplate, find, placeBeside, setText } from "../ui/dom.js"
-import { trackButton } from "../ui/popover.js"
+import { syncButton } from "../ui/popover.js"
 
 export class InfoPopover {
   #popover
@@ -15,7 +15,7 @@ export class InfoPopover {
     this.#popover = popover
     this.#getRun = getRun
     this.#nameOf = nameOf
-    trackButton(popover, () => this.#button)
+    syncButton(popover, () => this.#button)
   }
 
   async open(button, replies) {

@@ -2,7 +2,7 @@
 
 import { strings } from "../i18n/strings.js"
 import { cloneTemplate, find, placeBeside, setText } from "../ui/dom.js"
-import { trackButton } from "../ui/popover.js"
+import { syncButton } from "../ui/popover.js"
 
 export class RatingPopover {
   #popover
@@ -22,7 +22,7 @@ export class RatingPopover {
       this.#rate({ rating: this.#rating, reason: reason.value, comment: comment.value.trim() })
     })
     find("undo", popover).addEventListener("click", () => this.#rate({ rating: null }))
-    trackButton(popover, () => this.#button)
+    syncButton(popover, () => this.#button)
   }
 
   /** Opens beside the button that was pressed. `rating` is "up" or "down". */

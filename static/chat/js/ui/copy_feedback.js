@@ -7,9 +7,9 @@ const FEEDBACK_DURATION = 1_500 // ms
 export const copyWithFeedback = async (text, button, label = button) => {
   await navigator.clipboard.writeText(text)
   setText(label, strings.copied)
-  button.classList.add("is-done")
+  button.classList.add("is-copied")
   setTimeout(() => {
     setText(label, strings.copy)
-    button.classList.remove("is-done")
+    button.classList.remove("is-copied")
   }, FEEDBACK_DURATION)
 }

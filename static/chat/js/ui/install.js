@@ -1,14 +1,14 @@
 // The site as an installed app: the service worker with its offline page, and the button that installs the app.
 
-// Trusted Types let text become a script only through this policy, and it passes nothing but the worker's address.
-const trustedWorkerUrl = (address) => {
-  const policy = globalThis.trustedTypes?.createPolicy("worker", { createScriptURL: () => address })
-  return policy?.createScriptURL(address) ?? address
+// Trusted Types let text become a script only through this policy, and it passes only the worker's URL.
+const trustedScriptUrl = (url) => {
+  const policy = globalThis.trustedTypes?.createPolicy("worker", { createScriptURL: () => url })
+  return policy?.createScriptURL(url) ?? url
 }
 
-export const startWorker = (address) => {
+export const startWorker = (url) => {
   if (!navigator.serviceWorker) return // in an insecure context
-  navigator.serviceWorker.register(trustedWorkerUrl(address)).catch(() => {}) // the site works without it
+  navigator.serviceWorker.register(trustedScriptUrl(url)).catch(() => {}) // the site works without it
 }
 
 /** Shows the button once the browser offers to install the app. */

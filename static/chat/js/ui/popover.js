@@ -1,5 +1,5 @@
-/** Keeps a popover's button up to date, and gives it the focus back when the popover closes. */
-export const trackButton = (popover, getButton) => {
+/** Keeps the `aria-expanded` of a popover's button up to date, and returns the focus to it when the popover closes. */
+export const syncButton = (popover, getButton) => {
   popover.addEventListener("toggle", ({ newState }) => {
     const button = getButton()
     if (button.hasAttribute("aria-expanded")) button.setAttribute("aria-expanded", newState === "open")
