@@ -31,7 +31,7 @@ CANCEL_TIMEOUT = 5  # seconds that a deletion waits until cancelled answers have
 
 @router.post("/conversations", response={201: ConversationOut})
 async def create_conversation(request, data: NewConversation, idempotency_key: IdempotencyKey = None):
-    """The same `Idempotency-Key` again returns the same conversation."""
+    """A repeated request with the same `Idempotency-Key` returns the same conversation."""
     assistant = await sync_to_async(Assistant.objects.pick)(data.assistant)
     pk = id_for_key(request.auth, f"conversation {idempotency_key}") if idempotency_key else uuid.uuid4()
     row, is_new = await Conversation.objects.select_related("assistant").aget_or_create(
@@ -60,7 +60,7 @@ async def list_conversations(
     pinned: bool | None = None,
     archived: bool = False,
 ):
-    """Lists the newest activity first; `cursor` is the `next_cursor` of the page before, `q` words to search for.
+    """Lists the newest activity first; `cursor` is the previous page's `next_cursor`, `q` has the words to search for.
 
     `pinned` selects the pinned conversations or the others, `archived` the archive. A search covers the archive, too.
     """

@@ -40,7 +40,7 @@ async def resume_run(request, run_id: uuid.UUID, data: Resumption):
 async def run_events(request, run_id: uuid.UUID, after: str | None = None, steps: bool = True):
     """Streams a run's events after `Last-Event-ID` or `after` as SSE; 204 if the reader has them all.
 
-    `steps=0` leaves out reasoning and tool calls: the stream has the answer alone.
+    `steps=0` leaves out reasoning and tool calls, so the stream has only the answer.
     """
     run = await own_run(request, run_id)
     try:

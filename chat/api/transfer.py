@@ -42,7 +42,7 @@ def download(content, name, extension, content_type):
 async def import_conversations(request, file: File[UploadedFile]):
     """Imports an export of this site, ChatGPT, Claude or Open WebUI (JSON or a zip file), each conversation once.
 
-    `left_out` names what could not be read. Whoever sends the same file again goes on where an earlier call ended.
+    `left_out` names what could not be read. Sending the same file again continues where an earlier call ended.
     """
     running_engine = engine.current()
     imported = await transfer.import_file(request.auth, file, lambda: running_engine.is_shutting_down)
