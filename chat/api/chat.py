@@ -23,7 +23,7 @@ router = Router()
 
 @router.post("/chat", response={200: ChatOut, 202: WaitingOut, 502: dict, 503: dict})
 async def chat(request, data: NewChat, idempotency_key: IdempotencyKey = None, steps: bool = True):
-    """Asks and answers in one call: an SSE stream with `Accept: text/event-stream`, otherwise JSON once it is complete."""
+    """Asks and answers in one call: an SSE stream with `Accept: text/event-stream`, otherwise JSON when complete."""
     await hold_stream(request.scope, request.auth.pk)
     run = await _ask(request, data, idempotency_key)
     if run.is_new:
