@@ -16,14 +16,14 @@ ENGLISH = {
     "thought": "Nobody is thinking here. A real model would weigh the question now, and this text would be its notes.",
     "quote": "You wrote:",
     "text": """**This is a demonstration.** No model reads what you write; this text is always the same. \
-It streams through the same run, journal and wires as a real answer, so you may reload the page now, open a second \
-tab, or press stop.
+It is streamed and saved in the same way as a real answer, so you can reload the page now, open a second tab, or \
+press Stop.
 
 {quote}
 
 The clock tool says it is **{time}**.
 
-| A reply can hold | Such as |
+| An answer can contain | Such as |
 |---|---|
 | lists and tables | this one |
 | code | the function below |
@@ -46,7 +46,7 @@ flowchart LR
     log --> tab2[Another tab]
 ```
 
-To talk with a real model, set `OPENAI_API_KEY` and start again, or let your staff add an assistant in the admin.
+To talk to a real model, set `OPENAI_API_KEY` and restart the site, or ask your staff to add an assistant in the admin.
 """,
 }
 JAPANESE = {
