@@ -3,11 +3,11 @@ import { afterEach, beforeEach, mock, test } from "node:test"
 
 import { Connection } from "../../../static/chat/js/data/connection.js"
 
-let connection, hookCalls, asked, time, isOnline
+let connection, hookCalls, pings, time, isOnline
 
 beforeEach(() => {
   mock.timers.enable({ apis: ["setTimeout"] })
-  ;[hookCalls, asked, time, isOnline] = [[], 0, 0, true]
+  ;[hookCalls, pings, time, isOnline] = [[], 0, 0, true]
   connection = new Connection(
     {
       onChange: () => hookCalls.push(connection.state),
@@ -15,7 +15,7 @@ beforeEach(() => {
     },
     {
       ping: async () => {
-        asked += 1
+        pings += 1
       },
       isOnline: () => isOnline,
       now: () => time,
@@ -40,13 +40,13 @@ test("an unreachable server is pinged until it answers", () => {
   connection.report(false)
   assert.equal(connection.state, "reconnecting")
   pass(500)
-  assert.equal(asked, 1)
+  assert.equal(pings, 1)
   connection.report(false)
   pass(1000)
-  assert.equal(asked, 2)
+  assert.equal(pings, 2)
   connection.report(true)
   pass(60_000)
-  assert.equal(asked, 2)
+  assert.equal(pings, 2)
 })
 
 test("a noticeable outage ends with a short notice", () => {
@@ -79,7 +79,7 @@ test("offline needs both the browser and an unreachable server", () => {
 test("the connection is up when all sources are", () => {
   connection.report(false, "stream")
   pass(500)
-  assert.equal(asked, 0) // a stream asks by itself
+  assert.equal(pings, 0) // a stream asks by itself
   connection.report(false)
   connection.report(true)
   assert.equal(connection.state, "reconnecting")
@@ -100,5 +100,5 @@ test("losing the connection again ends the notice", () => {
 
 test("check pings at once", () => {
   connection.check()
-  assert.equal(asked, 1)
+  assert.equal(pings, 1)
 })

@@ -1,4 +1,4 @@
-// The form at the foot of the page. Its text stays there, and as a draft in the browser's storage, until it is sent.
+// The form at the bottom of the page. Its text stays there, and as a draft in the browser's storage, until it is sent.
 
 import { newKey } from "../data/api.js"
 import { strings } from "../i18n/strings.js"
@@ -178,7 +178,7 @@ export class Composer {
     addEventListener("resize", () => this.#fit())
   }
 
-  // Some programs copy a picture of a text beside the text itself, which is what people mean.
+  // Some programs copy a text with an image of it; the text is what people want.
   #paste(event) {
     const { clipboardData } = event
     const text = clipboardData.getData("text/plain")

@@ -1,4 +1,4 @@
-// Whether the server can be reached, judged by the page's calls and streams instead of the browser's opinion. No DOM.
+// Whether the server can be reached, as the page's own calls and streams show, not the browser's `onLine`. No DOM.
 
 import { retryDelay } from "./backoff.js"
 
@@ -19,7 +19,7 @@ export class Connection {
 
   /**
    * Hooks: `onChange()`, `onBack()`. `ping()` calls the server, and its result arrives through `report`; `isOnline()` is
-   * what the browser believes.
+   * what the browser reports.
    */
   constructor(hooks, { ping, isOnline = () => navigator.onLine, now = () => performance.now() }) {
     this.#hooks = hooks

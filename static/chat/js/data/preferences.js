@@ -14,7 +14,7 @@ export class Preferences {
     return this.#values
   }
 
-  /** Takes some or all values and calls `listener(values, before)` of everybody if one of them changed. */
+  /** Changes some or all values, and calls every listener with (values, before) if one of them differs. */
   set(changes) {
     const before = this.#values
     if (Object.keys(changes).every((name) => changes[name] === before[name])) return

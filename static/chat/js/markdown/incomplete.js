@@ -1,8 +1,8 @@
-// Incomplete Markdown: text that may continue at any character is changed so that it shows nothing that will not stay. No mark
-// that is about to become a bold word, a link or a table, and no formula before its end. Knows no DOM and no parser.
+// Incomplete Markdown: text that may continue at any character is changed so that it shows nothing that later disappears: no
+// mark that may become a bold word, a link or a table, and no formula before its end. Uses no DOM and no parser.
 //
-// There are two steps. `cutUndecided` cuts off what decides about blocks: a single "#", the "```py" of a code block, half of a
-// table's head. `closeOpenMarks` closes what the last paragraph, cell or heading leaves open.
+// There are two steps. `cutUndecided` cuts off an end that may become another block: a single "#", the "```py" of a code block,
+// half of a table's head. `closeOpenMarks` closes what the last paragraph, cell or heading leaves open.
 
 export const INCOMPLETE_URL = "incomplete:" // the address of a link whose address is not complete
 
@@ -20,7 +20,7 @@ const ROW = /^((?:[ \t]*>)*[ \t]*)\|/
 const DELIMITERS = /^(?:[ \t]*>)*[ \t|:-]*$/
 const FORMULA = /(?:^|\n)[ \t>]*(\$\$|\\\[)/g
 
-/** Returns the text without an end that does not show yet which block it is. */
+/** Returns the text without an end of which it is not clear yet which block it is. */
 export const cutUndecided = (text) => {
   const lines = text.split("\n")
   const last = lines.pop()
@@ -50,7 +50,7 @@ const openFence = (lines) => {
   return open
 }
 
-// The text with a table from its first cell on: its line of dashes is filled in until it is complete. Null: there is none.
+// The text with a complete delimiter row, so that a table is shown from its first cell on; null if no table begins at its end.
 const completedTable = (lines, last) => {
   if (ROW.test(last) && !isRow(lines.at(-1)) && !DELIMITERS.test(last) && !isInTable(lines)) {
     return [...lines, closeRow(last), delimiterRow(last)].join("\n")

@@ -13,7 +13,7 @@ const prefersReducedMotion = () =>
 
 const renderer = new LazyLibrary(() => import("./streaming.js"), { retryDelay: RETRY_DELAY })
 
-/** Loads what rendering takes before there is a text. */
+/** Loads the renderer before there is a text. */
 export const preloadRenderer = () => renderer.load().catch(() => {})
 
 export class MarkdownView {

@@ -1,4 +1,4 @@
-// Morphs an element into a newer one and keeps every node that can stay, and with it a selection, a scroll position, the focus.
+// Morphs an element into a newer one. Keeps every node that can stay, and so the selection, scroll positions and the focus.
 
 const TEXT_NODE = 3
 
@@ -30,7 +30,7 @@ export const mount = (root) => {
 /** Returns the component mounted on this element. */
 export const componentOf = (element) => components.get(element)
 
-/** Returns the element that now stands in the place of `old`: `old` itself, changed, wherever that is possible. */
+/** Returns the element that replaces `old`: `old` itself, updated, wherever that is possible. */
 export const morph = (old, newer) => {
   if (adapt(old, newer)) return old
   old.replaceWith(newer)

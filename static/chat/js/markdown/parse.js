@@ -1,4 +1,4 @@
-// Markdown -> tokens. Knows no DOM; render.js makes elements of them.
+// Markdown -> tokens. Uses no DOM; render.js makes elements of them.
 //
 // Differences from GitHub's dialect: raw HTML stays text (but comments vanish, and <br> breaks the line), a line break stays one,
 // there are formulas and footnotes, and Japanese letters count as spaces beside emphasis.

@@ -1,4 +1,4 @@
-// A box whose content is wider than itself can be scrolled with the keyboard, too; one that fits is no stop of the Tab key.
+// A box whose content is wider than itself can be scrolled with the keyboard, too; one that fits is not a tab stop.
 
 const boxes = new WeakMap() // observed element -> its box: the box itself or its content
 
@@ -11,7 +11,7 @@ const update = (entries) => {
 
 const observer = typeof ResizeObserver === "undefined" ? null : new ResizeObserver(update)
 
-/** Makes the box a stop of the Tab key while `content` is wider than it. */
+/** Makes the box a tab stop while `content` is wider than it. */
 export const makeScrollable = (box, content) => {
   for (const element of [box, content]) {
     boxes.set(element, box)

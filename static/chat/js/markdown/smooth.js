@@ -1,8 +1,8 @@
-// How much of an arriving text is shown at which moment, so that bursts flow. Knows no DOM and no clock: times are given,
-// in milliseconds.
+// How much of a streamed text is shown at which time, so that bursts are spread over several frames. Uses no DOM and no clock:
+// times are arguments, in milliseconds.
 //
-// Each piece is due some time after it arrived. What is shown grows with the lowest even speed at which no piece is late;
-// that is as smooth as the lag allows. The lag follows the stream: an even one needs next to none.
+// Each piece is due some time after it arrived. The text is shown at the lowest constant speed at which no piece is late, which
+// is as smooth as the lag allows. The lag adapts to the stream: an even one needs almost none.
 
 const MAX_LAG = 240 // ms; with a late frame it is still below 300
 const MIN_LAG = 32 // ms; two frames
@@ -44,7 +44,7 @@ export class SmoothReveal {
     this.#pieces = []
   }
 
-  /** Returns the length to show in the frame of this moment. */
+  /** Returns the length to show in the frame at this time. */
   lengthAt(now) {
     if (!this.#pieces.length) return this.#shown
     const { length } = this.#pieces.at(-1)

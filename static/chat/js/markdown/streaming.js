@@ -191,7 +191,7 @@ export class StreamingMarkdown {
     return true
   }
 
-  // Takes the changes to the block, and puts the tokens that follow it.
+  // Applies the changes to the last block, and adds the blocks of the tokens after it.
   #continue(block, changes, [token, ...others], start) {
     const end = start + token.raw.length
     Object.assign(block, changes, { raw: others.length ? this.#text.slice(block.start, end) : null })

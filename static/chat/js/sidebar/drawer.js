@@ -54,7 +54,7 @@ export class Drawer {
     find(isOpen ? "drawer-close" : "drawer-open").focus()
   }
 
-  // What is covered or out of sight takes no focus.
+  // What is covered or hidden cannot be focused.
   #show() {
     document.body.classList.toggle("drawer-open", this.#isDrawerOpen)
     document.body.classList.toggle("sidebar-closed", this.#isClosed)

@@ -1,5 +1,5 @@
 // Temporary chats: not in the list, and deleted when the user opens another chat. A reload keeps them, because it may happen in
-// the middle of an answer. The server deletes those that no page says it shows, within a minute.
+// the middle of an answer. The server deletes those that no page shows, within a minute.
 
 import { JsonStore, tabStore } from "../data/storage.js"
 import { find } from "../ui/dom.js"
@@ -81,17 +81,17 @@ export class TemporaryChat {
 
 const lockName = (id) => `temporary ${id}`
 
-// Marks that this tab shows the chat, for other tabs. Returns what takes the mark away.
+// Holds a lock, by which other tabs know that this one shows the chat. Returns a function that releases it.
 const holdLock = (id) => {
-  let letGo
-  const isOver = new Promise((resolve) => {
-    letGo = resolve
+  let release
+  const released = new Promise((resolve) => {
+    release = resolve
   })
-  navigator.locks?.request(lockName(id), { mode: "shared" }, () => isOver)
-  return letGo
+  navigator.locks?.request(lockName(id), { mode: "shared" }, () => released)
+  return release
 }
 
-// The lock for oneself is to be had only where no tab holds it, and this one's own may be on its way back.
+// An exclusive lock is granted only if no tab holds the lock. It waits a little: the release of this tab's own may take a moment.
 const isShownElsewhere = async (id) => {
   const signal = AbortSignal.timeout(LOCK_TIMEOUT)
   const isFree = navigator.locks?.request(lockName(id), { signal }, () => true).catch(() => false)

@@ -1,6 +1,6 @@
 /**
- * Returns a function that tells whether the focus is still where it is now, or nowhere. What ends later asks it before it
- * moves the focus, so that it does not take it from where the user went meanwhile.
+ * Returns a function that tells whether the focus is still where it is now, or nowhere. To be asked before code that ran for a
+ * while moves the focus: the user may have moved it in the meantime.
  */
 export const rememberFocus = () => {
   const before = document.activeElement

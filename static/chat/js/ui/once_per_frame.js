@@ -1,4 +1,4 @@
-/** Returns a function that runs `task` at the next frame, once however often it was called before. */
+/** Returns a function that runs `task` in the next frame, once however often it was called. */
 export const oncePerFrame = (task) => {
   let isScheduled = false
   return () => {

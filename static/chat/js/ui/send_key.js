@@ -1,4 +1,4 @@
-// Which key sends a message. Knows no DOM.
+// Which key sends a message. Uses no DOM.
 
 // An Enter that ends the composition of an input method. Safari reports it after the composition, as 229.
 const isComposing = (event) => event.isComposing || event.keyCode === 229

@@ -1,4 +1,4 @@
-// How each kind of part is drawn; data/parts.js has the rest that is to know of a kind.
+// How each kind of part is drawn; data/parts.js defines the kinds.
 
 import { readonlyDocument, sentDocument } from "./document.js"
 import { readonlyImage, sentImage } from "./image.js"
