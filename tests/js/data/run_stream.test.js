@@ -131,7 +131,7 @@ test("EventSource: following a run twice opens one stream", () => {
   assert.equal(Source.all.length, 1)
 })
 
-test("EventSource: a cut is left to the browser to mend", async () => {
+test("EventSource: after a lost connection, the browser reconnects by itself", async () => {
   streamed().follow("run", () => position)
   newest(Source).onerror() // readyState 0: connecting again
   await flush()
@@ -140,7 +140,7 @@ test("EventSource: a cut is left to the browser to mend", async () => {
   assert.deepEqual(received, [["down"]])
 })
 
-test("EventSource: a source that gave up is replaced from the last position", async () => {
+test("EventSource: a source that gave up is replaced, and continues from the last position", async () => {
   streamed().follow("run", () => position)
   newest(Source).say(5, { type: "TEXT_MESSAGE_CONTENT", delta: "x" })
   newest(Source).giveUp()

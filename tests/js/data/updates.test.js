@@ -19,7 +19,7 @@ class Socket {
     this.onopen()
   }
 
-  tell(message) {
+  receive(message) {
     this.onmessage({ data: JSON.stringify(message) })
   }
 
@@ -55,9 +55,9 @@ beforeEach(() => {
 test("changes and deletions are reported", () => {
   assert.equal(sockets[0].url, "wss://chat.test/ws/news")
   sockets[0].open()
-  sockets[0].tell({ type: "conversation.changed", conversation: { id: "a" } })
-  sockets[0].tell({ type: "conversation.deleted", id: "b" })
-  sockets[0].tell({ type: "something.else" })
+  sockets[0].receive({ type: "conversation.changed", conversation: { id: "a" } })
+  sockets[0].receive({ type: "conversation.deleted", id: "b" })
+  sockets[0].receive({ type: "something.else" })
   assert.deepEqual(hookCalls, [
     ["onChanged", { id: "a" }],
     ["onDeleted", "b"],
@@ -155,7 +155,7 @@ const show = (id) => ({ type: "conversation.show", conversation_id: id })
 test("the temporary conversation is named once connected, when asked, and after a reconnect", () => {
   updates.keep("a")
   sockets[0].open()
-  sockets[0].tell({ type: "conversation.show_again" })
+  sockets[0].receive({ type: "conversation.show_again" })
   assert.deepEqual(sockets[0].sent, [show("a"), show("a")])
   sockets[0].lose()
   mock.timers.tick(1_000)
@@ -166,9 +166,9 @@ test("the temporary conversation is named once connected, when asked, and after 
 
 test("a temporary conversation that the server does not know was deleted", () => {
   sockets[0].open()
-  sockets[0].tell({ type: "error", error: { code: "not_found" } })
+  sockets[0].receive({ type: "error", error: { code: "not_found" } })
   updates.keep("a")
-  sockets[0].tell({ type: "error", error: { code: "not_found" } })
+  sockets[0].receive({ type: "error", error: { code: "not_found" } })
   assert.deepEqual(hookCalls, [["onDeleted", "a"]])
 })
 
@@ -178,7 +178,7 @@ test("a silent socket is replaced while a temporary conversation is shown", () =
   assert.equal(sockets.length, 1)
   updates.keep("a")
   mock.timers.tick(14_000)
-  sockets[0].tell({ type: "conversation.show_again" })
+  sockets[0].receive({ type: "conversation.show_again" })
   mock.timers.tick(14_000)
   assert.equal(sockets.length, 1)
   mock.timers.tick(1_000)

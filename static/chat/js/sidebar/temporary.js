@@ -15,7 +15,7 @@ export class TemporaryChat {
   #switch = find("temporary-switch")
   #notice = find("temporary")
   #shown = null // id
-  #letGo = () => {}
+  #releaseLock = () => {}
 
   /** `onEnd()` is called when the user ends the chat. */
   constructor(api, updates, onEnd) {
@@ -60,8 +60,8 @@ export class TemporaryChat {
     if (id === this.#shown) return
     this.#shown = id
     this.#updates.keep(id)
-    this.#letGo()
-    this.#letGo = id ? holdLock(id) : () => {}
+    this.#releaseLock()
+    this.#releaseLock = id ? holdLock(id) : () => {}
   }
 
   #keep() {
