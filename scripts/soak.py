@@ -21,7 +21,7 @@ from bench.attacks import ATTACKS
 from tests.attacked import ASSISTANTS, Model, attack
 from tests.images import PICTURE
 from tests.live.outages import FUNCTIONS, Cluster
-from tests.memory import memory_bytes, processes
+from tests.memory import memory_bytes, process_ids
 
 USERS = 4
 USER_PAUSE = 0.5  # seconds between a user's actions, at most
@@ -64,7 +64,7 @@ class Soak:
             "memory": sum(map(memory_bytes, pids)),
             "files": sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in pids),
             "threads": sum(len(os.listdir(f"/proc/{pid}/task")) for pid in pids),
-            "processes": sum(len(processes(pid)) for pid in pids),
+            "processes": sum(len(process_ids(pid)) for pid in pids),
         }
 
 

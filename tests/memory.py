@@ -1,20 +1,20 @@
-"""How much memory a server and the processes it has started take."""
+"""Measures the memory of a server and the processes that it started."""
 
 from pathlib import Path
 
 
-def processes(pid):
-    """Returns the ids of a process and those it has started."""
+def process_ids(pid):
+    """Returns the ids of a process and all its descendants."""
     children = Path(f"/proc/{pid}/task").glob("*/children")
-    return [pid, *(other for path in children for child in path.read_text().split() for other in processes(int(child)))]
+    return [pid, *(each for path in children for child in path.read_text().split() for each in process_ids(int(child)))]
 
 
 def memory_bytes(pid):
-    """Returns the memory of a process and its children, what they share counted in parts."""
+    """Returns the memory of a process and its descendants, where shared memory counts in proportion (PSS)."""
     total = 0
-    for one in processes(pid):
+    for process_id in process_ids(pid):
         try:
-            rollup = Path(f"/proc/{one}/smaps_rollup").read_text()
+            rollup = Path(f"/proc/{process_id}/smaps_rollup").read_text()
         except (FileNotFoundError, ProcessLookupError):  # it has just ended
             continue
         total += sum(1024 * int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))

@@ -1,4 +1,4 @@
-"""A user's preferences: the API, the page that shows them, the settings dialog, and the export."""
+"""A user's preferences: in the API, the settings dialog, the page and the export."""
 
 import json
 import re
@@ -26,7 +26,7 @@ DEFAULTS = {
 }
 
 
-async def stored(user):
+async def stored_preferences(user):
     return (await Preferences.of(user)).values()
 
 
@@ -73,7 +73,7 @@ async def test_change_writes_only_the_given_fields(alice):
     await Preferences.change(alice, instructions="I live in Nara.")
     assert stale.instructions == ""
     await Preferences.change(alice, theme="light")
-    assert await stored(alice) == DEFAULTS | {"theme": "light", "instructions": "I live in Nara."}
+    assert await stored_preferences(alice) == DEFAULTS | {"theme": "light", "instructions": "I live in Nara."}
 
 
 async def test_export_contains_all_preferences(client_of, alice):
@@ -83,7 +83,7 @@ async def test_export_contains_all_preferences(client_of, alice):
     assert data["user"]["preferences"] == DEFAULTS | {"instructions": "I live in Nara.", "theme": "dark"}
 
 
-# A new preference -----------------------------------------------------------------------------------------------------
+# Every preference -----------------------------------------------------------------------------------------------------
 
 
 def test_api_has_every_preference():
@@ -109,8 +109,8 @@ def test_settings_dialog_offers_every_choice():
 # The page and the models ----------------------------------------------------------------------------------------------
 
 
-async def queries_of(client, path):
-    """Returns the table of each query that a request makes."""
+async def queried_tables(client, path):
+    """Returns the table of each query that a GET request makes, in order."""
     queries = CaptureQueriesContext(await sync_to_async(lambda: connections["default"])())
     await sync_to_async(queries.__enter__)()
     await client.get(path)
@@ -122,9 +122,9 @@ async def test_page_reads_the_preferences_with_one_query(client_of, alice):
     client = client_of(alice)
     await client.get("/")
     login = ["django_session", "auth_user"]
-    assert await queries_of(client, "/") == [*login, "accounts_preferences"]
+    assert await queried_tables(client, "/") == [*login, "accounts_preferences"]
     row = await Conversation.objects.acreate(owner=alice)
-    assert await queries_of(client, f"/c/{row.pk}/") == [*login, "accounts_preferences", "chat_conversation"]
+    assert await queried_tables(client, f"/c/{row.pk}/") == [*login, "accounts_preferences", "chat_conversation"]
 
 
 async def test_other_requests_read_no_preferences(client_of, alice):
@@ -132,8 +132,8 @@ async def test_other_requests_read_no_preferences(client_of, alice):
     await client.get("/")
     row = await Conversation.objects.acreate(owner=alice)
     for path in ("/health", "/worker.js", "/api/assistants", f"/api/conversations/{row.pk}", f"/c/{row.pk}/print/"):
-        assert "accounts_preferences" not in await queries_of(client, path), path
-    assert "chat_conversation" in await queries_of(client, f"/c/{row.pk}/print/")
+        assert "accounts_preferences" not in await queried_tables(client, path), path
+    assert "chat_conversation" in await queried_tables(client, f"/c/{row.pk}/print/")
 
 
 async def test_personal_instructions_reach_every_assistant(client_of, alice, script):

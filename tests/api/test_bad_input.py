@@ -1,6 +1,6 @@
-"""Whatever a client sends gets a clear 4xx in the shape of our errors, and changes nothing. Nothing makes a 500.
+"""Invalid input gets a 4xx with an error as the API describes it, and changes nothing. No input causes a 500.
 
-What the stream and the socket refuse stands with them, in test_sse and test_websocket.
+The tests of invalid input to the event stream and the WebSocket are in test_sse and test_websocket.
 """
 
 import base64
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 async def conversation(alice, script):
-    """A conversation of Alice's in which something was said; `off` is an assistant that is not offered."""
+    """A conversation of Alice's with one message. There is also `off`, an assistant that is not enabled."""
     words = await script("words", Text("Hello"), Finish("stop"))
     await script("off", is_enabled=False)
     conversation = await Conversation.objects.acreate(owner=alice, assistant=words, title="Kept")
@@ -35,9 +35,9 @@ async def conversation(alice, script):
     return conversation
 
 
-# What is no message ---------------------------------------------------------------------------------------------------
+# Messages -------------------------------------------------------------------------------------------------------------
 
-NO_TEXTS = {
+BAD_TEXTS = {
     "no text": {},
     "null": {"text": None},
     "a number": {"text": 5},
@@ -53,7 +53,7 @@ NO_TEXTS = {
     "the other half": {"text": "\udd19 Hi"},
     "both halves the wrong way round": {"text": "\udd19\ud83e"},
 }
-NO_ASSISTANTS = {
+BAD_ASSISTANTS = {
     "an unknown assistant": {"assistant": "nobody"},
     "an assistant that is not offered": {"assistant": "off"},
     "an assistant's name": {"assistant": "Words"},
@@ -63,19 +63,19 @@ NO_ASSISTANTS = {
     "half a surrogate pair in the assistant": {"assistant": "\ud83e"},
     "a very long assistant": {"assistant": "w" * 10_000},
 }
-NO_PARENTS = {
-    "a parent that is no id": {"parent_id": "abc"},
+BAD_PARENTS = {
+    "a parent that is not an id": {"parent_id": "abc"},
     "a number as parent": {"parent_id": 5},
     "an object as parent": {"parent_id": {}},
     "a parent with NUL": {"parent_id": f"{uuid.uuid4()}\0"},
     "a parent that does not exist": {"parent_id": str(uuid.uuid4())},
 }
-NO_MESSAGES = NO_TEXTS | {name: {"text": "Hi"} | body for name, body in (NO_ASSISTANTS | NO_PARENTS).items()}
+BAD_MESSAGES = BAD_TEXTS | {name: {"text": "Hi"} | body for name, body in (BAD_ASSISTANTS | BAD_PARENTS).items()}
 
 
 async def test_message_with_bad_fields_is_refused(client_of, alice, conversation, subtests):
     client, before = client_of(alice), await all_rows()
-    for name, body in NO_MESSAGES.items():
+    for name, body in BAD_MESSAGES.items():
         with subtests.test(name):
             assert_error(await client.send("POST", f"/api/conversations/{conversation.pk}/messages", body))
             if "parent_id" not in body:
@@ -96,14 +96,14 @@ async def test_message_of_the_maximum_length_is_accepted(client_of, alice, conve
 
 
 async def test_message_of_the_maximum_length_costs_linear_time(conversation):
-    async def took(text, times):
-        began = time.perf_counter()
+    async def seconds_to_store(text, times):
+        start = time.perf_counter()
         for _ in range(times):
             await conversation.messages.acreate(role="user", text=text)
-        return time.perf_counter() - began
+        return time.perf_counter() - start
 
-    await took("字" * 10_000, 1)  # a connection, and what the database prepares
-    assert await took("字" * 100_000, 1) < 4 * await took("字" * 10_000, 10)
+    await seconds_to_store("字" * 10_000, 1)  # opens a connection and fills caches
+    assert await seconds_to_store("字" * 100_000, 1) < 4 * await seconds_to_store("字" * 10_000, 10)
 
 
 async def test_parent_in_another_conversation_is_refused(client_of, alice, charlie, conversation):
@@ -125,9 +125,9 @@ async def test_conversation_id_that_is_no_uuid_is_refused(client_of, alice, conv
     assert await all_rows() == before
 
 
-# What is no conversation ----------------------------------------------------------------------------------------------
+# Conversations --------------------------------------------------------------------------------------------------------
 
-NO_CONVERSATIONS = NO_ASSISTANTS | {
+BAD_CONVERSATIONS = BAD_ASSISTANTS | {
     "a number as title": {"title": 5},
     "an array as title": {"title": ["Mine"]},
     "a title that is too long": {"title": "字" * 201},
@@ -138,7 +138,7 @@ NO_CONVERSATIONS = NO_ASSISTANTS | {
 
 async def test_conversation_with_bad_fields_is_refused(client_of, alice, conversation, subtests):
     client, before = client_of(alice), await all_rows()
-    for name, body in NO_CONVERSATIONS.items():
+    for name, body in BAD_CONVERSATIONS.items():
         with subtests.test(name):
             assert_error(await client.send("POST", "/api/conversations", body))
             assert_error(await client.send("PATCH", f"/api/conversations/{conversation.pk}", body))
@@ -149,19 +149,19 @@ async def test_regenerate_with_a_bad_assistant_is_refused(client_of, alice, fini
     await script("off", is_enabled=False)
     run = await finished_run("one")
     client, before = client_of(alice), await all_rows()
-    for name, body in NO_ASSISTANTS.items():
+    for name, body in BAD_ASSISTANTS.items():
         with subtests.test(name):
             assert_error(await client.send("POST", f"/api/messages/{run.message_id}/regenerate", body))
             assert await all_rows() == before
 
 
-# What is no JSON ------------------------------------------------------------------------------------------------------
+# Bodies that are not JSON ---------------------------------------------------------------------------------------------
 
 JSON, FORM, MULTIPART = "application/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=b"
-NO_JSON = {
+BAD_JSON = {
     "half an object": (b'{"text": "Hi"', JSON),
     "a word": (b"hello", JSON),
-    "bytes that are no UTF-8": (b'{"text": "\xff\xfe"}', JSON),
+    "bytes that are not UTF-8": (b'{"text": "\xff\xfe"}', JSON),
     "half a UTF-8 character": (b'{"text": "\xe6\x97"}', JSON),
     "a raw line break in a text": (b'{"text": "a\nb"}', JSON),
     "single quotes": (b"{'text': 'Hi'}", JSON),
@@ -170,25 +170,25 @@ NO_JSON = {
     "a text": (b'"Hi"', JSON),
     "a number": (b"5", JSON),
     "true": (b"true", JSON),
-    "a number that is none": (b'{"text": NaN, "title": NaN}', JSON),
-    "a number beyond all": (b'{"text": 1e999, "title": -1e999, "assistant": 1e999}', JSON),
+    "NaN": (b'{"text": NaN, "title": NaN}', JSON),
+    "an infinite number": (b'{"text": 1e999, "title": -1e999, "assistant": 1e999}', JSON),
     "a number of many digits": (b'{"text": ' + b"9" * 10_000 + b"}", JSON),
-    "very deep": (b"[" * 100_000, JSON),
-    "very deep inside": (b'{"text": "Hi", "title": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", JSON),
+    "deeply nested": (b"[" * 100_000, JSON),
+    "a deeply nested value": (b'{"text": "Hi", "title": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", JSON),
     "a form": (b"text=Hi&title=Mine", FORM),
     "a form with files": (b'--b\r\nContent-Disposition: form-data; name="text"\r\n\r\nHi\r\n--b--\r\n', MULTIPART),
     "half a form with files": (b"--b\r\nContent-Disp", MULTIPART),
     "a form with files and no boundary": (b"--b", "multipart/form-data"),
     "an unknown encoding": (b"text=Hi", f"{FORM}; charset=nonsense"),
     "plain text": (b"Hi", "text/plain"),
-    "no type": (b"Hi", ""),
+    "no content type": (b"Hi", ""),
     "compressed": (b"\x1f\x8b\x08\x00", JSON),
 }
 
 
 async def test_body_that_is_no_json_is_refused(client_of, alice, conversation, subtests):
     client, before = client_of(alice), await all_rows()
-    for name, (body, content_type) in NO_JSON.items():
+    for name, (body, content_type) in BAD_JSON.items():
         with subtests.test(name):
             for method, path in (
                 ("POST", "/api/conversations"),
@@ -208,14 +208,14 @@ async def test_body_that_is_empty_is_refused(client_of, alice, conversation, bod
     assert await all_rows() == before
 
 
-# What is no query, header or path -------------------------------------------------------------------------------------
+# Queries, headers and paths -------------------------------------------------------------------------------------------
 
 
-def cursor(text):
+def encode_cursor(text):
     return base64.urlsafe_b64encode(text.encode()).decode()
 
 
-NO_QUERIES = {
+BAD_QUERIES = {
     "limit 0": {"limit": "0"},
     "limit -1": {"limit": "-1"},
     "limit 101": {"limit": "101"},
@@ -223,28 +223,28 @@ NO_QUERIES = {
     "limit of many digits": {"limit": "9" * 5000},
     "limit 1.5": {"limit": "1.5"},
     "limit abc": {"limit": "abc"},
-    "no limit": {"limit": ""},
+    "empty limit": {"limit": ""},
     "NUL in the limit": {"limit": "5\0"},
     "q too long": {"q": "字" * 201},
     "NUL in q": {"q": "Hi\0"},
-    "a cursor that is none": {"cursor": "x"},
+    "an invalid cursor": {"cursor": "x"},
     "a cursor of other characters": {"cursor": "é日本"},
     "a cursor of other bytes": {"cursor": base64.urlsafe_b64encode(b"\xff\xfe \xff").decode()},
-    "a cursor of one word": {"cursor": cursor("2026-01-01T00:00:00+00:00")},
-    "a cursor of three": {"cursor": cursor(f"2026-01-01T00:00:00+00:00 {uuid.uuid4()} 1")},
-    "a cursor without a time": {"cursor": cursor(f"yesterday {uuid.uuid4()}")},
-    "a cursor without a time zone": {"cursor": cursor(f"2026-01-01T00:00:00 {uuid.uuid4()}")},
-    "a cursor without an id": {"cursor": cursor("2026-01-01T00:00:00+00:00 abc")},
-    "a cursor before all time": {"cursor": cursor(f"0001-01-01T00:00:00+23:59 {uuid.uuid4()}")},
-    "a cursor after all time": {"cursor": cursor(f"9999-12-31T23:59:59-23:59 {uuid.uuid4()}")},
-    "a cursor with NUL": {"cursor": cursor(f"2026-01-01T00:00:00+00:00 {uuid.uuid4()}\0")},
+    "a cursor of one word": {"cursor": encode_cursor("2026-01-01T00:00:00+00:00")},
+    "a cursor of three": {"cursor": encode_cursor(f"2026-01-01T00:00:00+00:00 {uuid.uuid4()} 1")},
+    "a cursor without a time": {"cursor": encode_cursor(f"yesterday {uuid.uuid4()}")},
+    "a cursor without a time zone": {"cursor": encode_cursor(f"2026-01-01T00:00:00 {uuid.uuid4()}")},
+    "a cursor without an id": {"cursor": encode_cursor("2026-01-01T00:00:00+00:00 abc")},
+    "a cursor before all time": {"cursor": encode_cursor(f"0001-01-01T00:00:00+23:59 {uuid.uuid4()}")},
+    "a cursor after all time": {"cursor": encode_cursor(f"9999-12-31T23:59:59-23:59 {uuid.uuid4()}")},
+    "a cursor with NUL": {"cursor": encode_cursor(f"2026-01-01T00:00:00+00:00 {uuid.uuid4()}\0")},
     "a very long cursor": {"cursor": "A" * 10_000},
 }
 
 
 async def test_query_with_bad_values_is_refused(client_of, alice, subtests):
     client = client_of(alice)
-    for name, query in NO_QUERIES.items():
+    for name, query in BAD_QUERIES.items():
         with subtests.test(name):
             assert_error(await client.get("/api/conversations", query))
 
@@ -282,8 +282,8 @@ async def test_path_that_does_not_exist_is_404(client_of, alice, conversation):
     assert await all_rows() == before
 
 
-def calls():
-    """(path, the methods it has) of every call."""
+def methods_by_path():
+    """Returns {path: methods} of every call of the API."""
     return {
         path: {method.upper() for method in operations}
         for path, operations in api.get_openapi_schema()["paths"].items()
@@ -293,10 +293,10 @@ def calls():
 async def test_method_that_does_not_exist_is_405(client_of, alice, finished_run, subtests):
     run = await finished_run("one")
     client, before = client_of(alice), await all_rows()
-    for path, methods in calls().items():
+    for path, methods in methods_by_path().items():
         with subtests.test(path):
             for method in {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY"} - methods:
-                answer = await client.send(method, path.format(**ids(run)), {"text": "Hi"})
+                answer = await client.send(method, path.format(**path_parameters(run)), {"text": "Hi"})
                 if method == "HEAD":
                     assert answer.status_code == 405
                 else:
@@ -310,17 +310,17 @@ async def test_pages_allow_only_safe_methods(client_of, alice):
         assert assert_error(await client_of(alice).send("POST", path, {}), 405) == "method_not_allowed"
 
 
-# Who asks, and from where ---------------------------------------------------------------------------------------------
+# Users, CSRF and hosts ------------------------------------------------------------------------------------------------
 
 
-def ids(run):
-    """What stands for a parameter in the path of a call."""
-    names = {"conversation_id": run.conversation_id, "message_id": run.message_id, "run_id": run.pk}
-    return names | {"attachment_id": uuid.uuid4(), "token": "token"}
+def path_parameters(run):
+    """Returns values for the parameters in the paths of calls."""
+    ids = {"conversation_id": run.conversation_id, "message_id": run.message_id, "run_id": run.pk}
+    return ids | {"attachment_id": uuid.uuid4(), "token": "token"}
 
 
-def changes(run):
-    """What changes something, as (method, path, body, code): the code with which this answer's state refuses it."""
+def writing_calls(run):
+    """Yields (method, path, body, code) of the calls that change something; `code` is the error they get, or None."""
     conversation, message = f"/api/conversations/{run.conversation_id}", f"/api/messages/{run.message_id}"
     yield "POST", "/api/conversations", {}, None
     yield "POST", f"{message}/edit", {"text": "Hi"}, "not_a_user_message"
@@ -345,8 +345,12 @@ def changes(run):
 
 async def test_csrf_tests_cover_every_call_that_changes_something(finished_run):
     run = await finished_run("one")
-    known = {(method, path) for method, path, *_ in changes(run)}
-    assert known == {(m, path.format(**ids(run))) for path, methods in calls().items() for m in methods - {"GET"}}
+    known = {(method, path) for method, path, *_ in writing_calls(run)}
+    assert known == {
+        (m, path.format(**path_parameters(run)))
+        for path, methods in methods_by_path().items()
+        for m in methods - {"GET"}
+    }
 
 
 async def test_csrf_token_that_is_missing_or_wrong_changes_nothing(client_of, alice, finished_run):
@@ -366,7 +370,7 @@ async def test_csrf_token_that_is_missing_or_wrong_changes_nothing(client_of, al
         client.cookies.pop("csrftoken", None)
         if token:
             client.cookies["csrftoken"] = token
-        for method, path, body, _ in changes(run):
+        for method, path, body, _ in writing_calls(run):
             assert assert_error(await client.send(method, path, body, **headers), 403) == "csrf"
     assert await all_rows() == before
 
@@ -375,9 +379,9 @@ async def test_csrf_token_allows_the_change(client_of, alice, finished_run):
     run = await finished_run("one")
     client = client_of(alice, enforce_csrf_checks=True)
     client.cookies["csrftoken"] = "a" * 32
-    for method, path, body, code in changes(run):
+    for method, path, body, code in writing_calls(run):
         answer = await client.send(method, path, body, **{"X-CSRFToken": "a" * 32, "Origin": "http://testserver"})
-        if code:  # only a request that passes the CSRF check gets it
+        if code:  # an error that only a request past the CSRF check can get
             assert assert_error(answer, answer.status_code) == code, path
         else:
             assert answer.status_code < 300, path
@@ -386,7 +390,7 @@ async def test_csrf_token_allows_the_change(client_of, alice, finished_run):
 async def test_anonymous_changes_nothing(client_of, finished_run):
     run = await finished_run("one")
     before = await all_rows()
-    for method, path, body, _ in changes(run):
+    for method, path, body, _ in writing_calls(run):
         assert assert_error(await client_of().send(method, path, body), 401) == "not_authenticated"
     assert await all_rows() == before
 
@@ -397,7 +401,7 @@ async def test_host_that_is_not_ours_is_refused(client_of, alice):
 
 
 async def test_body_that_is_too_large_is_refused(client_of, alice, conversation, settings):
-    """Through the whole site, as a server runs it: Django alone would have kept it first."""
+    """Sends it through the whole ASGI application: Django alone would have stored the body first."""
     client = client_of()
     await client.aforce_login(alice)
     scope = {
@@ -428,16 +432,16 @@ async def test_body_that_is_too_large_is_refused(client_of, alice, conversation,
 
 
 @pytest.mark.parametrize(
-    ("body", "content_type"), [NO_JSON["a form"], NO_JSON["a form with files"]], ids=["form", "files"]
+    ("body", "content_type"), [BAD_JSON["a form"], BAD_JSON["a form with files"]], ids=["form", "files"]
 )
 async def test_form_is_read_outside_the_event_loop(client_of, alice, monkeypatch, body, content_type):
     threads, load = [], HttpRequest._load_post_and_files
 
-    def noting(request):
+    def record_thread(request):
         threads.append(threading.current_thread())
         load(request)
 
-    monkeypatch.setattr(HttpRequest, "_load_post_and_files", noting)
+    monkeypatch.setattr(HttpRequest, "_load_post_and_files", record_thread)
     client = client_of(alice, enforce_csrf_checks=True)
     await client.generic("POST", "/api/conversations", body, content_type)
     assert threads and threading.current_thread() not in threads

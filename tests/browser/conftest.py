@@ -6,12 +6,12 @@ from tests.browser.chat import Chat, id_of
 from tests.browser.provider import ASSISTANTS
 from tests.server_process import Site, Upstream
 
-OTHER_FIELDS = {  # of some assistants
+ASSISTANT_FIELDS = {  # slug -> fields besides those that all assistants have
     "seer": {"sees_images": True},
     "echo": {"starters": ["Say hello", "Say **goodbye**"]},
 }
-AGENTS = {"mathematician": "calculator", "secretary": "send_mail"}  # with the tools of tests.browser.tools
-EXPECT_TIMEOUT = 20_000  # ms; long enough for a machine that does something else besides
+AGENT_TOOLS = {"mathematician": "calculator", "secretary": "send_mail"}  # slug -> tool; see tests.browser.tools
+EXPECT_TIMEOUT = 20_000  # ms; long enough for a busy machine
 CHROMIUM_FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -31,14 +31,14 @@ def model_server():
 
 
 def create_site(folder, model_server, module="tests.browser.asgi", **environment):
-    """Returns a server that has not been started, with the assistants of tests.browser.provider."""
+    """Returns a server, not started yet, with the assistants of tests.browser.provider."""
     openai = {"OPENAI_BASE_URL": model_server.base_url, "OPENAI_API_KEY": "sk-test", "OPENAI_MODEL": "scripted"}
     rows = [
         {"slug": slug, "name": slug.title(), "description": description, "model": f"browser:{slug}"}
-        | OTHER_FIELDS.get(slug, {})
+        | ASSISTANT_FIELDS.get(slug, {})
         for slug, description in ASSISTANTS.items()
     ]
-    for slug, tool in AGENTS.items():
+    for slug, tool in AGENT_TOOLS.items():
         rows.append({"slug": slug, "name": slug.title(), "model": "openai:use", "tools": [tool]})
     setup = (
         "from chat.models import Assistant\n"
@@ -50,17 +50,17 @@ def create_site(folder, model_server, module="tests.browser.asgi", **environment
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory, model_server):
-    """The address of a server with the users alice, bob and charlie, and the assistants of tests.browser.provider."""
+    """The URL of a server with the users alice, bob and charlie, and the assistants of tests.browser.provider."""
     server = create_site(tmp_path_factory.mktemp("site"), model_server)
     yield server.start().url
     server.close()
 
 
 @pytest.fixture(scope="session")
-def hasty_site(tmp_path_factory, model_server):
-    """The address of a server where a request for approval expires after four seconds, a temporary chat after six."""
-    folder = tmp_path_factory.mktemp("hasty")
-    server = create_site(folder, model_server, "tests.browser.asgi_hasty", APPROVAL_SECONDS="4")
+def short_timeouts_site(tmp_path_factory, model_server):
+    """The URL of a server where an approval request expires after four seconds, and a temporary chat after six."""
+    folder = tmp_path_factory.mktemp("short_timeouts")
+    server = create_site(folder, model_server, "tests.browser.asgi_short_timeouts", APPROVAL_SECONDS="4")
     yield server.start().url
     server.close()
 
@@ -75,37 +75,37 @@ def browser():
 
 
 @pytest.fixture
-def context(browser):
-    """`context()`: a new browser context. A script error in one of its pages fails the test."""
+def new_context(browser):
+    """`new_context()`: a new browser context. A script error in one of its pages fails the test."""
     contexts = []
     errors = []
 
-    def new(**kwargs):
-        # Tests could not intercept what a service worker fetches. Its own tests allow it.
+    def create(**kwargs):
+        # Tests cannot intercept the requests of a service worker. Only its own tests allow one.
         context = browser.new_context(**{"service_workers": "block", **kwargs})
         context.on("weberror", lambda error: errors.append(error.error))
         contexts.append(context)
         return context
 
-    yield new
+    yield create
     for context in contexts:
         context.close()
     assert not errors
 
 
 @pytest.fixture
-def chat(context, site):
-    """Alice's tab."""
-    return Chat(context().new_page(), site).log_in()
+def chat(new_context, site):
+    """A tab in which Alice is logged in."""
+    return Chat(new_context().new_page(), site).log_in()
 
 
 @pytest.fixture
-def talk(chat):
-    """`talk(text)`: starts a conversation in `chat` and waits for the reply. Returns the conversation's id."""
+def start_conversation(chat):
+    """`start_conversation(text)`: waits for the reply, and returns the conversation's id."""
 
-    def begin(text, assistant="echo"):
+    def start(text, assistant="echo"):
         chat.open().choose(assistant).send(text)
         chat.wait_for_end()
         return id_of(chat)
 
-    return begin
+    return start

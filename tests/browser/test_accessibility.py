@@ -91,11 +91,11 @@ class Tab:
 
 
 @pytest.fixture
-def open_tab(context, site):
+def open_tab(new_context, site):
     """`open_tab("ja")`: Alice's tab in a browser of that language; `open_tab("ja", None)`: before her login."""
 
     def new_tab(language="en", name="alice", **options):
-        page = context(locale=LOCALES[language], timezone_id="Asia/Tokyo", **options).new_page()
+        page = new_context(locale=LOCALES[language], timezone_id="Asia/Tokyo", **options).new_page()
         return Tab(page, site).log_in(name) if name else Tab(page, site)
 
     return new_tab
@@ -707,7 +707,7 @@ def test_times_are_in_the_users_time_zone(open_tab, language):
     expect(shown).to_have_text(expected)
 
 
-def test_language_choice_applies_at_once_and_in_other_windows(open_tab, context, site):
+def test_language_choice_applies_at_once_and_in_other_windows(open_tab, new_context, site):
     tab = open_tab("en", "charlie")
     tab.find("account").click()
     tab.choose("settings")

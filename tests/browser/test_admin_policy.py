@@ -26,14 +26,14 @@ COLLECT = """
 
 
 @pytest.fixture
-def reviewer(context, site):
-    chat = Chat(context().new_page(), site).log_in("bob")
+def reviewer(new_context, site):
+    chat = Chat(new_context().new_page(), site).log_in("bob")
     chat.page.add_init_script(COLLECT)
     return chat
 
 
-def test_admin_pages_violate_no_policy(reviewer, talk):
-    conversation = talk("To be reviewed")
+def test_admin_pages_violate_no_policy(reviewer, start_conversation):
+    conversation = start_conversation("To be reviewed")
     for path in [*PATHS, f"/admin/chat/conversation/{conversation}/change/"]:
         reviewer.open(path)
         expect(reviewer.page.locator("#header")).to_be_visible()
@@ -42,7 +42,7 @@ def test_admin_pages_violate_no_policy(reviewer, talk):
 
 def test_djangos_scripts_still_need_html_from_text(browser, site):
     """When this fails, the admin can have Trusted Types as the chat has: see SECURITY.md."""
-    context = browser.new_context()  # whose script errors are expected
+    context = browser.new_context()  # not the fixture's: script errors are expected here
     reviewer = Chat(context.new_page(), site).log_in("bob")
     reviewer.page.add_init_script(COLLECT)
 

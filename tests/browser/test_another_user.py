@@ -24,18 +24,18 @@ def expect_left(tab, name):
     expect(tab.text).to_have_value("")
 
 
-def test_first_tab_leaves_when_another_user_logs_in(chat, talk, context):
-    talk("Alice only")
+def test_first_tab_leaves_when_another_user_logs_in(chat, start_conversation, new_context):
+    start_conversation("Alice only")
     chat.text.fill("A draft")
     second = Chat(chat.page.context.new_page(), chat.site).open()
     change_user(second, "charlie")
     expect_left(chat, "charlie")
 
 
-def test_first_tab_sends_nothing_that_the_second_user_would_have_said(chat, talk):
+def test_first_tab_sends_nothing_that_the_second_user_would_have_said(chat, start_conversation):
     """The other tab says nothing, as in a browser that lost the message."""
     chat.page.context.add_init_script("BroadcastChannel.prototype.postMessage = () => {}")
-    talk("Alice only")
+    start_conversation("Alice only")
     conversation = id_of(chat)
     charlie = UserClient(chat.site, "charlie")
     before = charlie.get("/api/conversations").json()

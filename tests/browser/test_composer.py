@@ -570,8 +570,8 @@ def test_stop_button_stays_beside_the_next_message(chat):
 
 
 @pytest.mark.parametrize("width", [320, 1280])
-def test_composer_fits_with_the_most_attachments(context, site, width):
-    chat = Chat(context(viewport={"width": width, "height": 640}).new_page(), site).log_in()
+def test_composer_fits_with_the_most_attachments(new_context, site, width):
+    chat = Chat(new_context(viewport={"width": width, "height": 640}).new_page(), site).log_in()
     chat.choose("seer")
     attach(chat, *[picture() for _ in range(6)], {"name": "x" * 80 + ".txt", "mimeType": "text/plain", "buffer": b"x"})
     uploaded(chat, 6)

@@ -101,10 +101,10 @@ def pages():
     yield page
 
 
-def test_hostile_content_runs_no_script_and_sends_no_request(context, hostile_site):
+def test_hostile_content_runs_no_script_and_sends_no_request(new_context, hostile_site):
     url, conversations, friendly = hostile_site
     assert sum(len(names) for names, _ in conversations) >= 150
-    tab = context()
+    tab = new_context()
     tab.add_init_script(WATCH)
     left, dialogs, popups, drawn = [], [], [], 0
     tab.on("request", lambda request: request.url.startswith((url, "data:", "blob:")) or left.append(request))
@@ -165,9 +165,9 @@ STREAM = """async ([module, texts]) => {
 }"""
 
 
-def test_hostile_content_streams_as_fast_as_harmless_text(context, hostile_site):
+def test_hostile_content_streams_as_fast_as_harmless_text(new_context, hostile_site):
     url, conversations, _ = hostile_site
-    tab = context()
+    tab = new_context()
     tab.add_init_script(WATCH)
     chat = Chat(tab.new_page(), url).log_in().open(conversations[0][1])
     expect(chat.replies.first).to_be_visible()

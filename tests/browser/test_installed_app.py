@@ -18,8 +18,8 @@ KEPT = """caches.keys().then((names) => Promise.all(names.map(async (name) =>
 
 
 @pytest.fixture
-def app(context, site):
-    tab = Chat(context(service_workers="allow").new_page(), site).log_in()
+def app(new_context, site):
+    tab = Chat(new_context(service_workers="allow").new_page(), site).log_in()
     assert tab.page.evaluate(WORKER)
     return tab
 
@@ -32,8 +32,8 @@ def test_app_is_installable_in_chromium(app):
     assert set(errors) <= {"in-incognito"}  # as every context of these tests is
 
 
-def test_manifest_needs_no_login_and_describes_its_icons(context, site):
-    page = context().new_page()
+def test_manifest_needs_no_login_and_describes_its_icons(new_context, site):
+    page = new_context().new_page()
     page.goto(site + "/accounts/login/")
     told = page.request.get(site + "/manifest.webmanifest").json()
     assert (told["name"], told["display"], told["start_url"], told["scope"]) == ("Chat", "standalone", "/", "/")
@@ -75,8 +75,8 @@ def test_worker_caches_only_the_offline_page(app):
     assert app.page.evaluate(lost) == "lost"
 
 
-def test_worker_is_never_served_from_cache(context, site):
-    answer = context().new_page().request.get(site + "/worker.js")
+def test_worker_is_never_served_from_cache(new_context, site):
+    answer = new_context().new_page().request.get(site + "/worker.js")
     assert answer.headers["content-type"].startswith("text/javascript")
     assert answer.headers["cache-control"] == "no-cache"
     assert re.search(r'const PAGE = "/offline\?en"', answer.text())

@@ -198,8 +198,8 @@ def test_remote_image_loads_on_a_click(chat):
     assert popup.value.evaluate("[opener, document.referrer]") == [None, ""]
 
 
-def test_wide_content_scrolls_inside_a_narrow_page(context, site):
-    phone = Chat(context(viewport={"width": 320, "height": 700}).new_page(), site).log_in()
+def test_wide_content_scrolls_inside_a_narrow_page(new_context, site):
+    phone = Chat(new_context(viewport={"width": 320, "height": 700}).new_page(), site).log_in()
     table = "|" + " heading |" * 9 + "\n|" + "---|" * 9 + "\n|" + " some words |" * 9
     prose = say(phone, f"{table}\n\n```\n{'x' * 300}\n```\n\n$$x = {'y + ' * 60} z$$\n\n{'w' * 300}\n\n`{'c' * 300}`")
     expect(prose.locator(".katex-display")).to_be_visible()
@@ -229,8 +229,8 @@ def test_bursts_of_text_are_smoothed(chat):
     assert len(steps) > 8  # of five bursts; how even they are, tests/js/pace.test.js tells without a display
 
 
-def test_bursts_of_text_come_in_few_steps_with_reduced_motion(context, site):
-    calm = Chat(context(reduced_motion="reduce").new_page(), site).log_in()
+def test_bursts_of_text_come_in_few_steps_with_reduced_motion(new_context, site):
+    calm = Chat(new_context(reduced_motion="reduce").new_page(), site).log_in()
     calm.page.evaluate(WATCH)
     say(calm, WORDS[:1000], "bursts")
     assert len(calm.page.evaluate("window.lengths")) <= 8
@@ -255,9 +255,9 @@ def at_end(chat):
 
 
 @pytest.fixture
-def low(context, site):
+def low(new_context, site):
     """A window so low that ten lines fill it."""
-    return Chat(context(viewport={"width": 900, "height": 420}).new_page(), site).log_in()
+    return Chat(new_context(viewport={"width": 900, "height": 420}).new_page(), site).log_in()
 
 
 def test_end_stays_visible_until_the_user_scrolls_up(low):
@@ -320,8 +320,8 @@ def collected_site(tmp_path_factory):
     server.close()
 
 
-def test_collected_site_loads_hashed_names_only(context, collected_site):
-    chat = Chat(context().new_page(), collected_site).log_in()
+def test_collected_site_loads_hashed_names_only(new_context, collected_site):
+    chat = Chat(new_context().new_page(), collected_site).log_in()
     bad = []
     chat.page.on("response", lambda answer: answer.ok or bad.append((answer.status, answer.url)))
     seen = loads(chat, "/static/")
@@ -336,8 +336,8 @@ def test_collected_site_loads_hashed_names_only(context, collected_site):
     assert bad == []
 
 
-def test_collected_files_are_kept_and_never_sniffed_or_embedded(context, collected_site):
-    chat = Chat(context().new_page(), collected_site)
+def test_collected_files_are_kept_and_never_sniffed_or_embedded(new_context, collected_site):
+    chat = Chat(new_context().new_page(), collected_site)
     files = {}
     chat.page.on("response", lambda answer: files.update({answer.url: answer.headers}))
     chat.log_in()

@@ -35,8 +35,8 @@ def edit(chat, message, text):
 
 
 @pytest.fixture
-def talk(chat):
-    """Alice's tab with two questions that were answered."""
+def tab(chat):
+    """Alice's tab, with a conversation of two questions and their replies."""
     for text in ("The first", "The second"):
         chat.choose("echo").send(text)
         chat.wait_for_end()
@@ -44,11 +44,11 @@ def talk(chat):
 
 
 @pytest.fixture
-def elsewhere(context):
+def elsewhere(new_context):
     """`elsewhere(tab)`: the tab's conversation in another browser of Alice's."""
 
     def new(tab):
-        return Chat(context().new_page(), tab.site).log_in(path=tab.page.url.removeprefix(tab.site))
+        return Chat(new_context().new_page(), tab.site).log_in(path=tab.page.url.removeprefix(tab.site))
 
     return new
 
@@ -56,143 +56,143 @@ def elsewhere(context):
 # Edit and resend
 
 
-def test_edit_starts_a_branch(talk):
-    edit(talk, questions(talk).first, "Another first")
-    talk.wait_for_end()
+def test_edit_starts_a_branch(tab):
+    edit(tab, questions(tab).first, "Another first")
+    tab.wait_for_end()
     for reloaded in (False, True):
         if reloaded:
-            talk.page.reload()
-        expect(bubbles(talk)).to_have_text(["Another first"])
-        expect(talk.replies).to_have_count(1)
-        assert talk.reply_text() == "Another first"
-        expect(place(questions(talk).first)).to_have_text("2 / 2")
-    assert len(talk.stored_messages()) == 6
-    talk.send("Go on from here")
-    talk.wait_for_end()
-    expect(bubbles(talk)).to_have_text(["Another first", "Go on from here"])
+            tab.page.reload()
+        expect(bubbles(tab)).to_have_text(["Another first"])
+        expect(tab.replies).to_have_count(1)
+        assert tab.reply_text() == "Another first"
+        expect(place(questions(tab).first)).to_have_text("2 / 2")
+    assert len(tab.stored_messages()) == 6
+    tab.send("Go on from here")
+    tab.wait_for_end()
+    expect(bubbles(tab)).to_have_text(["Another first", "Go on from here"])
 
 
-def test_edit_is_discarded_by_escape(talk):
-    act(questions(talk).last, "Edit")
-    expect(editor(talk)).to_be_focused()
-    expect(editor(talk)).to_have_value("The second")
-    editor(talk).fill("Something else")
-    editor(talk).press("Escape")
-    expect(editor(talk)).to_have_count(0)
-    expect(bubbles(talk).last).to_have_text("The second")
-    expect(questions(talk).last.get_by_role("button", name="Edit", exact=True)).to_be_focused()
-    act(questions(talk).last, "Edit")
-    talk.page.get_by_role("button", name="Cancel").click()
-    expect(editor(talk)).to_have_count(0)
-    assert len(talk.stored_messages()) == 4
+def test_edit_is_discarded_by_escape(tab):
+    act(questions(tab).last, "Edit")
+    expect(editor(tab)).to_be_focused()
+    expect(editor(tab)).to_have_value("The second")
+    editor(tab).fill("Something else")
+    editor(tab).press("Escape")
+    expect(editor(tab)).to_have_count(0)
+    expect(bubbles(tab).last).to_have_text("The second")
+    expect(questions(tab).last.get_by_role("button", name="Edit", exact=True)).to_be_focused()
+    act(questions(tab).last, "Edit")
+    tab.page.get_by_role("button", name="Cancel").click()
+    expect(editor(tab)).to_have_count(0)
+    assert len(tab.stored_messages()) == 4
 
 
-def test_edit_that_fails_keeps_its_text_and_is_applied_once(talk):
+def test_edit_that_fails_keeps_its_text_and_is_applied_once(tab):
     keys = []
 
     def lose_it(route):
         keys.append(route.request.headers["idempotency-key"])
         route.abort()
 
-    talk.page.route("**/edit", lose_it)
-    act(questions(talk).last, "Edit")
-    editor(talk).fill("Only once")
-    editor(talk).press("Enter")
-    expect(talk.page.locator(".editor__problem")).to_contain_text("cannot be reached")
-    expect(editor(talk)).to_have_value("Only once")
-    talk.page.unroute("**/edit")
-    with talk.page.expect_request("**/edit") as request:
-        talk.page.locator(".editor").get_by_role("button", name="Send").click()
+    tab.page.route("**/edit", lose_it)
+    act(questions(tab).last, "Edit")
+    editor(tab).fill("Only once")
+    editor(tab).press("Enter")
+    expect(tab.page.locator(".editor__problem")).to_contain_text("cannot be reached")
+    expect(editor(tab)).to_have_value("Only once")
+    tab.page.unroute("**/edit")
+    with tab.page.expect_request("**/edit") as request:
+        tab.page.locator(".editor").get_by_role("button", name="Send").click()
     assert request.value.headers["idempotency-key"] == keys[0]
-    expect(bubbles(talk)).to_have_text(["The first", "Only once"])
-    expect(talk.text).to_be_focused()
-    assert sum(message["text"] == "Only once" and message["role"] == "user" for message in talk.stored_messages()) == 1
+    expect(bubbles(tab)).to_have_text(["The first", "Only once"])
+    expect(tab.text).to_be_focused()
+    assert sum(message["text"] == "Only once" and message["role"] == "user" for message in tab.stored_messages()) == 1
 
 
-def test_edit_is_not_lost_to_another_window(talk, elsewhere):
-    other = elsewhere(talk)
-    act(questions(talk).last, "Edit")
-    editor(talk).fill("Half written")
+def test_edit_is_not_lost_to_another_window(tab, elsewhere):
+    other = elsewhere(tab)
+    act(questions(tab).last, "Edit")
+    editor(tab).fill("Half written")
     edit(other, questions(other).last, "Quicker")
-    expect(bubbles(talk).last).to_have_text("Quicker")
-    expect(talk.text).to_have_value("Half written")
-    expect(talk.text).to_be_focused()
+    expect(bubbles(tab).last).to_have_text("Quicker")
+    expect(tab.text).to_have_value("Half written")
+    expect(tab.text).to_be_focused()
 
 
-def test_edit_survives_a_reload_and_other_conversations(talk):
-    act(questions(talk).first, "Edit")
-    editor(talk).fill("Half written\n\nand long")
-    talk.page.reload()
-    expect(editor(talk)).to_have_value("Half written\n\nand long")
-    assert editor(talk).evaluate("(field) => field.clientHeight >= field.scrollHeight")
-    expect(editor(talk)).not_to_be_focused()
-    talk.page.locator(".sidebar__new").click()
-    expect(editor(talk)).to_have_count(0)
-    talk.page.go_back()
-    expect(editor(talk)).to_have_value("Half written\n\nand long")
-    editor(talk).press("Enter")
-    expect(bubbles(talk)).to_have_text(["Half written\n\nand long"])
-    talk.wait_for_end()
-    act(questions(talk).first, "Previous version")
-    expect(bubbles(talk)).to_have_text(["The first", "The second"])
-    act(questions(talk).last, "Edit")
-    editor(talk).fill("Not this")
-    editor(talk).press("Escape")
-    talk.page.reload()
-    expect(bubbles(talk)).to_have_text(["The first", "The second"])
-    expect(editor(talk)).to_have_count(0)
+def test_edit_survives_a_reload_and_other_conversations(tab):
+    act(questions(tab).first, "Edit")
+    editor(tab).fill("Half written\n\nand long")
+    tab.page.reload()
+    expect(editor(tab)).to_have_value("Half written\n\nand long")
+    assert editor(tab).evaluate("(field) => field.clientHeight >= field.scrollHeight")
+    expect(editor(tab)).not_to_be_focused()
+    tab.page.locator(".sidebar__new").click()
+    expect(editor(tab)).to_have_count(0)
+    tab.page.go_back()
+    expect(editor(tab)).to_have_value("Half written\n\nand long")
+    editor(tab).press("Enter")
+    expect(bubbles(tab)).to_have_text(["Half written\n\nand long"])
+    tab.wait_for_end()
+    act(questions(tab).first, "Previous version")
+    expect(bubbles(tab)).to_have_text(["The first", "The second"])
+    act(questions(tab).last, "Edit")
+    editor(tab).fill("Not this")
+    editor(tab).press("Escape")
+    tab.page.reload()
+    expect(bubbles(tab)).to_have_text(["The first", "The second"])
+    expect(editor(tab)).to_have_count(0)
 
 
-def test_edit_is_not_sent_during_composition(talk):
-    act(questions(talk).last, "Edit")
-    keyboard = talk.page.context.new_cdp_session(talk.page)
+def test_edit_is_not_sent_during_composition(tab):
+    act(questions(tab).last, "Edit")
+    keyboard = tab.page.context.new_cdp_session(tab.page)
     keyboard.send("Input.imeSetComposition", {"text": "にほんご", "selectionStart": 4, "selectionEnd": 4})
-    editor(talk).press("Enter")
-    editor(talk).press("Escape")  # which ends the composition and nothing else
-    expect(editor(talk)).to_be_visible()
-    assert len(talk.stored_messages()) == 4
+    editor(tab).press("Enter")
+    editor(tab).press("Escape")  # which ends the composition and nothing else
+    expect(editor(tab)).to_be_visible()
+    assert len(tab.stored_messages()) == 4
 
 
 # Ask again, and versions
 
 
-def test_regenerate_keeps_the_first_reply(talk):
-    act(talk.replies.last, "Regenerate answer")
-    expect(place(talk.replies.last)).to_have_text("2 / 2")
-    talk.wait_for_end()
-    act(talk.replies.last, "Previous version")
-    expect(place(talk.replies.last)).to_have_text("1 / 2")
-    expect(talk.replies).to_have_count(2)
-    talk.send("And then?")
-    talk.wait_for_end()
-    parents = {message["id"]: message["parent_id"] for message in talk.stored_messages()}
-    chain, step = [], talk.stored_messages()[-1]["id"]
+def test_regenerate_keeps_the_first_reply(tab):
+    act(tab.replies.last, "Regenerate answer")
+    expect(place(tab.replies.last)).to_have_text("2 / 2")
+    tab.wait_for_end()
+    act(tab.replies.last, "Previous version")
+    expect(place(tab.replies.last)).to_have_text("1 / 2")
+    expect(tab.replies).to_have_count(2)
+    tab.send("And then?")
+    tab.wait_for_end()
+    parents = {message["id"]: message["parent_id"] for message in tab.stored_messages()}
+    chain, step = [], tab.stored_messages()[-1]["id"]
     while step:
         chain.append(step)
         step = parents[step]
     assert len(chain) == 6  # it went on from the first answer
 
 
-def test_versions_are_switched_with_the_keyboard_and_remembered(talk, elsewhere):
+def test_versions_are_switched_with_the_keyboard_and_remembered(tab, elsewhere):
     for text in ("The second, again", "The third"):
-        edit(talk, questions(talk).nth(1), text)
-        talk.wait_for_end()
-    message = questions(talk).nth(1)
+        edit(tab, questions(tab).nth(1), text)
+        tab.wait_for_end()
+    message = questions(tab).nth(1)
     expect(place(message)).to_have_text("3 / 3")
     message.get_by_role("button", name="Previous version").focus()
     for number, text in ((2, "The second, again"), (1, "The second")):
-        with talk.page.expect_response(lambda answer: answer.request.method == "PATCH"):
-            talk.page.keyboard.press("Enter")
+        with tab.page.expect_response(lambda answer: answer.request.method == "PATCH"):
+            tab.page.keyboard.press("Enter")
         expect(place(message)).to_have_text(f"{number} / 3")
-        expect(bubbles(talk).nth(1)).to_have_text(text)
+        expect(bubbles(tab).nth(1)).to_have_text(text)
         expect(message.get_by_role("button", name="Previous version")).to_be_focused()
-    talk.page.keyboard.press("Enter")  # there is none before
+    tab.page.keyboard.press("Enter")  # there is none before
     expect(place(message)).to_have_text("1 / 3")
-    talk.page.reload()
-    expect(bubbles(talk)).to_have_text(["The first", "The second"])
-    other = elsewhere(talk)
+    tab.page.reload()
+    expect(bubbles(tab)).to_have_text(["The first", "The second"])
+    other = elsewhere(tab)
     expect(bubbles(other)).to_have_text(["The first", "The second"])
-    act(questions(talk).nth(1), "Next version")
+    act(questions(tab).nth(1), "Next version")
     expect(bubbles(other).last).to_have_text("The second, again")
 
 
@@ -263,41 +263,41 @@ def test_failed_reply_keeps_its_text_beside_the_next(chat):
 # Rate
 
 
-def test_rating_takes_a_reason_and_a_comment(talk, elsewhere):
-    act(talk.replies.last, "Bad answer")
-    thumb = talk.replies.last.get_by_role("button", name="Bad answer")
+def test_rating_takes_a_reason_and_a_comment(tab, elsewhere):
+    act(tab.replies.last, "Bad answer")
+    thumb = tab.replies.last.get_by_role("button", name="Bad answer")
     expect(thumb).to_have_attribute("aria-pressed", "true")
-    dialog = talk.page.get_by_role("dialog", name="What was wrong?")
+    dialog = tab.page.get_by_role("dialog", name="What was wrong?")
     expect(dialog.get_by_role("radio").first).to_be_focused()
     dialog.get_by_text("Too long").click()
     dialog.get_by_label("Comment").fill("Shorter, please")
     dialog.get_by_role("button", name="Send").click()
     expect(dialog).to_be_hidden()
     expect(thumb).to_be_focused()
-    assert talk.stored_messages()[-1]["feedback"] == {
+    assert tab.stored_messages()[-1]["feedback"] == {
         "rating": "down",
         "reason": "too-long",
         "comment": "Shorter, please",
     }
-    talk.page.reload()
+    tab.page.reload()
     expect(thumb).to_have_attribute("aria-pressed", "true")
-    act(talk.replies.last, "Good answer")
+    act(tab.replies.last, "Good answer")
     expect(thumb).to_have_attribute("aria-pressed", "false")
-    talk.page.keyboard.press("Escape")
-    expect(talk.page.get_by_role("dialog")).to_have_count(0)
-    other = elsewhere(talk)
+    tab.page.keyboard.press("Escape")
+    expect(tab.page.get_by_role("dialog")).to_have_count(0)
+    other = elsewhere(tab)
     expect(other.replies.last.get_by_role("button", name="Good answer")).to_have_attribute("aria-pressed", "true")
-    act(talk.replies.last, "Good answer")
-    expect(talk.replies.last.get_by_role("button", name="Good answer")).to_have_attribute("aria-pressed", "false")
-    expect(talk.page.locator("[data-is=live] > :last-child")).to_have_text("Rating removed.")
-    assert talk.stored_messages()[-1]["feedback"] is None
+    act(tab.replies.last, "Good answer")
+    expect(tab.replies.last.get_by_role("button", name="Good answer")).to_have_attribute("aria-pressed", "false")
+    expect(tab.page.locator("[data-is=live] > :last-child")).to_have_text("Rating removed.")
+    assert tab.stored_messages()[-1]["feedback"] is None
 
 
-def test_rating_that_cannot_be_saved_is_not_shown(talk):
-    talk.page.route("**/feedback", lambda route: route.abort())
-    act(talk.replies.last, "Good answer")
-    expect(talk.problem).to_contain_text("cannot be reached")
-    expect(talk.replies.last.get_by_role("button", name="Good answer")).to_have_attribute("aria-pressed", "false")
+def test_rating_that_cannot_be_saved_is_not_shown(tab):
+    tab.page.route("**/feedback", lambda route: route.abort())
+    act(tab.replies.last, "Good answer")
+    expect(tab.problem).to_contain_text("cannot be reached")
+    expect(tab.replies.last.get_by_role("button", name="Good answer")).to_have_attribute("aria-pressed", "false")
 
 
 # Know more
@@ -319,8 +319,8 @@ def test_usage_of_a_reply_is_shown_on_request(chat):
         expect(chat.replies.last.get_by_role("button", name="About this answer")).to_be_focused()
 
 
-def test_times_are_in_the_users_time_zone(context, site):
-    chat = Chat(context(timezone_id="Asia/Tokyo", locale="en-GB").new_page(), site).log_in()
+def test_times_are_in_the_users_time_zone(new_context, site):
+    chat = Chat(new_context(timezone_id="Asia/Tokyo", locale="en-GB").new_page(), site).log_in()
     chat.choose("echo").send("When?")
     chat.wait_for_end()
     for message in (questions(chat).last, chat.replies.last):
@@ -336,34 +336,34 @@ def test_times_are_in_the_users_time_zone(context, site):
 # Copy and quote
 
 
-def test_copy_gives_the_original_text(talk):
-    talk.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    talk.send("**bold** and `code`")
-    talk.wait_for_end()
-    for message in (questions(talk).last, talk.replies.last):
-        talk.page.evaluate("navigator.clipboard.writeText('')")
+def test_copy_gives_the_original_text(tab):
+    tab.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    tab.send("**bold** and `code`")
+    tab.wait_for_end()
+    for message in (questions(tab).last, tab.replies.last):
+        tab.page.evaluate("navigator.clipboard.writeText('')")
         act(message, "Copy")
         expect(message.get_by_role("button", name="Copied", exact=True)).to_be_visible()
-        assert talk.page.evaluate("navigator.clipboard.readText()") == "**bold** and `code`"
+        assert tab.page.evaluate("navigator.clipboard.readText()") == "**bold** and `code`"
 
 
 def select(locator):
     locator.evaluate("(element) => getSelection().selectAllChildren(element)")
 
 
-def test_quote_inserts_the_selected_passage(talk):
-    quote = talk.page.get_by_role("button", name="Quote", exact=True)
+def test_quote_inserts_the_selected_passage(tab):
+    quote = tab.page.get_by_role("button", name="Quote", exact=True)
     expect(quote).to_be_hidden()
-    select(talk.replies.last.locator(".prose p"))
+    select(tab.replies.last.locator(".prose p"))
     quote.click()
-    expect(talk.text).to_have_value("> The second\n\n")
-    expect(talk.text).to_be_focused()
+    expect(tab.text).to_have_value("> The second\n\n")
+    expect(tab.text).to_be_focused()
     expect(quote).to_be_hidden()
-    talk.page.keyboard.type("Why?")
-    select(bubbles(talk).first)
-    talk.page.keyboard.press("Control+Shift+9")
-    expect(talk.text).to_have_value("> The second\n\nWhy?\n\n> The first\n\n")
-    select(talk.page.locator(".bar__title"))
+    tab.page.keyboard.type("Why?")
+    select(bubbles(tab).first)
+    tab.page.keyboard.press("Control+Shift+9")
+    expect(tab.text).to_have_value("> The second\n\nWhy?\n\n> The first\n\n")
+    select(tab.page.locator(".bar__title"))
     expect(quote).to_be_hidden()
 
 
@@ -453,8 +453,8 @@ def test_stop_works_for_the_next_reply_too(chat):
 
 
 @pytest.mark.parametrize("width", [320, 1280])
-def test_messages_fit_without_horizontal_scrolling(context, site, width):
-    chat = Chat(context(viewport={"width": width, "height": 700}).new_page(), site).log_in()
+def test_messages_fit_without_horizontal_scrolling(new_context, site, width):
+    chat = Chat(new_context(viewport={"width": width, "height": 700}).new_page(), site).log_in()
     chat.choose("echo").send("x" * 200)
     chat.wait_for_end()
     edit(chat, questions(chat).last, "y" * 200)

@@ -16,16 +16,16 @@ from tests.server_process import PASSWORD
 pytestmark = pytest.mark.browser
 
 
-def test_login_leads_to_the_requested_page(context, chat, site):
+def test_login_leads_to_the_requested_page(new_context, chat, site):
     chat.choose("echo").send("for later")
     chat.wait_for_end()
     path = chat.page.url.removeprefix(site)
-    again = Chat(context().new_page(), site).log_in(path=path)
+    again = Chat(new_context().new_page(), site).log_in(path=path)
     expect(again.replies.last).to_contain_text("for later")
 
 
-def test_login_with_a_wrong_password_says_so(context, site):
-    page = context().new_page()
+def test_login_with_a_wrong_password_says_so(new_context, site):
+    page = new_context().new_page()
     page.goto(site + "/")
     page.get_by_label("Username").fill("alice")
     page.get_by_label("Password").fill("wrong")
@@ -223,17 +223,17 @@ def test_tabs_show_the_same_text(chat, wire):
     assert chat.reply_text() == other.reply_text() == SLOW_REPLY
 
 
-def test_other_browser_catches_up_when_it_becomes_visible(context, chat, site):
+def test_other_browser_catches_up_when_it_becomes_visible(new_context, chat, site):
     chat.choose("echo").send("Hello")
     chat.wait_for_end()
-    other = Chat(context().new_page(), site).log_in(path=chat.page.url.removeprefix(site))
+    other = Chat(new_context().new_page(), site).log_in(path=chat.page.url.removeprefix(site))
     expect(other.replies.last).to_contain_text("Hello")
     chat.choose("slow").send("Count, please")
     other.page.evaluate("dispatchEvent(new Event('focus'))")
     expect(other.replies.last).to_contain_text("5 6 7")
 
 
-def test_websocket_can_replace_the_event_stream(context, chat, site):
+def test_websocket_can_replace_the_event_stream(new_context, chat, site):
     streams = []
     chat.page.on("request", lambda request: "/events" in request.url and streams.append(request.url))
     chat.use_websocket().choose("slow")
@@ -246,7 +246,7 @@ def test_websocket_can_replace_the_event_stream(context, chat, site):
     chat.wait_for_end()
     assert chat.reply_text() == SLOW_REPLY
     assert any(message["type"] == "TEXT_MESSAGE_CONTENT" for message in said)
-    other = Chat(context().new_page(), site).log_in(path=chat.page.url.removeprefix(site)).use_websocket()
+    other = Chat(new_context().new_page(), site).log_in(path=chat.page.url.removeprefix(site)).use_websocket()
     expect(other.replies.last).to_contain_text("100")
     chat.send("Again")  # the socket announces it, nobody has to look
     expect(other.replies.last).to_contain_text("5 6 7")
@@ -346,9 +346,9 @@ def test_back_button_shows_the_previous_conversation(chat):
 
 
 @pytest.mark.parametrize("width", [320, 390])
-def test_phone_needs_no_horizontal_scrolling(context, site, width):
+def test_phone_needs_no_horizontal_scrolling(new_context, site, width):
     phone = {"viewport": {"width": width, "height": 700}, "has_touch": True, "is_mobile": True}
-    chat = Chat(context(**phone).new_page(), site).log_in()
+    chat = Chat(new_context(**phone).new_page(), site).log_in()
     wide = (
         "| "
         + " | ".join("abcdefghij" * 2 for _ in range(6))

@@ -24,7 +24,7 @@ def preference_saved(chat):
 # Settings
 
 
-def test_theme_applies_from_the_first_paint(context, chat):
+def test_theme_applies_from_the_first_paint(new_context, chat):
     chat.page.emulate_media(color_scheme="light")
     chat.open_settings()
     with preference_saved(chat):
@@ -91,7 +91,7 @@ def test_steps_can_be_hidden(chat):
         expect(chat.page.locator(".step").first).to_be_hidden()
 
 
-def test_instructions_are_saved_while_typing(context, chat):
+def test_instructions_are_saved_while_typing(new_context, chat):
     chat.open_settings()
     field = chat.page.get_by_label("Custom instructions")
     with preference_saved(chat):
@@ -234,7 +234,7 @@ def forgotten(tab, id):
     return tab.page.expect_response(lambda answer: answer.request.method == "DELETE" and id in answer.url)
 
 
-def test_temporary_chat_is_unlisted_and_survives_a_reload(context, temporary):
+def test_temporary_chat_is_unlisted_and_survives_a_reload(new_context, temporary):
     id = id_of(temporary)
     expect(temporary.replies.last).to_contain_text("1 2 3")
     temporary.page.reload()
@@ -280,13 +280,13 @@ def test_temporary_chat_is_deleted_on_return_by_another_address(temporary):
     assert not exists(temporary, id)
 
 
-def test_temporary_chat_is_deleted_on_logout(context, temporary):
+def test_temporary_chat_is_deleted_on_logout(new_context, temporary):
     id = id_of(temporary)
     temporary.wait_for_end()
     temporary.page.locator(".account").click()
     temporary.page.get_by_role("menuitem", name="Log out").click()
     temporary.page.wait_for_url("**/accounts/login/**")
-    again = Chat(context().new_page(), temporary.site).log_in()
+    again = Chat(new_context().new_page(), temporary.site).log_in()
     assert not exists(again, id)
 
 

@@ -14,9 +14,9 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
-def elsewhere(context, chat):
+def elsewhere(new_context, chat):
     """Another browser of Alice's, which hears nothing from the first."""
-    return Chat(context().new_page(), chat.site).log_in()
+    return Chat(new_context().new_page(), chat.site).log_in()
 
 
 def group(tab, name):
@@ -30,14 +30,14 @@ def focused(tab):
 # What happens in one window is seen in the others
 
 
-def test_new_conversation_appears_in_other_windows(talk, elsewhere):
-    id = talk("Tea or coffee?")
+def test_new_conversation_appears_in_other_windows(start_conversation, elsewhere):
+    id = start_conversation("Tea or coffee?")
     expect(row(elsewhere, id).get_by_text("Tea or coffee?")).to_be_visible()
     expect(group(elsewhere, "Today").get_by_role("listitem").first).to_have_attribute("data-id", id)
 
 
-def test_new_title_appears_in_other_windows(chat, talk, elsewhere):
-    id = talk("Before")
+def test_new_title_appears_in_other_windows(chat, start_conversation, elsewhere):
+    id = start_conversation("Before")
     elsewhere.open(f"/c/{id}/")
     expect(row(elsewhere, id).get_by_text("Before")).to_be_visible()
     choose(chat, id, "Rename…")
@@ -50,9 +50,9 @@ def test_new_title_appears_in_other_windows(chat, talk, elsewhere):
     expect(row(chat, id).get_by_role("button")).to_be_focused()
 
 
-def test_reply_appears_in_other_windows(chat, talk, elsewhere):
-    first = talk("The first")
-    second = talk("The second")
+def test_reply_appears_in_other_windows(chat, start_conversation, elsewhere):
+    first = start_conversation("The first")
+    second = start_conversation("The second")
     elsewhere.open(f"/c/{first}/")
     expect(elsewhere.replies).to_have_count(1)
     expect(elsewhere.page.locator(".conversation").first).to_have_attribute("data-id", second)
@@ -63,8 +63,8 @@ def test_reply_appears_in_other_windows(chat, talk, elsewhere):
     elsewhere.wait_for_end()
 
 
-def test_delete_and_undo_appear_in_other_windows(chat, talk, elsewhere):
-    id = talk("Not for long")
+def test_delete_and_undo_appear_in_other_windows(chat, start_conversation, elsewhere):
+    id = start_conversation("Not for long")
     elsewhere.open(f"/c/{id}/")
     expect(elsewhere.replies).to_have_count(1)
     choose(chat, id, "Delete")
@@ -76,8 +76,8 @@ def test_delete_and_undo_appear_in_other_windows(chat, talk, elsewhere):
     expect(elsewhere.page.get_by_text("This conversation no longer exists.")).to_be_hidden()
 
 
-def test_draft_survives_a_delete_in_another_window(chat, talk, elsewhere):
-    id = talk("Doomed")
+def test_draft_survives_a_delete_in_another_window(chat, start_conversation, elsewhere):
+    id = start_conversation("Doomed")
     chat.text.fill("A draft")
     elsewhere.open()
     choose(elsewhere, id, "Delete")
@@ -87,8 +87,8 @@ def test_draft_survives_a_delete_in_another_window(chat, talk, elsewhere):
     expect(chat.text).to_have_value("A draft")
 
 
-def test_pin_and_archive_appear_in_other_windows(chat, talk, elsewhere):
-    id = talk("Keep me")
+def test_pin_and_archive_appear_in_other_windows(chat, start_conversation, elsewhere):
+    id = start_conversation("Keep me")
     choose(chat, id, "Pin")
     expect(group(elsewhere, "Pinned").locator(f"[data-id='{id}']")).to_be_visible()
     expect(group(chat, "Pinned").locator(f"[data-id='{id}']")).to_be_visible()
@@ -100,22 +100,22 @@ def test_pin_and_archive_appear_in_other_windows(chat, talk, elsewhere):
     expect(row(elsewhere, id)).to_be_visible()
 
 
-def test_changes_missed_offline_appear_when_online(chat, talk, elsewhere):
+def test_changes_missed_offline_appear_when_online(chat, start_conversation, elsewhere):
     elsewhere.page.context.set_offline(True)
     elsewhere.page.evaluate("dispatchEvent(new Event('pagehide'))")  # sockets outlive the emulated network
-    id = talk("While you were out")
+    id = start_conversation("While you were out")
     expect(row(elsewhere, id)).to_have_count(0)
     elsewhere.page.context.set_offline(False)
     elsewhere.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     expect(row(elsewhere, id)).to_be_visible()
 
 
-def test_other_user_receives_no_changes(context, chat, talk):
-    bob, told = Chat(context().new_page(), chat.site), []
+def test_other_user_receives_no_changes(new_context, chat, start_conversation):
+    bob, told = Chat(new_context().new_page(), chat.site), []
     bob.page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: told.append(frame)))
     bob.log_in("bob")
-    alices = Chat(context().new_page(), chat.site).log_in()
-    id = talk("A secret")
+    alices = Chat(new_context().new_page(), chat.site).log_in()
+    id = start_conversation("A secret")
     expect(row(alices, id)).to_be_visible()  # by now, everybody who hears of it has
     expect(row(bob, id)).to_have_count(0)
     assert told == []
@@ -124,8 +124,8 @@ def test_other_user_receives_no_changes(context, chat, talk):
 # Deleting, archiving, renaming
 
 
-def test_delete_can_be_undone_in_the_open_conversation(chat, talk):
-    id = talk("Precious")
+def test_delete_can_be_undone_in_the_open_conversation(chat, start_conversation):
+    id = start_conversation("Precious")
     address = chat.page.url
     with chat.page.expect_response(lambda answer: answer.request.method == "DELETE"):
         choose(chat, id, "Delete")
@@ -138,8 +138,8 @@ def test_delete_can_be_undone_in_the_open_conversation(chat, talk):
     expect(row(chat, id).get_by_role("link")).to_have_attribute("aria-current", "page")
 
 
-def test_deletes_are_undone_one_after_another(chat, talk):
-    ids = [talk(text) for text in ("One", "Two", "Three")]
+def test_deletes_are_undone_one_after_another(chat, start_conversation):
+    ids = [start_conversation(text) for text in ("One", "Two", "Three")]
     row(chat, ids[2]).get_by_role("link").focus()
     for id in reversed(ids[1:]):
         chat.page.keyboard.press("Delete")
@@ -162,16 +162,16 @@ def test_delete_stops_a_running_reply(chat):
     expect(chat.replies.last).to_contain_text("You stopped this answer.")
 
 
-def test_delete_that_fails_restores_the_row(chat, talk):
-    id = talk("Stubborn")
+def test_delete_that_fails_restores_the_row(chat, start_conversation):
+    id = start_conversation("Stubborn")
     chat.page.route(f"**/api/conversations/{id}", lambda route: route.abort())
     choose(chat, id, "Delete")
     expect(chat.page.locator(".toast")).to_contain_text("The server cannot be reached.")
     expect(row(chat, id)).to_be_visible()
 
 
-def test_focus_is_never_lost(chat, talk):
-    ids = [talk(f"Row {number}") for number in (1, 2, 3)]
+def test_focus_is_never_lost(chat, start_conversation):
+    ids = [start_conversation(f"Row {number}") for number in (1, 2, 3)]
     chat.open()
     link = row(chat, ids[1]).get_by_role("link")
     link.focus()
@@ -202,8 +202,8 @@ def test_focus_is_never_lost(chat, talk):
     expect(group(chat, "Today").locator(f"[data-id='{ids[1]}']").get_by_role("button")).to_be_focused()
 
 
-def test_undo_with_the_keyboard_moves_the_focus(chat, talk):
-    id = talk("Back and forth")
+def test_undo_with_the_keyboard_moves_the_focus(chat, start_conversation):
+    id = start_conversation("Back and forth")
     chat.open()
     choose(chat, id, "Archive")
     chat.page.get_by_role("button", name="Undo").focus()
@@ -213,8 +213,8 @@ def test_undo_with_the_keyboard_moves_the_focus(chat, talk):
     expect(chat.text).to_be_focused()
 
 
-def test_slow_undo_leaves_the_focus_where_it_went_meanwhile(chat, talk):
-    id = talk("Back and forth")
+def test_slow_undo_leaves_the_focus_where_it_went_meanwhile(chat, start_conversation):
+    id = start_conversation("Back and forth")
     chat.open(f"/c/{id}/")
     held = []
     chat.page.route("**/restore", lambda route: held.append(route))
@@ -229,8 +229,8 @@ def test_slow_undo_leaves_the_focus_where_it_went_meanwhile(chat, talk):
     expect(chat.page.get_by_role("menuitem", name="Settings")).to_be_focused()
 
 
-def test_archive_lists_archived_conversations(chat, talk):
-    id = talk("Put away")
+def test_archive_lists_archived_conversations(chat, start_conversation):
+    id = start_conversation("Put away")
     choose(chat, id, "Archive")
     expect(row(chat, id)).to_have_count(0)
     chat.page.locator(".account").click()
@@ -246,9 +246,9 @@ def test_archive_lists_archived_conversations(chat, talk):
 # Searching
 
 
-def test_search_shows_the_match_and_opens_it(chat, talk):
-    id = talk("\n\n".join([*["A long text."] * 60, "The needle is in this line.", *["More of it."] * 60]))
-    talk("Something else")
+def test_search_shows_the_match_and_opens_it(chat, start_conversation):
+    id = start_conversation("\n\n".join([*["A long text."] * 60, "The needle is in this line.", *["More of it."] * 60]))
+    start_conversation("Something else")
     search = chat.page.get_by_role("searchbox", name="Search conversations")
     search.fill("NEEDLE")
     found = row(chat, id)
@@ -269,8 +269,8 @@ def test_search_shows_the_match_and_opens_it(chat, talk):
     expect(chat.page.locator(".conversation").nth(1)).to_be_visible()
 
 
-def test_search_finds_words_of_two_japanese_characters(chat, talk):
-    id = talk("明日は東京へ行きます")
+def test_search_finds_words_of_two_japanese_characters(chat, start_conversation):
+    id = start_conversation("明日は東京へ行きます")
     search = chat.page.get_by_role("searchbox", name="Search conversations")
     search.fill("東京")
     expect(row(chat, id).locator("mark")).to_have_text("東京")
@@ -278,8 +278,8 @@ def test_search_finds_words_of_two_japanese_characters(chat, talk):
     expect(chat.page).to_have_url(re.compile(f"/c/{id}/#m-"))
 
 
-def test_search_result_opened_with_enter_types_nothing(chat, talk):
-    id = talk("The needle in a haystack")
+def test_search_result_opened_with_enter_types_nothing(chat, start_conversation):
+    id = start_conversation("The needle in a haystack")
     chat.open()
     search = chat.page.get_by_role("searchbox", name="Search conversations")
     search.fill("needle haystack")
@@ -298,10 +298,10 @@ def test_search_without_matches_says_so(chat):
 HOSTILE = '<img src=x onerror="document.title=1"><script>alert(1)</script> \u202egnp.exe "><svg onload=alert(1)>'
 
 
-def test_hostile_titles_and_snippets_are_inert(chat, talk):
+def test_hostile_titles_and_snippets_are_inert(chat, start_conversation):
     dialogs = []
     chat.page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
-    id = talk(HOSTILE)
+    id = start_conversation(HOSTILE)
     chat.page.get_by_role("searchbox", name="Search conversations").fill("<img src=x onerror=")
     expect(row(chat, id).locator("mark")).to_have_text("<img")
     expect(chat.page.locator(".conversation :is(img, script, svg[onload])")).to_have_count(0)
@@ -354,8 +354,8 @@ SCROLL_UP = """async () => {
 }"""
 
 
-def test_ten_thousand_conversations_cost_no_more_than_a_few(context, crowded):
-    tab = Chat(context().new_page(), crowded).log_in()
+def test_ten_thousand_conversations_cost_no_more_than_a_few(new_context, crowded):
+    tab = Chat(new_context().new_page(), crowded).log_in()
     expect(tab.page.get_by_role("link", name="Number 0", exact=True)).to_be_visible()
     tab.page.evaluate(SCROLL_DOWN)
     expect(tab.page.get_by_role("link", name="Number 9999", exact=True)).to_be_visible()
@@ -366,8 +366,8 @@ def test_ten_thousand_conversations_cost_no_more_than_a_few(context, crowded):
     expect(tab.page.get_by_role("link", name="Number 0", exact=True)).to_be_visible()
 
 
-def test_scroll_position_stays_when_rows_are_added_above(context, crowded):
-    tab = Chat(context().new_page(), crowded).log_in()
+def test_scroll_position_stays_when_rows_are_added_above(new_context, crowded):
+    tab = Chat(new_context().new_page(), crowded).log_in()
     expect(tab.page.get_by_role("link", name="Number 0", exact=True)).to_be_visible()
     tab.page.evaluate("document.querySelector('.sidebar__list').scrollTop = 1000")
     seen = tab.page.get_by_role("link", name="Number 35", exact=True)
@@ -381,8 +381,8 @@ def test_scroll_position_stays_when_rows_are_added_above(context, crowded):
     assert abs(seen.bounding_box()["y"] - before) < 1
 
 
-def test_arrow_keys_reach_all_conversations(context, crowded):
-    tab = Chat(context().new_page(), crowded).log_in()
+def test_arrow_keys_reach_all_conversations(new_context, crowded):
+    tab = Chat(new_context().new_page(), crowded).log_in()
     link = tab.page.locator(".conversation a").first
     link.focus()
     for _ in range(60):
@@ -396,8 +396,8 @@ def test_arrow_keys_reach_all_conversations(context, crowded):
     expect(tab.page.locator(".conversation a").first).to_be_focused()
 
 
-def test_failed_page_of_the_list_can_be_retried(context, crowded):
-    tab = Chat(context().new_page(), crowded)
+def test_failed_page_of_the_list_can_be_retried(new_context, crowded):
+    tab = Chat(new_context().new_page(), crowded)
     requests = []
 
     def fail(route):

@@ -49,11 +49,11 @@ def asking(chat):
 
 
 @pytest.fixture
-def elsewhere(context, chat):
+def elsewhere(new_context, chat):
     """`elsewhere(tab)`: the tab's conversation in another browser, which hears nothing from the first."""
 
     def new(tab):
-        fresh = context()
+        fresh = new_context()
         fresh.route_web_socket("**/ws/news", lambda socket: None)
         return Chat(fresh.new_page(), tab.site).log_in(path=tab.page.url.removeprefix(tab.site))
 
@@ -334,8 +334,8 @@ def test_approval_is_not_given_by_another_message(asking):
         expect(asking.page.locator(".step").first).to_contain_text("skipped")
 
 
-def test_approval_expires(context, hasty_site):
-    chat = Chat(context().new_page(), hasty_site).log_in()
+def test_approval_expires(new_context, short_timeouts_site):
+    chat = Chat(new_context().new_page(), short_timeouts_site).log_in()
     chat.choose("asks").send("Lunch?")
     expect(allow(chat)).to_be_visible()
     expect(chat.page.locator(".approval")).to_contain_text("This request expired")
@@ -362,9 +362,9 @@ def test_approval_shows_the_arguments_exactly(chat):
     expect(card.locator("img, strong")).to_have_count(0)
 
 
-def test_approval_on_a_phone_needs_no_horizontal_scrolling(context, site):
+def test_approval_on_a_phone_needs_no_horizontal_scrolling(new_context, site):
     phone = {"viewport": {"width": 320, "height": 700}, "has_touch": True, "is_mobile": True}
-    chat = Chat(context(**phone).new_page(), site).log_in()
+    chat = Chat(new_context(**phone).new_page(), site).log_in()
     chat.choose("asks").send("x" * 300)
     chat.wait_for_end()
     expect(allow(chat)).to_be_visible()
@@ -375,8 +375,8 @@ def test_approval_on_a_phone_needs_no_horizontal_scrolling(context, site):
     assert max(sizes) <= 320
 
 
-def test_tools_receive_the_users_time_zone(context, site):
-    chat = Chat(context(timezone_id="Asia/Tokyo").new_page(), site).log_in()
+def test_tools_receive_the_users_time_zone(new_context, site):
+    chat = Chat(new_context(timezone_id="Asia/Tokyo").new_page(), site).log_in()
     for wire in ("sse", "websocket"):
         if wire == "websocket":
             chat.use_websocket()

@@ -12,16 +12,16 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
-def api(hasty_site):
-    client = UserClient(hasty_site, "alice")
+def api(short_timeouts_site):
+    client = UserClient(short_timeouts_site, "alice")
     yield client
     client.close()
 
 
 @pytest.fixture
-def tab(context, hasty_site):
+def tab(new_context, short_timeouts_site):
     """Alice's tab in a temporary chat whose answer is being written."""
-    tab = Chat(context().new_page(), hasty_site).log_in()
+    tab = Chat(new_context().new_page(), short_timeouts_site).log_in()
     tab.page.get_by_role("switch", name=re.compile("Temporary chat")).check()
     tab.choose("waits").send("Between us gate:never")
     expect(tab.page.get_by_text("This chat is temporary.")).to_be_visible()
@@ -67,11 +67,11 @@ def test_temporary_chat_stays_for_another_tab(tab, api):
     wait_until_gone(api, id)
 
 
-def test_temporary_chat_stays_without_websockets(context, hasty_site, api):
-    page = context().new_page()
+def test_temporary_chat_stays_without_websockets(new_context, short_timeouts_site, api):
+    page = new_context().new_page()
     page.add_init_script("globalThis.WebSocket = class { readyState = 0; close() {} }")
     page.add_init_script("const every = setInterval; globalThis.setInterval = (f, ms) => every(f, ms / 5)")
-    tab = Chat(page, hasty_site).log_in()
+    tab = Chat(page, short_timeouts_site).log_in()
     page.get_by_role("switch", name=re.compile("Temporary chat")).check()
     tab.choose("echo").send("Between us")
     id = id_of(tab)

@@ -15,9 +15,9 @@ ANSWER = "# A heading\n\nSome **bold** words and `code`.\n\n```python\nprint(1)\
 
 
 @pytest.fixture
-def shared(chat, talk):
+def shared(chat, start_conversation):
     """The address of a link to a conversation of Alice's."""
-    talk(ANSWER)
+    start_conversation(ANSWER)
     chat.page.get_by_role("button", name="Conversation options").click()
     chat.page.get_by_role("menuitem", name="Share…").click()
     chat.page.get_by_role("button", name="Create a link").click()
@@ -33,11 +33,11 @@ def read(tab, address):
 # Links
 
 
-def test_shared_link_shows_the_conversation_up_to_that_point(context, chat, shared):
+def test_shared_link_shows_the_conversation_up_to_that_point(new_context, chat, shared):
     assert re.fullmatch(re.escape(chat.site) + r"/s/[\w-]{20,}/", shared)
     chat.page.keyboard.press("Escape")
     chat.send("Said later")
-    bob = Chat(context().new_page(), chat.site).log_in("bob")
+    bob = Chat(new_context().new_page(), chat.site).log_in("bob")
     dialogs = []
     bob.page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
     said = read(bob, shared)
@@ -52,13 +52,13 @@ def test_shared_link_shows_the_conversation_up_to_that_point(context, chat, shar
     assert dialogs == []
 
 
-def test_shared_link_asks_for_a_login(context, chat, shared):
-    anonymous = context().new_page()
+def test_shared_link_asks_for_a_login(new_context, chat, shared):
+    anonymous = new_context().new_page()
     anonymous.goto(shared)
     expect(anonymous).to_have_url(re.compile("/accounts/login/"))
 
 
-def test_shared_link_is_copied_and_revoked(context, chat, shared):
+def test_shared_link_is_copied_and_revoked(new_context, chat, shared):
     chat.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     dialog = chat.page.get_by_role("dialog", name="Share this conversation")
     expect(dialog.get_by_role("button", name="Copy")).to_be_focused()
@@ -75,14 +75,14 @@ def test_shared_link_is_copied_and_revoked(context, chat, shared):
     dialog.get_by_role("button", name="Revoke the link").last.click()
     expect(dialog.get_by_role("listitem")).to_have_count(1)
     expect(dialog.get_by_role("button", name="Revoke the link")).to_be_focused()
-    bob = Chat(context().new_page(), chat.site).log_in("bob")
+    bob = Chat(new_context().new_page(), chat.site).log_in("bob")
     assert bob.page.request.get(shared).status == 404
     dialog.get_by_role("button", name="Revoke the link").click()
     expect(dialog.get_by_role("button", name="Create a link")).to_be_focused()
 
 
-def test_refused_share_says_why(chat, talk):
-    id = talk("Hello")
+def test_refused_share_says_why(chat, start_conversation):
+    id = start_conversation("Hello")
     answer = {"error": {"code": "broken", "message": "There is nothing to share yet."}}
     chat.page.route("**/shares", lambda route: route.fulfill(status=409, json=answer))
     choose(chat, id, "Share…")
@@ -94,8 +94,8 @@ def test_refused_share_says_why(chat, talk):
 
 
 @pytest.mark.parametrize(("entry", "ending"), [("Export as Markdown", "md"), ("Export as JSON", "json")])
-def test_export_downloads_a_file(chat, talk, entry, ending):
-    id = talk("Words to keep")
+def test_export_downloads_a_file(chat, start_conversation, entry, ending):
+    id = start_conversation("Words to keep")
     with chat.page.expect_download() as download:
         choose(chat, id, entry)
     assert download.value.suggested_filename == f"Words to keep.{ending}"
@@ -106,8 +106,8 @@ def test_export_downloads_a_file(chat, talk, entry, ending):
         assert json.loads(text)["format"] == "chat-export"
 
 
-def test_print_shows_the_conversation(chat, talk):
-    id = talk(ANSWER)
+def test_print_shows_the_conversation(chat, start_conversation):
+    id = start_conversation(ANSWER)
     chat.page.context.add_init_script("window.print = () => { document.title = 'printed' }")
     with chat.page.expect_popup() as popup:
         choose(chat, id, "Print")
@@ -122,8 +122,8 @@ def test_print_shows_the_conversation(chat, talk):
     assert paper.pdf()[:4] == b"%PDF"
 
 
-def test_print_uses_light_diagrams(chat, talk):
-    id = talk("```mermaid\nflowchart LR\n  a --> b\n```\n\n```mermaid\nno diagram\n```")
+def test_print_uses_light_diagrams(chat, start_conversation):
+    id = start_conversation("```mermaid\nflowchart LR\n  a --> b\n```\n\n```mermaid\nno diagram\n```")
     chat.page.context.add_init_script("window.print = () => { document.title = `printed ${performance.now()}` }")
     paper = chat.page.context.new_page()
     paper.emulate_media(color_scheme="dark")
@@ -135,17 +135,17 @@ def test_print_uses_light_diagrams(chat, talk):
     assert paper.evaluate("getComputedStyle(document.body).backgroundColor") != dark
 
 
-def test_print_includes_the_whole_of_a_long_reply(chat, talk):
+def test_print_includes_the_whole_of_a_long_reply(chat, start_conversation):
     words = "\n\n".join(f"- **Item** {number} with `code`, and [a link](https://example.com)" for number in range(900))
-    id = talk(f"{words}\n\nThe very end", assistant="mirror")
+    id = start_conversation(f"{words}\n\nThe very end", assistant="mirror")
     chat.page.context.add_init_script("window.print = () => { document.title = document.body.textContent.slice(-200) }")
     paper = chat.page.context.new_page()
     paper.goto(f"{chat.site}/c/{id}/print/")
     expect(paper).to_have_title(re.compile("The very end"))
 
 
-def test_print_restores_the_dark_theme_of_a_shared_page(context, chat, shared):
-    bob = Chat(context(color_scheme="dark").new_page(), chat.site).log_in("bob")
+def test_print_restores_the_dark_theme_of_a_shared_page(new_context, chat, shared):
+    bob = Chat(new_context(color_scheme="dark").new_page(), chat.site).log_in("bob")
     bob.page.context.add_init_script("window.print = () => { document.title = document.documentElement.dataset.theme }")
     read(bob, shared)
     bob.page.get_by_role("button", name="Print").click()
@@ -155,8 +155,8 @@ def test_print_restores_the_dark_theme_of_a_shared_page(context, chat, shared):
     assert bob.page.evaluate("document.documentElement.dataset.theme") is None
 
 
-def test_print_includes_the_tool_calls(chat, talk):
-    id = talk("When?", assistant="tools")
+def test_print_includes_the_tool_calls(chat, start_conversation):
+    id = start_conversation("When?", assistant="tools")
     paper = chat.page.context.new_page()
     paper.goto(f"{chat.site}/c/{id}/print/")
     expect(paper.locator(".transcript-message__tool")).to_have_text(["Used: Clock", "Used: Calculator"])
@@ -166,8 +166,8 @@ def test_print_includes_the_tool_calls(chat, talk):
 # All of it, out and in
 
 
-def test_export_of_everything_can_be_imported(context, chat, talk, tmp_path):
-    talk("Something to carry")
+def test_export_of_everything_can_be_imported(new_context, chat, start_conversation, tmp_path):
+    start_conversation("Something to carry")
     chat.open_settings()
     with chat.page.expect_download() as download:
         chat.page.get_by_role("link", name="Export everything").click()
@@ -176,7 +176,7 @@ def test_export_of_everything_can_be_imported(context, chat, talk, tmp_path):
     told = json.loads(file.read_text())
     assert told["user"]["username"] == "alice"
     count = len(told["conversations"])
-    charlie = Chat(context().new_page(), chat.site).log_in("charlie")
+    charlie = Chat(new_context().new_page(), chat.site).log_in("charlie")
     charlie.open_settings()
     bring(charlie, file)
     expect(charlie.page.get_by_text(re.compile(rf"^({count}|One) conversations? with .* imported\.$"))).to_be_visible()
@@ -194,7 +194,7 @@ def bring(tab, file):
     chooser.value.set_files(file)
 
 
-def test_import_reads_a_chatgpt_export(context, site, tmp_path):
+def test_import_reads_a_chatgpt_export(new_context, site, tmp_path):
     def said(role, text):
         return {"author": {"role": role}, "content": {"content_type": "text", "parts": [text]}, "create_time": 1.7e9}
 
@@ -205,7 +205,7 @@ def test_import_reads_a_chatgpt_export(context, site, tmp_path):
     trip = {"id": "x", "title": "A trip", "create_time": 1.7e9, "mapping": mapping, "current_node": "b"}
     file = tmp_path / "conversations.json"
     file.write_text(json.dumps([trip]))
-    bob = Chat(context().new_page(), site).log_in("bob")
+    bob = Chat(new_context().new_page(), site).log_in("bob")
     bob.open_settings()
     bring(bob, file)
     expect(bob.page.get_by_text("One conversation with 2 messages imported.")).to_be_visible()
@@ -222,7 +222,7 @@ def test_import_of_another_file_says_so(chat, tmp_path):
     expect(chat.page.get_by_text("This file is not valid JSON.")).to_be_visible()
 
 
-def test_import_shows_what_it_left_out(context, site, tmp_path):
+def test_import_shows_what_it_left_out(new_context, site, tmp_path):
     message = {"id": "1", "parent_id": None, "role": "user", "parts": [], "created_at": "2026-01-01"}
     row = {
         "id": "whole",
@@ -234,7 +234,7 @@ def test_import_shows_what_it_left_out(context, site, tmp_path):
     rows = [row, row | {"id": "odd", "title": "Odd <b>", "messages": 5}]
     file = tmp_path / "all.json"
     file.write_text(json.dumps({"format": "chat-export", "version": 1, "conversations": rows}))
-    bob = Chat(context().new_page(), site).log_in("bob")
+    bob = Chat(new_context().new_page(), site).log_in("bob")
     bob.open_settings()
     bring(bob, file)
     expect(bob.page.get_by_text("One conversation with one message imported. One problem:")).to_be_visible()

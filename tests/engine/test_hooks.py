@@ -1,4 +1,4 @@
-"""The three hooks with which an app adds to the core: REQUEST_CONTEXT, RUN_CHECKS and RUN_ENDED."""
+"""The three hooks that let an app extend the core: REQUEST_CONTEXT, RUN_CHECKS and RUN_ENDED."""
 
 import asyncio
 import threading
@@ -19,16 +19,12 @@ from tests.rows import all_rows
 from tests.waiting import wait_for_run, wait_until
 
 HERE = __name__
-finished = []  # (run's id, status in the database, name of the thread or "loop") of each call
-release = threading.Event()
+hook_calls = []  # (run's id, run's status, name of the thread or id of the owner) of each call of a RUN_ENDED hook
 
 
 @pytest.fixture
-def no_calls():
-    finished.clear()
-    release.clear()
-    yield
-    release.set()
+def no_hook_calls():
+    hook_calls.clear()
 
 
 # REQUEST_CONTEXT ------------------------------------------------------------------------------------------------------
@@ -60,19 +56,19 @@ async def test_request_context_adds_instructions_and_tools(settings, script, ask
     assert request.tools == ["clock", "calculator"]
 
 
-lost_connections = []
+outages = []  # the messages of the errors that `add_after_an_outage` still raises
 
 
 def add_after_an_outage(run):
-    if lost_connections:
-        raise OperationalError(lost_connections.pop())
+    if outages:
+        raise OperationalError(outages.pop())
     return Addition(instructions="The database is back.")
 
 
 async def test_request_context_waits_for_a_database_that_is_away(settings, script, ask, monkeypatch):
     monkeypatch.setattr(runner, "RETRY_DELAY", 0.01)
     settings.REQUEST_CONTEXT = [f"{HERE}.add_after_an_outage"]
-    lost_connections.append("the server closed the connection")
+    outages.append("the server closed the connection")
     run = await ask(await script("words", Text("Hi"), Finish("stop")))
     await wait_for_run(run)
     assert (run.status, run.error_code) == ("completed", "")
@@ -132,32 +128,32 @@ def refuse_everything(conversation, assistant):
 # RUN_ENDED ---------------------------------------------------------------------------------------------------------
 
 
-def note(run):
-    finished.append((run.pk, Run.objects.get(pk=run.pk).status, threading.current_thread().name))
+def record_call(run):
+    hook_calls.append((run.pk, Run.objects.get(pk=run.pk).status, threading.current_thread().name))
 
 
 async def assistant_named(slug):
     return await Assistant.objects.aget(slug=slug)
 
 
-async def note_in_the_loop(run):
+async def record_call_in_loop(run):
     assert threading.current_thread() is threading.main_thread()
-    finished.append((run.pk, run.status, run.conversation.owner_id))
+    hook_calls.append((run.pk, run.status, run.conversation.owner_id))
 
 
-def fail(run):
-    raise RuntimeError("nobody waits for this")
+def fail_after_run(run):
+    raise RuntimeError("broken hook")
 
 
-async def wait_for_ever(run):
+async def wait_forever(run):
     await asyncio.get_running_loop().create_future()
 
 
-async def calls_of_finished(count=1):
-    """Returns the calls, once there are so many; none follows in the next moment."""
-    await wait_until(lambda: len(finished) >= count)
+async def wait_for_hook_calls(count=1):
+    """Waits until there are this many hook calls, and a moment longer for calls too many. Returns them."""
+    await wait_until(lambda: len(hook_calls) >= count)
     await asyncio.sleep(0.05)
-    return finished
+    return hook_calls
 
 
 @pytest.mark.parametrize(
@@ -168,61 +164,61 @@ async def calls_of_finished(count=1):
         ([Text("Half")], "interrupted"),
     ],
 )
-async def test_run_ended_is_called_once_after_the_commit(settings, no_calls, script, ask, steps, status):
-    settings.RUN_ENDED = [f"{HERE}.note"]
+async def test_run_ended_is_called_once_after_the_commit(settings, no_hook_calls, script, ask, steps, status):
+    settings.RUN_ENDED = [f"{HERE}.record_call"]
     run = await ask(await script("any", *steps))
     await wait_for_run(run)
-    assert [call[:2] for call in await calls_of_finished()] == [(run.pk, status)]
-    assert finished[0][2] != threading.main_thread().name
+    assert [call[:2] for call in await wait_for_hook_calls()] == [(run.pk, status)]
+    assert hook_calls[0][2] != threading.main_thread().name
 
 
-async def test_run_ended_is_called_for_a_cancelled_run(settings, no_calls, slow, ask):
-    settings.RUN_ENDED = [f"{HERE}.note_in_the_loop"]
+async def test_run_ended_is_called_for_a_cancelled_run(settings, no_hook_calls, slow, ask):
+    settings.RUN_ENDED = [f"{HERE}.record_call_in_loop"]
     async with slow():
         run = await ask(await assistant_named("slow"))
         await engine.cancel(run)
         await wait_for_run(run)
-    assert await calls_of_finished() == [(run.pk, "cancelled", run.conversation.owner_id)]
+    assert await wait_for_hook_calls() == [(run.pk, "cancelled", run.conversation.owner_id)]
 
 
-async def test_run_ended_is_called_for_a_queued_run_that_is_cancelled(settings, no_calls, slow, ask):
-    settings.RUN_ENDED = [f"{HERE}.note"]
+async def test_run_ended_is_called_for_a_queued_run_that_is_cancelled(settings, no_hook_calls, slow, ask):
+    settings.RUN_ENDED = [f"{HERE}.record_call"]
     settings.MAX_RUNS_PER_USER = 1
     async with slow():
         first = await ask(await assistant_named("slow"))
         second = await ask(await assistant_named("slow"))
         await engine.cancel(await Run.objects.aget(pk=second.pk))  # as a request has it, without its conversation
-        assert [call[:2] for call in await calls_of_finished()] == [(second.pk, "cancelled")]
+        assert [call[:2] for call in await wait_for_hook_calls()] == [(second.pk, "cancelled")]
     await wait_for_run(first)
-    assert {call[0] for call in await calls_of_finished(2)} == {first.pk, second.pk}
+    assert {call[0] for call in await wait_for_hook_calls(2)} == {first.pk, second.pk}
 
 
-async def test_run_ended_is_called_after_a_recovery(settings, no_calls, orphan):
-    settings.RUN_ENDED = [f"{HERE}.note", f"{HERE}.note_in_the_loop"]
+async def test_run_ended_is_called_after_a_recovery(settings, no_hook_calls, orphan):
+    settings.RUN_ENDED = [f"{HERE}.record_call", f"{HERE}.record_call_in_loop"]
     run = await orphan("half ", "an answer")
     await wait_for_run(run)
-    calls = await calls_of_finished(2)
+    calls = await wait_for_hook_calls(2)
     assert [call[:2] for call in calls] == [(run.pk, "interrupted")] * 2
 
 
-async def test_run_ended_is_not_called_for_a_run_that_starts_again(settings, no_calls, orphan):
-    settings.RUN_ENDED = [f"{HERE}.note"]
+async def test_run_ended_is_not_called_for_a_run_that_starts_again(settings, no_hook_calls, orphan):
+    settings.RUN_ENDED = [f"{HERE}.record_call"]
     run = await orphan()
     await wait_for_run(run)
-    assert [call[:2] for call in await calls_of_finished()] == [(run.pk, "completed")]
+    assert [call[:2] for call in await wait_for_hook_calls()] == [(run.pk, "completed")]
 
 
-async def test_run_ended_is_called_for_a_run_that_the_shutdown_interrupts(settings, no_calls, slow, ask):
-    settings.RUN_ENDED = [f"{HERE}.note"]
+async def test_run_ended_is_called_for_a_run_that_the_shutdown_interrupts(settings, no_hook_calls, slow, ask):
+    settings.RUN_ENDED = [f"{HERE}.record_call"]
     async with slow():
         run = await ask(await assistant_named("slow"))
         await wait_until(lambda: len(engine.current().live[run.pk].log) > 2)
         await engine.shut_down()
-        assert [call[:2] for call in finished] == [(run.pk, "interrupted")]
+        assert [call[:2] for call in hook_calls] == [(run.pk, "interrupted")]
 
 
-async def test_run_ended_is_called_for_a_run_that_cannot_be_written(settings, no_calls, script, ask, monkeypatch):
-    settings.RUN_ENDED = [f"{HERE}.note"]
+async def test_run_ended_is_called_for_a_run_that_cannot_be_written(settings, no_hook_calls, script, ask, monkeypatch):
+    settings.RUN_ENDED = [f"{HERE}.record_call"]
     append_many = RunEvent.objects.append_many
 
     def refuse(rows, process_id):
@@ -232,18 +228,18 @@ async def test_run_ended_is_called_for_a_run_that_cannot_be_written(settings, no
 
     monkeypatch.setattr(RunEvent.objects, "append_many", refuse)
     run = await ask(await script("bad", Text("unwritable"), Finish("stop")))
-    assert [call[0] for call in await calls_of_finished()] == [run.pk]
+    assert [call[0] for call in await wait_for_hook_calls()] == [run.pk]
     await run.arefresh_from_db()
-    assert run.status == finished[0][1] == "interrupted"
+    assert run.status == hook_calls[0][1] == "interrupted"
 
 
-async def test_run_ended_that_fails_or_hangs_holds_up_nobody(settings, no_calls, words, ask, caplog):
-    settings.RUN_ENDED = [f"{HERE}.fail", f"{HERE}.note", f"{HERE}.wait_for_ever"]
+async def test_run_ended_that_fails_or_hangs_holds_up_nobody(settings, no_hook_calls, words, ask, caplog):
+    settings.RUN_ENDED = [f"{HERE}.fail_after_run", f"{HERE}.record_call", f"{HERE}.wait_forever"]
     for _ in range(2):
         run = await ask(words)
         await wait_for_run(run)
         assert run.status == "completed"
-    assert len(await calls_of_finished(2)) == 2
+    assert len(await wait_for_hook_calls(2)) == 2
     assert "A RUN_ENDED hook failed" in caplog.text
     for task in engine.current().hook_tasks:
         task.cancel()

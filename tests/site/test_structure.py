@@ -1,4 +1,4 @@
-"""The shape of the code: no cycles among the modules, files of a few screens, functions that can be read at once."""
+"""The structure of the code: no import cycles, no long files, no long functions."""
 
 import ast
 
@@ -9,7 +9,7 @@ from scripts.environment import ROOT
 MAX_FILE_LINES = 450
 MAX_FUNCTION_LINES = 60
 LONG_FILES = {
-    "chat/models/conversations.py",  # conversation, message and run change together, and are read together
+    "chat/models/conversations.py",  # conversation, message and run depend on each other too closely to be read apart
 }
 PACKAGES = [
     "chat",
@@ -26,7 +26,7 @@ SCRIPTS_AND_STYLES = [
     path.relative_to(ROOT)
     for folder in ("js", "css")
     for path in sorted((ROOT / "static/chat" / folder).rglob(f"*.{folder}"))
-    if not path.name.startswith("words.")  # all sentences of a language
+    if not path.name.startswith("words.")  # all texts of one language
 ]
 
 
@@ -35,7 +35,7 @@ def module_name(path):
 
 
 def imported_modules(path, modules):
-    """Returns the modules of the project that this file imports when it is loaded itself."""
+    """Returns the project's modules that this file imports at module level."""
     name = module_name(path)
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
     imported = set()
@@ -45,21 +45,21 @@ def imported_modules(path, modules):
         elif isinstance(node, ast.ImportFrom):
             base = package.rsplit(".", node.level - 1)[0] if node.level > 1 else package
             source = node.module if node.level == 0 else ".".join(filter(None, [base, node.module]))
-            names = {f"{source}.{alias.name}" for alias in node.names}
-            imported |= {name if name in modules else source for name in names}
+            candidates = {f"{source}.{alias.name}" for alias in node.names}  # each a module, or a name in `source`
+            imported |= {candidate if candidate in modules else source for candidate in candidates}
     return (imported & modules.keys()) - {name}
 
 
-def cycles(graph):
-    """Returns the cycles that a walk along the imports meets, each as a list of modules."""
+def find_cycles(graph):
+    """Returns the import cycles, each as a list of modules. `graph` is {module: imported modules}."""
     found, done = [], set()
 
     def walk(module, path):
         if module in path:
             found.append([*path[path.index(module) :], module])
         elif module not in done:
-            for other in sorted(graph[module]):
-                walk(other, [*path, module])
+            for imported in sorted(graph[module]):
+                walk(imported, [*path, module])
             done.add(module)
 
     for module in graph:
@@ -69,11 +69,11 @@ def cycles(graph):
 
 def test_modules_import_each_other_in_no_cycle():
     modules = {module_name(path): path for path in SOURCES}
-    assert cycles({name: imported_modules(path, modules) for name, path in modules.items()}) == []
+    assert find_cycles({name: imported_modules(path, modules) for name, path in modules.items()}) == []
 
 
 def test_cycles_are_found():
-    assert cycles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": set()}) == [["a", "b", "c", "a"]]
+    assert find_cycles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": set()}) == [["a", "b", "c", "a"]]
 
 
 @pytest.mark.parametrize("path", SOURCES + SCRIPTS_AND_STYLES, ids=str)

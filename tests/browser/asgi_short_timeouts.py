@@ -1,4 +1,4 @@
-"""The site of the browser tests, where a temporary chat is deleted within seconds after its last page has gone."""
+"""The site of the browser tests, where a temporary chat is deleted seconds after its last page was closed."""
 
 from tests.browser.asgi import application  # noqa: F401  # sets Django up
 
