@@ -73,7 +73,7 @@ def test_size_keeps_every_part_of_a_large_image():
 
 
 @pytest.mark.parametrize("size", [(8, 8), (5000, 10)])
-def test_grey_of_16_bits_keeps_its_tones(size):
+def test_16_bit_grey_keeps_its_tones(size):
     for value in (0, 1, 128, 255):
         stored = reduce(encode(Image.new("I;16", size, value * 257)))
         assert near(stored.convert("RGB").getpixel((2, 2)), (value,) * 3), value

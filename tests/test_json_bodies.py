@@ -48,7 +48,7 @@ async def test_bomb_is_refused(bomb):
         assert (refused.value.code, refused.value.status) == ("invalid", 400)
 
 
-async def test_bomb_stops_nobody():
+async def test_bomb_does_not_block_others():
     """Python's parser lets nothing else run, in whatever thread: here 400 ms, of which counting takes 10."""
     start = time.perf_counter()
     json.loads(BOMBS["arrays"])
@@ -66,7 +66,7 @@ async def test_large_message_is_read(encoding):
 
 
 @pytest.mark.parametrize("text", ["x" * SIZE, '"' * SIZE, '"' + "x" * SIZE, "\\" * SIZE, b"\xff" * SIZE, "1" * SIZE])
-async def test_what_is_no_json_is_a_value_error(text):
+async def test_invalid_json_is_a_value_error(text):
     with pytest.raises((ValueError, Refused)):
         await read_json(text, 1)
 
@@ -106,7 +106,7 @@ async def test_api_takes_a_large_message(client_of, alice, conversation):
     assert [part["text"] for part in message.parts if part["type"] == "document"] == [d["text"] for d in DOCUMENTS]
 
 
-async def test_api_says_that_a_large_body_is_no_json(client_of, alice, conversation):
+async def test_api_reports_that_a_large_body_is_not_json(client_of, alice, conversation):
     response = await client_of(alice).generic(
         "POST", messages_url(conversation), "x" * SIZE, content_type="application/json"
     )

@@ -37,7 +37,7 @@ def test_json_is_counted_before_it_is_parsed(document):
     ],
     ids=["depth", "brackets in a text", "quotation marks in a text", "many short arrays"],
 )
-def test_what_a_text_contains_is_not_counted(document):
+def test_content_of_a_string_is_not_counted(document):
     check_json(document, MAX_VALUES)
 
 

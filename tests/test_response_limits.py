@@ -72,7 +72,7 @@ async def test_compressed_body_is_decoded_in_small_steps(library, compress):
 
 
 @LIBRARIES
-async def test_encoding_without_small_steps_is_refused(library):
+async def test_encoding_that_cannot_be_decoded_in_small_steps_is_refused(library):
     for encoding in ("zstd", "br", "gzip, gzip"):
         answer, _ = response(library, [b"a"], content_encoding=encoding)
         with pytest.raises(Refused):
@@ -137,7 +137,7 @@ def test_document_is_one_event_whatever_it_contains():
 
 
 @pytest.mark.parametrize("start", [b'data: {"a": "', b': "\ndata: {"a": "'])
-def test_text_of_an_event_is_not_counted(start):
+def test_content_of_strings_in_an_event_is_not_counted(start):
     limit = EventLimit(Refused)
     limit(start)
     for _ in range(60):

@@ -69,7 +69,7 @@ async def test_slots_go_to_whoever_waited_longest_unless_that_key_has_its_share(
     assert (order[3:], slots.in_use, slots.waiting) == (["bob"], 0, 0)
 
 
-async def test_slots_bound_how_many_wait_of_one_key_and_in_all():
+async def test_slots_limit_waiting_tasks_per_key_and_in_all():
     slots = Slots(total=1, per_key=1, max_waiting=3, max_waiting_per_key=2)
     released = asyncio.Event()
     tasks = start(*(hold_until(slots, key, released) for key in ("alice", "alice", "alice", "bob")))
@@ -81,14 +81,14 @@ async def test_slots_bound_how_many_wait_of_one_key_and_in_all():
     await asyncio.gather(*tasks)
 
 
-async def test_slots_refuse_who_waited_too_long():
+async def test_slots_refuse_a_task_that_waited_too_long():
     slots = Slots(total=1, per_key=1, max_waiting=9, max_waiting_per_key=9, wait_timeout=0.01)
     async with slots.hold("alice"):
         assert await refusal(slots, "bob") == (503, "busy", 2)
     assert slots.waiting == 0
 
 
-async def test_slots_are_free_again_after_a_waiting_task_was_cancelled():
+async def test_slots_are_free_after_a_waiting_task_is_cancelled():
     slots = Slots(total=1, per_key=1, max_waiting=9, max_waiting_per_key=9)
     released = asyncio.Event()
     holder, waiter = start(hold_until(slots, "alice", released), hold_until(slots, "bob", released))
@@ -101,7 +101,7 @@ async def test_slots_are_free_again_after_a_waiting_task_was_cancelled():
     assert slots.in_use == 0
 
 
-async def test_slots_are_free_again_when_the_one_they_went_to_was_cancelled_at_that_moment():
+async def test_slot_is_free_when_the_task_that_gets_it_is_cancelled_at_that_moment():
     slots = Slots(total=1, per_key=1, max_waiting=9, max_waiting_per_key=9)
     released = asyncio.Event()
     holder, waiter = start(hold_until(slots, "alice", released), hold_until(slots, "bob", released))
@@ -113,7 +113,7 @@ async def test_slots_are_free_again_when_the_one_they_went_to_was_cancelled_at_t
     assert (slots.in_use, slots.waiting) == (0, 0)
 
 
-async def test_slot_is_not_given_to_a_waiter_that_is_being_cancelled():
+async def test_slot_is_not_given_to_a_task_that_is_being_cancelled():
     slots = Slots(1, 1, max_waiting=2, max_waiting_per_key=2)
 
     async def hold():

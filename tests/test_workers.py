@@ -55,7 +55,7 @@ async def test_worker_process_does_one_task_after_the_other(pool):
     assert first["pid"] == second["pid"] != os.getpid()
 
 
-async def test_worker_process_is_niced_and_knows_no_secrets(pool, monkeypatch):
+async def test_worker_process_has_low_priority_and_no_secrets(pool, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "secret")
     process = await pool.run(call, "whoami")
     assert process["niceness"] == min(19, os.nice(0) + 10)
@@ -95,7 +95,7 @@ async def test_task_that_needs_too_much_memory_is_refused(pool, settings):
     assert await pool.run(call, "allocate", size=settings.WORKER_MEMORY_BYTES // 2) == {}
 
 
-async def test_task_that_is_late_is_killed(pool, tmp_path):
+async def test_task_that_times_out_is_killed(pool, tmp_path):
     sleeping = asyncio.create_task(pool.run(call, "sleep", timeout=1, path=str(tmp_path / "pid")))
     other = await pool.run(call, "whoami")
     with pytest.raises(TaskFailed) as failure:
@@ -105,7 +105,7 @@ async def test_task_that_is_late_is_killed(pool, tmp_path):
     assert (await pool.run(call, "whoami"))["pid"] == other["pid"]
 
 
-async def test_task_that_crashes_takes_no_other_with_it(pool, tmp_path, caplog):
+async def test_task_that_crashes_affects_no_other(pool, tmp_path, caplog):
     sleeping = asyncio.create_task(pool.run(call, "sleep", path=str(tmp_path / "pid")))
     pid = await started(tmp_path / "pid")
     with pytest.raises(TaskFailed) as failure:
@@ -117,7 +117,7 @@ async def test_task_that_crashes_takes_no_other_with_it(pool, tmp_path, caplog):
     sleeping.cancel()
 
 
-async def test_task_with_a_fault_of_ours_is_logged(pool, caplog):
+async def test_task_with_a_bug_is_logged(pool, caplog):
     with pytest.raises(TaskFailed), caplog.at_level(logging.ERROR):
         await pool.run(call, "fail")
     assert "ZeroDivisionError" in caplog.text

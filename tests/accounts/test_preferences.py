@@ -50,7 +50,7 @@ async def test_me_returns_and_changes_the_preferences(client_of, alice, charlie)
     assert (await client_of(charlie).get("/api/me")).json() == me | {"username": "charlie"}
 
 
-async def test_me_refuses_values_that_are_no_choice(client_of, alice, subtests):
+async def test_me_refuses_invalid_values(client_of, alice, subtests):
     client = client_of(alice)
     await client.get("/health")
     before = await all_rows()
@@ -86,7 +86,7 @@ async def test_export_contains_all_preferences(client_of, alice):
 # Every preference -----------------------------------------------------------------------------------------------------
 
 
-def test_api_has_every_preference():
+def test_api_includes_every_preference():
     names = [field.name for field in Preferences.value_fields()]
     assert names == list(DEFAULTS)
     assert list(PreferencesPatch.model_fields) == names

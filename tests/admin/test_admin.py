@@ -75,7 +75,7 @@ def count_queries(user, path):
 
 
 @pytest.mark.parametrize("path", [ASSISTANTS, CONVERSATIONS, RUNS])
-async def test_list_redirects_others_to_login(client_of, charlie, path):
+async def test_list_redirects_other_users_to_the_login(client_of, charlie, path):
     for client in (client_of(), client_of(charlie)):
         response = await client.get(path)
         assert response.status_code == 302
@@ -275,7 +275,7 @@ async def test_conversations_filter_by_date(client_of, alice, bob):
     ]
 
 
-async def test_conversations_filter_by_run_status_lists_each_once(client_of, bob, script, ask):
+async def test_conversations_filter_by_run_status_lists_none_twice(client_of, bob, script, ask):
     failed = await ask(await script("failing", ProviderError("No.")), "Failing")
     await wait_for_run(failed)
     await finish(await failed.message.regenerate())
@@ -287,7 +287,7 @@ async def test_conversations_filter_by_run_status_lists_each_once(client_of, bob
     assert await column_values(client, "status=queued") == []
 
 
-async def test_conversations_search_by_text_lists_each_once(client_of, bob, finished_run):
+async def test_conversations_search_by_text_lists_none_twice(client_of, bob, finished_run):
     run = await finished_run("東京は 晴れです。100% sure")
     await finish(await run.conversation.ask("明日の東京の天気は？"))
     client = client_of(bob)
@@ -317,7 +317,7 @@ NONSENSE = """
 
 
 @pytest.mark.parametrize("path", [CONVERSATIONS, RUNS])
-async def test_list_with_a_bad_query_is_no_server_error(client_of, bob, finished_run, path):
+async def test_list_with_a_bad_query_causes_no_500(client_of, bob, finished_run, path):
     await finished_run("one two three")
     client = client_of(bob)
     for query in NONSENSE.split():

@@ -36,12 +36,12 @@ async def editor(staff_with):
     return await staff_with("add_assistant", "change_assistant", "view_assistant")
 
 
-async def test_staff_cannot_have_a_key_sent_to_an_address_of_their_own(save_as, editor):
+async def test_staff_cannot_send_a_key_to_an_address_they_choose(save_as, editor):
     assert REFUSAL in await save_as(editor, ELSEWHERE)
     assert not await Assistant.objects.filter(slug="a").aexists()
 
 
-async def test_staff_cannot_have_the_key_of_one_vendor_sent_to_another(save_as, editor):
+async def test_staff_cannot_send_one_vendors_key_to_another(save_as, editor):
     assert "Only a superuser" in await save_as(editor, {"api_key_env": "GROQ_API_KEY"})
     assert "Only a superuser" in await save_as(
         editor, {"api_key_env": "GROQ_API_KEY"}, model="anthropic:claude-haiku-4-5"

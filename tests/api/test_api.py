@@ -125,7 +125,7 @@ async def pages(client, limit, **query):
     return read
 
 
-async def test_list_conversations_pages_have_each_once_if_times_are_equal(client_of, alice):
+async def test_list_conversations_pages_repeat_none_if_times_are_equal(client_of, alice):
     now = timezone.now()
     for _ in range(7):
         await Conversation.objects.acreate(owner=alice, updated_at=now)

@@ -118,7 +118,7 @@ async def test_parent_in_another_conversation_is_refused(client_of, alice, charl
         assert await all_rows() == before
 
 
-async def test_conversation_id_that_is_no_uuid_is_refused(client_of, alice, conversation):
+async def test_conversation_id_that_is_not_a_uuid_is_refused(client_of, alice, conversation):
     client, before = client_of(alice), await all_rows()
     for conversation_id in ("abc", 5, [], {}, f"{uuid.uuid4()}\0"):
         assert_error(await client.send("POST", "/api/chat", {"text": "Hi", "conversation_id": conversation_id}))
@@ -186,7 +186,7 @@ BAD_JSON = {
 }
 
 
-async def test_body_that_is_no_json_is_refused(client_of, alice, conversation, subtests):
+async def test_body_that_is_not_json_is_refused(client_of, alice, conversation, subtests):
     client, before = client_of(alice), await all_rows()
     for name, (body, content_type) in BAD_JSON.items():
         with subtests.test(name):
@@ -395,7 +395,7 @@ async def test_anonymous_changes_nothing(client_of, finished_run):
     assert await all_rows() == before
 
 
-async def test_host_that_is_not_ours_is_refused(client_of, alice):
+async def test_unknown_host_is_refused(client_of, alice):
     answer = await client_of(alice).send("GET", "/api/assistants", host="evil.example")
     assert answer.status_code == 400
 

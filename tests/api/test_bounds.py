@@ -70,7 +70,7 @@ def integer_parameters():
 
 @pytest.mark.parametrize(("method", "path", "name"), list(integer_parameters()))
 @pytest.mark.parametrize("value", ["9" * 19, "9" * 400, "-1", "-" + "9" * 30, "0", "1.5", "NaN", "1e9", "", "x", "%00"])
-async def test_number_in_a_query_never_fails_the_server(client_of, alice, long_conversation, method, path, name, value):
+async def test_number_in_a_query_never_causes_a_500(client_of, alice, long_conversation, method, path, name, value):
     path = path.replace("{conversation_id}", str(long_conversation.pk))
     assert "{" not in path, "Give the new call's ids here."
     response = await getattr(client_of(alice), method)(f"{path}?{name}={value}")
@@ -96,7 +96,7 @@ async def test_link_that_is_no_link_is_404(client_of, alice, settings, token):
         assert (await client.get(path)).status_code == 404
 
 
-async def test_long_chat_cannot_be_shared(client_of, alice, long_conversation, monkeypatch):
+async def test_conversation_that_is_too_long_cannot_be_shared(client_of, alice, long_conversation, monkeypatch):
     monkeypatch.setattr(conversations, "MAX_SHARED_LENGTH", 1000)
     response = await client_of(alice).post(f"/api/conversations/{long_conversation.pk}/shares")
     assert assert_error(response, 413) == "too_large"
@@ -122,7 +122,7 @@ async def test_list_of_links_does_not_read_the_copies(
     assert not [text for text in read if "message 249" in str(text)]
 
 
-async def test_image_beyond_the_users_space_is_refused(client_of, alice, settings):
+async def test_image_over_the_users_storage_limit_is_refused(client_of, alice, settings):
     settings.MAX_STORED_IMAGE_BYTES = 10
     response = await client_of(alice).post(
         "/api/attachments", {"file": SimpleUploadedFile("a.png", PICTURE, "image/png")}
@@ -131,7 +131,7 @@ async def test_image_beyond_the_users_space_is_refused(client_of, alice, setting
     assert not await Attachment.objects.aexists()
 
 
-async def test_edit_that_copies_images_stays_within_the_users_space(alice, script, settings):
+async def test_edit_that_copies_images_respects_the_users_storage_limit(alice, script, settings):
     assistant = await script("plain", sees_images=True)
     image = await Attachment.objects.acreate(owner=alice, data=b"x" * 100, media_type="image/png", width=1, height=1)
     conversation = Conversation(owner=alice, assistant=assistant)

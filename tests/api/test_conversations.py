@@ -195,7 +195,7 @@ async def test_search_finds_all_words_in_any_order(client_of, alice, said):
 
 
 @pytest.mark.parametrize("word", ["姫路", "城は", "50%", "a_b", "\\d", "'", "()", "ÉCOLE"])
-async def test_search_finds_short_words_and_signs(client_of, alice, said, word):
+async def test_search_finds_short_words_and_punctuation(client_of, alice, said, word):
     await said("here", f"…{word.lower()}…")
     await said("elsewhere", "something else, 50 5% ab a1b d")
     assert await listed(client_of(alice), q=word) == ["here"]
@@ -262,7 +262,7 @@ async def test_updates_end_with_the_session(socket_of, client_of, alice, monkeyp
         assert await socket.close_code() == 4401
 
 
-async def test_updates_that_cannot_be_sent_delay_nothing(client_of, alice, monkeypatch, caplog):
+async def test_updates_that_cannot_be_sent_delay_no_request(client_of, alice, monkeypatch, caplog):
     class LayerThatIsAway:
         async def group_send(self, group, message):
             raise ConnectionError

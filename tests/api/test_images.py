@@ -139,7 +139,7 @@ async def test_save_refuses_too_many_pixels(save):
     assert (refused.value.code, refused.value.status) == ("too_large", 413)
 
 
-async def test_upload_is_refused_while_too_many_are_unsent(client_of, alice, charlie, monkeypatch):
+async def test_upload_is_refused_while_too_many_images_are_unsent(client_of, alice, charlie, monkeypatch):
     monkeypatch.setattr(images, "MAX_UNSENT", 2)
     answers = [await upload(client_of(alice), PICTURE) for _ in range(3)]
     assert [answer.status_code for answer in answers] == [201, 201, 429]
@@ -147,7 +147,7 @@ async def test_upload_is_refused_while_too_many_are_unsent(client_of, alice, cha
     assert (await upload(client_of(charlie), PICTURE)).status_code == 201
 
 
-async def test_upload_is_refused_while_too_many_of_one_user_wait(client_of, alice, charlie, monkeypatch):
+async def test_upload_is_refused_while_too_many_uploads_of_the_user_wait(client_of, alice, charlie, monkeypatch):
     """One user's images are decoded one at a time; so many wait, and the next one is told to come back."""
     monkeypatch.setattr(images, "MAX_WAITING_PER_USER", 3)
     answers = await asyncio.gather(*[upload(client_of(alice), PICTURE) for _ in range(8)])
@@ -190,7 +190,7 @@ async def test_openai_request_carries_the_image(alice, upstream, save):
     assert text == {"type": "text", "text": "What is this?"}
 
 
-async def test_message_takes_only_own_unsent_images_for_a_model_that_sees(client_of, alice, charlie, seer, script):
+async def test_message_accepts_only_own_unsent_images_and_a_model_for_images(client_of, alice, charlie, seer, script):
     client = client_of(alice)
     id = (await upload(client, PICTURE)).json()["id"]
     before = await all_rows()

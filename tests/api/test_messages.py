@@ -169,7 +169,7 @@ async def test_continue_refuses_complete_and_failed_answers(script, ask, finishe
     assert await all_rows() == before
 
 
-async def test_continue_uses_another_assistant_if_the_first_is_gone(script, ask, client_of, alice, plain):
+async def test_continue_uses_another_assistant_if_the_first_was_deleted(script, ask, client_of, alice, plain):
     run = await broken_off(script, ask)
     await Assistant.objects.filter(slug="cut").adelete()
     after = await answered(await client_of(alice).send("POST", f"/api/messages/{run.message_id}/continue"))

@@ -137,7 +137,7 @@ async def test_docs_need_no_login_and_show_no_secret(client_of, finished_run):
         assert b"secret" not in answer.content
 
 
-async def test_openapi_is_made_once(client_of, monkeypatch):
+async def test_openapi_schema_is_created_once(client_of, monkeypatch):
     first = await description(client_of())
     monkeypatch.setattr("ninja.main.get_schema", None)
     assert await description(client_of()) == first

@@ -165,7 +165,7 @@ async def test_owner_reaches_every_route(client_of, alice, url_values):
                     assert b"secret" in b"".join([chunk async for chunk in answer.streaming_content])
 
 
-async def test_other_user_cannot_use_her_ids_in_a_conversation_of_their_own(client_of, charlie, url_values):
+async def test_other_user_cannot_use_alices_ids_in_their_own_conversation(client_of, charlie, url_values):
     client = client_of(charlie)
     own_id = (await client.send("POST", "/api/conversations", {})).json()["id"]
     before = await all_rows()

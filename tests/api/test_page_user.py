@@ -31,7 +31,7 @@ async def test_calls_of_another_users_page_are_refused(client_of, alice, charlie
     assert await all_rows() == before
 
 
-async def test_calls_of_ones_own_page_and_of_programs_are_answered(client_of, alice, finished_run):
+async def test_calls_of_the_users_own_page_and_of_programs_are_answered(client_of, alice, finished_run):
     run = await finished_run("one two")
     assert await Run.objects.acount() == 1
     client = client_of(alice)

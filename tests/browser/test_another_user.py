@@ -32,7 +32,7 @@ def test_first_tab_leaves_when_another_user_logs_in(chat, start_conversation, ne
     expect_left(chat, "charlie")
 
 
-def test_first_tab_sends_nothing_that_the_second_user_would_have_said(chat, start_conversation):
+def test_first_tab_sends_nothing_as_the_second_user(chat, start_conversation):
     """The other tab says nothing, as in a browser that lost the message."""
     chat.page.context.add_init_script("BroadcastChannel.prototype.postMessage = () => {}")
     start_conversation("Alice only")

@@ -46,7 +46,7 @@ def freeze(page):
 
 
 @pytest.mark.parametrize("leave", [close, freeze])
-def test_temporary_chat_goes_with_its_tab(tab, api, leave):
+def test_temporary_chat_is_deleted_after_its_tab_is_closed(tab, api, leave):
     id = id_of(tab)
     tab.page.wait_for_timeout(8_000)  # longer than the server waits for a tab
     assert exists(api, id)

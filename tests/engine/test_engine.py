@@ -260,7 +260,7 @@ async def test_provider_that_is_unknown_fails_the_run(script, ask):
     assert (run.status, run.error_code) == ("failed", "unknown_provider")
 
 
-async def test_conversation_deleted_meanwhile_affects_no_other_run(script, ask):
+async def test_conversation_deleted_during_a_run_affects_no_other_run(script, ask):
     gate = asyncio.Event()
     assistant = await script("gated", Text("a"), gate.wait, Text("b"), Finish("stop"))
     doomed, other = await ask(assistant), await ask(assistant)
@@ -331,7 +331,7 @@ async def test_retry_is_skipped_after_an_empty_finish(script, ask):
     assert (run.status, len(scripted.requests)) == ("completed", 1)
 
 
-async def test_process_taken_for_dead_writes_nothing_more(script, ask):
+async def test_process_that_is_considered_dead_writes_nothing_more(script, ask):
     gate = asyncio.Event()
     run = await ask(await script("gated", Text("a"), gate.wait, Text("b"), Finish("stop")))
     await wait_for_delta(run, "a")

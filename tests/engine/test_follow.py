@@ -44,7 +44,7 @@ async def test_follow_continues_after_any_stored_event(script, ask):
 
 @pytest.mark.parametrize("after", [3, 99])
 @pytest.mark.parametrize("failing", range(5))
-async def test_follow_waits_for_a_database_that_is_away(finished_run, monkeypatch, after, failing):
+async def test_follow_waits_for_an_unavailable_database(finished_run, monkeypatch, after, failing):
     run = await finished_run("one two three")
     expected = [(seq, event) async for seq, event in engine.follow(run, after) if event]
     monkeypatch.setattr(log, "OUTAGE_DELAY", 0.01)
@@ -77,7 +77,7 @@ async def test_reader_of_an_earlier_attempt_starts_over_as_the_run_ends(finished
         assert await types(earlier, after=4) == ["RUN_STARTED", "MESSAGES_SNAPSHOT", "RUN_FINISHED"]
 
 
-async def test_follow_joins_deltas_that_wait_for_the_reader(finished_run):
+async def test_follow_joins_deltas_that_wait_for_a_slow_reader(finished_run):
     run = await finished_run("one two three")
     deltas = [(seq, event.delta) async for seq, event in engine.follow(run) if hasattr(event, "delta")]
     assert deltas == [(5, "one two three")]

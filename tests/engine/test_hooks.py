@@ -65,7 +65,7 @@ def add_after_an_outage(run):
     return Addition(instructions="The database is back.")
 
 
-async def test_request_context_waits_for_a_database_that_is_away(settings, script, ask, monkeypatch):
+async def test_request_context_waits_for_an_unavailable_database(settings, script, ask, monkeypatch):
     monkeypatch.setattr(runner, "RETRY_DELAY", 0.01)
     settings.REQUEST_CONTEXT = [f"{HERE}.add_after_an_outage"]
     outages.append("the server closed the connection")
@@ -113,7 +113,7 @@ async def test_run_check_refuses_with_its_sentence_and_leaves_no_rows(settings, 
     assert (await client_of(alice).send("POST", "/api/chat", {"text": "Hi", "assistant": "words"})).status_code == 200
 
 
-async def test_run_check_is_asked_for_a_regeneration_too(settings, client_of, alice, finished_run):
+async def test_run_check_also_applies_to_a_regeneration(settings, client_of, alice, finished_run):
     run = await finished_run("one")
     settings.RUN_CHECKS = [f"{HERE}.refuse_everything"]
     response = await client_of(alice).send("POST", f"/api/messages/{run.message_id}/regenerate")
@@ -233,7 +233,7 @@ async def test_run_ended_is_called_for_a_run_that_cannot_be_written(settings, no
     assert run.status == hook_calls[0][1] == "interrupted"
 
 
-async def test_run_ended_that_fails_or_hangs_holds_up_nobody(settings, no_hook_calls, words, ask, caplog):
+async def test_run_ended_hook_that_fails_or_hangs_delays_no_run(settings, no_hook_calls, words, ask, caplog):
     settings.RUN_ENDED = [f"{HERE}.fail_after_run", f"{HERE}.record_call", f"{HERE}.wait_forever"]
     for _ in range(2):
         run = await ask(words)
@@ -245,7 +245,7 @@ async def test_run_ended_that_fails_or_hangs_holds_up_nobody(settings, no_hook_c
         task.cancel()
 
 
-def test_hooks_by_default_are_those_of_accounts_and_the_limit(settings):
+def test_default_hooks_are_those_of_accounts_and_the_run_limit(settings):
     assert settings.REQUEST_CONTEXT == ["accounts.hooks.personal_instructions"]
     assert settings.RUN_CHECKS == ["chat.limits.refuse_too_many_open_runs"]
     assert settings.RUN_ENDED == []

@@ -80,7 +80,7 @@ async def test_recovery_cancels_a_run_that_was_to_be_cancelled(orphan):
     assert (run.status, run.error) == ("cancelled", None)
 
 
-async def test_process_that_beats_keeps_its_runs(orphan):
+async def test_process_with_a_heartbeat_keeps_its_runs(orphan):
     run = await orphan("half")
     beats = 0
 

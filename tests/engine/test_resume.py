@@ -123,7 +123,7 @@ async def test_resume_answers_several_calls_together(waiting, client_of, alice):
     assert scripted.requests[-1].decisions == {"a": True, "b": False}
 
 
-async def test_resume_with_cancelled_means_no(waiting, client_of, alice):
+async def test_resume_with_cancelled_refuses_the_call(waiting, client_of, alice):
     run = await waiting("a")
     body = {"resume": [{"interruptId": run.interrupts[0]["id"], "status": "cancelled"}]}
     assert (await resume(client_of(alice), run, body)).status_code == 202
@@ -181,7 +181,7 @@ async def test_resume_with_invalid_answers_changes_nothing(waiting, client_of, a
             assert await all_rows() == before
 
 
-async def test_resume_is_refused_where_nothing_waits(finished_run, client_of, alice):
+async def test_resume_is_refused_if_no_run_is_waiting(finished_run, client_of, alice):
     run = await finished_run("one")
     before = await all_rows()
     body = {"resume": [{"interruptId": "x", "status": "cancelled"}]}
@@ -252,7 +252,7 @@ async def test_recovery_does_not_run_an_allowed_tool_again(waiting):
     assert (resumed.status, resumed.error_code) == ("interrupted", "interrupted")
 
 
-async def test_chat_call_says_what_it_waits_for(waiting, client_of, alice):
+async def test_chat_call_returns_the_interrupts_it_waits_for(waiting, client_of, alice):
     await waiting("a")
     answer = await client_of(alice).send("POST", "/api/chat", {"text": "Pay"})
     assert answer.status_code == 202

@@ -71,7 +71,7 @@ async def test_temporary_conversation_is_deleted_with_all_its_rows(alice, secret
         assert not await model.objects.aexists(), model
 
 
-async def test_temporary_conversation_stays_while_a_page_answers(socket_of, alice, secret):
+async def test_temporary_conversation_stays_while_a_page_shows_it(socket_of, alice, secret):
     async with socket_of(alice, path=NEWS) as socket:
         await age(secret, 30)
         await show(socket, secret)
@@ -82,7 +82,7 @@ async def test_temporary_conversation_stays_while_a_page_answers(socket_of, alic
         await wait_until_shown(secret)
 
 
-async def test_temporary_conversation_goes_with_a_page_that_keeps_silent(socket_of, alice, secret):
+async def test_temporary_conversation_is_deleted_when_its_page_stops_reporting(socket_of, alice, secret):
     async with socket_of(alice, path=NEWS) as socket:  # a page that crashed, or lost its network: the socket stays open
         await show(socket, secret)
         await socket.receive_event("conversation.show_again")
@@ -105,7 +105,7 @@ async def test_temporary_conversation_stays_for_the_last_page(socket_of, alice, 
         await wait_until(lambda: is_gone(secret))
 
 
-async def test_temporary_conversation_is_kept_by_a_call(client_of, alice, charlie, secret, conversation):
+async def test_temporary_conversation_is_kept_by_the_keep_call(client_of, alice, charlie, secret, conversation):
     before = timezone.now() - timedelta(seconds=30)
     await Conversation.objects.aupdate(updated_at=before)
     engine.current()
@@ -116,7 +116,7 @@ async def test_temporary_conversation_is_kept_by_a_call(client_of, alice, charli
     assert (await Conversation.objects.aget(pk=conversation.pk)).updated_at == before
 
 
-async def test_show_refuses_what_is_not_a_temporary_conversation_of_ones_own(
+async def test_show_refuses_all_but_the_users_own_temporary_conversations(
     socket_of, alice, charlie, secret, conversation
 ):
     async with socket_of(charlie, path=NEWS) as others, socket_of(alice, path=NEWS) as hers:
@@ -140,7 +140,7 @@ async def test_running_answer_is_stopped_when_no_page_is_left(alice, secret, slo
     assert not await Run.objects.aexists()
 
 
-async def test_conversation_goes_even_if_its_answer_does_not_end(orphan, monkeypatch):
+async def test_temporary_conversation_is_deleted_even_if_its_run_does_not_end(orphan, monkeypatch):
     monkeypatch.setattr(heartbeat, "MAX_MISSED_BEATS", 10**6)  # nobody finds its process dead
     run = await orphan("half")
     conversation = await Conversation.objects.aget(pk=run.conversation_id)
@@ -166,7 +166,7 @@ async def assert_goes_with_the_grace(conversation, monkeypatch):
     await wait_until(lambda: is_gone(conversation))
 
 
-async def test_pages_have_time_to_come_back_after_a_start(secret, monkeypatch):
+async def test_pages_have_time_to_reconnect_after_a_start(secret, monkeypatch):
     await age(secret)
     monkeypatch.setattr(temporary, "GRACE", 10**6)
     looked_after = engine.current().temporary
@@ -177,7 +177,7 @@ async def test_pages_have_time_to_come_back_after_a_start(secret, monkeypatch):
     await assert_goes_with_the_grace(secret, monkeypatch)
 
 
-async def test_pages_have_time_to_come_back_after_an_outage(secret, monkeypatch):
+async def test_pages_have_time_to_reconnect_after_an_outage(secret, monkeypatch):
     looked_after = engine.current().temporary
     await wait_until(lambda: looked_after.stable_since)
     renew = temporary._renew
@@ -197,7 +197,7 @@ async def test_pages_have_time_to_come_back_after_an_outage(secret, monkeypatch)
     await assert_goes_with_the_grace(secret, monkeypatch)
 
 
-async def test_pages_have_time_to_come_back_after_a_pause(secret, monkeypatch):
+async def test_pages_have_time_to_reconnect_after_a_pause(secret, monkeypatch):
     looked_after = engine.current().temporary
     await wait_until(lambda: looked_after.stable_since)
     before = looked_after.stable_since
@@ -205,13 +205,13 @@ async def test_pages_have_time_to_come_back_after_a_pause(secret, monkeypatch):
     await wait_until(lambda: looked_after.stable_since > before)
 
 
-async def test_lease_and_waits_make_less_than_a_minute():
+async def test_lease_and_delays_add_up_to_less_than_a_minute():
     shown_at = consumers.POLL_INTERVAL + temporary.SWEEP_INTERVAL  # the page went just after its word
     assert shown_at + temporary.STOP_LEASE + temporary.SWEEP_INTERVAL <= 60
     assert temporary.GRACE + temporary.SWEEP_INTERVAL * 2 <= 60
 
 
-async def test_temporary_conversation_is_found_by_its_index(secret):
+async def test_expired_conversations_are_found_by_index(secret):
     def explain():
         with transaction.atomic(), connection.cursor() as cursor:
             if connection.vendor == "postgresql":  # which reads a table as small as this one without an index

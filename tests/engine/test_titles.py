@@ -69,7 +69,7 @@ async def test_title_comes_from_the_model_that_answered(ask, model, upstream):
     ],
     ids=["empty", "only marks", "cut", "too long", "refused"],
 )
-async def test_title_stays_the_first_words_where_the_model_gives_none(ask, model, upstream, answer):
+async def test_title_stays_the_first_words_if_the_model_gives_none(ask, model, upstream, answer):
     upstream.title = answer
     run = await ask(model, "Where is the white castle?")
     await wait_for_requests(upstream, run, 2)
@@ -103,7 +103,7 @@ async def test_title_comes_after_the_first_answer_only(ask, model, upstream):
     assert await title_of(run) == ("Hi", "text")
 
 
-async def test_title_of_the_user_stays(ask, model, upstream):
+async def test_title_that_the_user_set_stays(ask, model, upstream):
     gate = asyncio.Event()
     upstream.title = Answer([gate.wait, "White castle", *END])
     run = await ask(model)
@@ -131,18 +131,18 @@ async def test_title_is_not_asked_for_where_none_is_wanted(alice, model, upstrea
     await wait_for_requests(upstream, run, 1)
 
 
-async def test_title_is_not_asked_for_where_titles_are_off(ask, model, upstream, settings):
+async def test_title_is_not_requested_if_the_setting_is_off(ask, model, upstream, settings):
     settings.AUTO_TITLES = False
     await wait_for_requests(upstream, await ask(model), 1)
 
 
-async def test_title_is_not_asked_of_what_is_no_language_model(script, ask):
+async def test_title_is_not_requested_from_a_provider_without_a_language_model(script, ask):
     run = await ask(await script("plain", Text("Hello"), Finish("stop")))
     await wait_for_run(run)
     assert await title_of(run) == ("Hi", "text")
 
 
-async def test_title_is_not_asked_for_after_a_failed_answer(ask, model, upstream):
+async def test_title_is_not_requested_after_a_failed_answer(ask, model, upstream):
     upstream.answer = lambda request: refusal(400, {"error": {"message": "no"}})
     await wait_for_requests(upstream, await ask(model), 1)
 
@@ -174,14 +174,14 @@ async def test_title_is_read_up_to_the_end_of_its_line(ask, model, upstream):
 
 
 @pytest.mark.parametrize("delta", [{"content": "w" * 100}, {"reasoning_content": "w" * 1000}])
-async def test_title_is_given_up_where_the_model_does_not_come_to_its_end(ask, model, upstream, delta):
+async def test_title_is_given_up_if_the_model_does_not_finish_its_line(ask, model, upstream, delta):
     upstream.title = Answer([*[chunk(delta)] * 30, asyncio.Event().wait])
     run = await ask(model, "Where?")
     await wait_for_requests(upstream, run, 2)
     assert await title_of(run) == ("Where?", "text")
 
 
-async def test_title_is_stored_once_the_database_is_back(ask, model, upstream, monkeypatch, caplog):
+async def test_title_is_stored_when_the_database_is_back(ask, model, upstream, monkeypatch, caplog):
     gate = asyncio.Event()
     upstream.title = Answer([gate.wait, "White castle", *END])
     run = await ask(model)

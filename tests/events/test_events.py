@@ -252,12 +252,12 @@ def test_length_counts_everything_that_a_model_writes():
         (["a\ud83d"], ["a"]),
     ],
 )
-def test_delta_cleaner_joins_and_replaces_half_characters(deltas, result):
+def test_delta_cleaner_joins_pairs_and_replaces_unpaired_surrogates(deltas, result):
     cleaner = DeltaCleaner()
     assert [cleaner(delta) for delta in deltas] == result
 
 
-def test_half_character_of_reasoning_is_not_completed_by_the_text():
+def test_surrogate_of_the_reasoning_is_not_joined_with_the_text():
     assert fold(events_of(Reasoning("a\ud83d"), Text("\ude42b"))) == [
         {"type": "reasoning", "text": "a"},
         {"type": "text", "text": "\ufffdb"},
@@ -279,7 +279,7 @@ def test_clean_text_can_be_stored_and_stays_clean(text):
 
 @any_case
 @given(some.text(some.characters(codec="utf-8", exclude_characters="\0")), some.data())
-def test_delta_cleaner_keeps_good_text_wherever_it_is_cut(text, data):
+def test_delta_cleaner_keeps_valid_text_wherever_it_is_split(text, data):
     units = text.encode("utf-16-le")  # the most that a server can split: between the halves of a pair
     cuts = sorted(data.draw(some.sets(some.integers(0, len(units) // 2), max_size=10)))
     places = [0, *(cut * 2 for cut in cuts), len(units)]
@@ -308,13 +308,13 @@ pieces = some.lists(
 
 @any_case
 @given(pieces)
-def test_events_end_whatever_they_start(pieces):
+def test_events_close_everything_they_open(pieces):
     check(events_of(*pieces))
 
 
 @any_case
 @given(pieces, some.integers(0, 100))
-def test_closing_events_end_whatever_is_open_wherever_the_log_stops(pieces, place):
+def test_closing_events_close_everything_wherever_the_log_stops(pieces, place):
     log = events_of(*pieces)[:place]
     check([*log, *closing_events(log)])
     assert closing_events([*log, *closing_events(log)]) == []
@@ -390,7 +390,7 @@ def test_fold_of_an_unfinished_run_has_unfinished_parts():
     assert fold([TextMessageStart("m")]) == [{"type": "text", "text": ""}]
 
 
-def test_closing_events_end_the_last_opened_first():
+def test_closing_events_close_the_last_opened_first():
     log = [ToolCallStart("c", "f"), ReasoningStart("r"), ReasoningMessageStart("r")]
     assert closing_events(log) == [ReasoningMessageEnd("r"), ReasoningEnd("r"), ToolCallEnd("c")]
     assert closing_events([TextMessageStart("m"), TextMessageEnd("m"), TextMessageStart("m")]) == [TextMessageEnd("m")]
@@ -455,7 +455,7 @@ def test_event_types_are_all_tested():
     assert all(dataclasses.is_dataclass(kind) for kind in EVENTS.values())
 
 
-def test_wire_leaves_out_none():
+def test_wire_omits_fields_that_are_none():
     assert json.loads(to_json(RunFinished("t", "r", {"type": "success"}))) == {
         "type": "RUN_FINISHED",
         "threadId": "t",

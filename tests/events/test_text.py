@@ -23,18 +23,18 @@ FAMILY = "👨\u200d👩\u200d👧\u200d👦"
         ("Wochenende\u0301 so", "Wochenend…"),
     ],
 )
-def test_shorten_cuts_between_letters(text, shortened):
+def test_shorten_cuts_between_graphemes(text, shortened):
     assert shorten(text, 10) == shortened
     assert len(shortened) <= 10
 
 
-def test_shorten_never_returns_more_than_it_may():
+def test_shorten_never_exceeds_the_maximum():
     for text in ("a" + "\u0301" * 1000, "\u200d" * 1000, FAMILY * 100, "👍🏽" * 100, " " * 1000):
         for length in range(1, 100):
             assert len(shorten(text, length)) <= length
 
 
-def test_shorten_looks_at_the_beginning_only(monkeypatch):
+def test_shorten_reads_only_the_beginning(monkeypatch):
     looked_at = []
     category = unicodedata.category
     monkeypatch.setattr(unicodedata, "category", lambda letter: looked_at.append(letter) or category(letter))

@@ -78,7 +78,7 @@ def assert_usable(client):
 
 
 @pytest.mark.parametrize("name", ATTACKS)
-def test_site_stands_and_nothing_is_left(site, folder, tmp_path, name):
+def test_site_withstands_attacks_and_recovers(site, folder, tmp_path, name):
     gate = tmp_path / "gate"
     with closing(site.login("alice")) as alice, closing(site.login("charlie")) as charlie:
         alice.timeout = charlie.timeout = 60

@@ -60,7 +60,7 @@ async def test_streams_of_everyone_are_limited(client_of, alice, ask, slow, sett
 
 
 @pytest.mark.parametrize("accept", [b"text/event-stream", b"application/json"])
-async def test_chat_call_counts_as_a_stream_not_as_a_request(client_of, alice, slow, settings, accept):
+async def test_chat_call_counts_as_a_stream_and_not_as_a_request(client_of, alice, slow, settings, accept):
     settings.MAX_STREAMS_PER_USER = settings.MAX_REQUESTS_PER_USER = 1
     body, headers = (
         b'{"text": "Hi", "assistant": "slow"}',
@@ -93,7 +93,7 @@ async def test_sockets_of_a_user_are_limited(socket_of, alice, bob, conversation
         await socket.receive_event("error")
 
 
-async def test_requests_of_a_user_wait_in_a_line_of_limited_length(client_of, alice, settings, monkeypatch):
+async def test_requests_of_a_user_wait_in_a_queue_of_limited_length(client_of, alice, settings, monkeypatch):
     settings.MAX_REQUESTS_PER_USER = 2
     monkeypatch.setattr(api_limits, "MAX_WAITING_PER_USER", 5)
     slots = api_limits.requests.get()

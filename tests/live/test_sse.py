@@ -237,7 +237,7 @@ async def test_log_that_was_deleted_gives_a_snapshot(client_of, alice, rich_run)
 NO_POSITIONS = ["-1", "+1", "1.5", "1e3", "abc", "１", "٣", "²", "1²", " 1", "1 2", "0x1", "9" * 50, "9" * 5000, "\0"]
 
 
-async def test_position_that_is_no_number_is_refused(client_of, alice, finished_run, subtests):
+async def test_position_that_is_not_a_number_is_refused(client_of, alice, finished_run, subtests):
     run, client = await finished_run("one"), client_of(alice)
     for position in NO_POSITIONS:
         with subtests.test(position[:60]):

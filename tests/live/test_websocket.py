@@ -81,7 +81,7 @@ async def test_origin_of_another_site_is_refused(socket_of, alice, conversation,
                 assert socket.refused_with == 4403
 
 
-async def test_host_that_is_not_ours_is_refused(socket_of, alice, conversation, subtests):
+async def test_unknown_host_is_refused(socket_of, alice, conversation, subtests):
     for host in ("evil.example", "", None, "[", "testserver:evil"):
         headers = {"host": host, "origin": host and f"http://{host}"}
         with subtests.test(host):
@@ -317,7 +317,7 @@ async def test_socket_that_disconnects_does_not_stop_the_run(socket_of, alice, c
 
 
 @pytest.mark.parametrize("leaves_before", ["run.created", "RUN_STARTED", "TEXT_MESSAGE_CONTENT"])
-async def test_socket_that_disconnects_is_no_error(client_of, alice, conversation, slow, caplog, leaves_before):
+async def test_socket_that_disconnects_logs_no_error(client_of, alice, conversation, slow, caplog, leaves_before):
     client = client_of()
     await client.aforce_login(alice)
     inputs, has_left = asyncio.Queue(), asyncio.Event()
@@ -474,7 +474,7 @@ async def test_command_in_bytes_is_refused(socket_of, alice, conversation):
     assert not await Message.objects.aexists()
 
 
-async def test_position_that_is_no_number_is_refused(socket_of, alice, finished_run):
+async def test_position_that_is_not_a_number_is_refused(socket_of, alice, finished_run):
     run = await finished_run("one")
     async with socket_of(alice, run.conversation) as socket:
         for after in ("-1", "1.5", "1.0", '"5"', '"abc"', "true", "null", "[]", "1e999", "NaN"):

@@ -103,7 +103,7 @@ async def test_new_kind_is_part_of_an_agui_answer(answered):
 
 
 @pytest.mark.parametrize("part", [*STEPS, {"type": "text", "text": "Hi"}, {"type": "image", "id": "1"}, CITATION])
-def test_read_part_reads_what_an_export_holds(citation, part):
+def test_read_part_reads_exported_parts(citation, part):
     assert parts.read_part(json.loads(json.dumps(part))) == part
 
 
@@ -121,7 +121,7 @@ def test_read_part_reads_what_an_export_holds(citation, part):
         "text",
     ],
 )
-def test_read_part_refuses_what_is_no_part(value):
+def test_read_part_refuses_what_is_not_a_part(value):
     with pytest.raises((KeyError, TypeError, ValueError)):
         parts.read_part(value)
 

@@ -61,7 +61,7 @@ def test_writers_come_in_order(line, run_thread):
     assert written == names
 
 
-def test_single_statement_waits_in_line(line, run_thread):
+def test_single_statement_waits_its_turn(line, run_thread):
     done = []
 
     def write():
@@ -83,7 +83,7 @@ def test_failed_transaction_leaves_the_line(line):
     line.release()
 
 
-def test_connection_that_is_closed_leaves_the_line(line):
+def test_closed_connection_leaves_the_line(line):
     with transaction.atomic():
         connection.close()
     assert line.acquire(timeout=0)
@@ -97,7 +97,7 @@ def test_refused_statement_leaves_the_line(line):
     line.release()
 
 
-def test_wait_in_line_has_an_end(line, monkeypatch):
+def test_wait_for_a_turn_times_out(line, monkeypatch):
     monkeypatch.setitem(connection.settings_dict["OPTIONS"], "timeout", 0.05)
     assert line.acquire(timeout=0)
     try:

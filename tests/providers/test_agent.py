@@ -107,7 +107,7 @@ async def test_calculator_call_leads_to_the_answer(agent_run, upstream):
     assert result["content"] == step["result"]
 
 
-async def test_step_is_seen_while_it_runs(agent_run):
+async def test_step_is_shown_while_it_runs(agent_run):
     gate = toolbox.gate("door")
     run = await agent_run((*call("pass_gate", {"gate": "door"}), *CALLS), FINAL_ANSWER, tools=["pass_gate"])
     await wait_for_events(run, "TOOL_CALL_END")
@@ -131,7 +131,7 @@ async def test_answer_after_a_step_is_streamed_while_it_is_written(agent_run):
     assert parts[-1] == text_part(f"{start}.{rest}")
 
 
-async def test_answer_without_a_call_is_streamed_once_too_long_for_a_remark(agent_run):
+async def test_answer_without_a_tool_call_is_streamed_once_it_is_too_long_for_a_remark(agent_run):
     gate = asyncio.Event()
     run = await agent_run(("a" * agent_run_module.MAX_REMARK_LENGTH, "b", gate.wait, "c", *END))
     await wait_until_shown(run, "b")
@@ -212,7 +212,7 @@ async def test_next_question_is_sent_with_the_earlier_steps(agent_run, upstream)
 # Several calls, and the ids they have ---------------------------------------------------------------------------------
 
 
-async def test_parallel_calls_run_at_once_and_each_tells_its_result(agent_run, upstream):
+async def test_parallel_calls_run_at_once_and_each_reports_its_result(agent_run, upstream):
     first, second = toolbox.gate("first"), toolbox.gate("second")
     turn = (*call("pass_gate", {"gate": "first"}, "a", 0), *call("pass_gate", {"gate": "second"}, "b", 1), *CALLS)
     run = await agent_run(turn, FINAL_ANSWER, tools=["pass_gate"])
@@ -451,7 +451,7 @@ async def test_model_that_keeps_refusing_after_a_step_fails_the_run(agent_run, u
 
 
 @pytest.mark.parametrize("how", [FIN, RESET])
-async def test_cut_turn_keeps_what_was_said(agent_run, upstream, how):
+async def test_turn_that_is_cut_off_keeps_its_text(agent_run, upstream, how):
     run = await agent_run(ECHO, ("All is ", "well", how))
     status, code, parts = await outcome_of(run)
     assert (status, code) == ("interrupted", "broken_off")
@@ -560,7 +560,7 @@ async def test_cancel_does_not_wait_for_a_tool_in_a_thread(agent_run):
     await wait_until(lambda: not any(thread.name == "tool" for thread in threading.enumerate()))
 
 
-async def test_reader_that_leaves_ends_the_work(agent_pieces, upstream):
+async def test_reader_that_leaves_closes_the_connection(agent_pieces, upstream):
     before = asyncio.all_tasks()
     async with aclosing(agent_pieces("a" * 200, SILENCE)) as pieces:
         async for piece in pieces:
@@ -711,7 +711,7 @@ def tool_use(id, name, *arguments):
     return {"type": "tool_use", "id": id, "name": name, "input": {}}, *deltas
 
 
-async def test_anthropic_sees_its_thoughts_its_calls_and_its_tools_again(agent_run, upstream):
+async def test_anthropic_receives_its_thinking_calls_and_tools_again(agent_run, upstream):
     thinking = (
         {"type": "thinking", "thinking": "", "signature": ""},
         {"type": "thinking_delta", "thinking": "Hm."},
@@ -752,7 +752,7 @@ def google(*parts, reason=None):
     return {"candidates": [candidate | ({"finishReason": reason} if reason else {})]}
 
 
-async def test_google_sees_the_signature_of_its_thoughts_again(agent_run, upstream):
+async def test_google_receives_its_thought_signatures_again(agent_run, upstream):
     wanted = {"functionCall": {"name": "echo", "args": {"text": "a"}}, "thoughtSignature": "c2ln"}
     run = await agent_run(
         [f"data: {json.dumps(google(wanted, reason='STOP'))}\n\n".encode()],

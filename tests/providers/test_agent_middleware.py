@@ -51,7 +51,7 @@ def middleware(settings, monkeypatch):
     return plug_in
 
 
-async def test_langchain_tool_of_the_docs_is_used_like_a_function(agent_run, example, monkeypatch):
+async def test_langchain_tool_in_the_docs_is_used_like_a_function(agent_run, example, monkeypatch):
     module = example("chat/tools/tides.py")
     monkeypatch.setitem(tools.REGISTRY, "tides", f"{module.__name__}.tides")
     run = await agent_run(
@@ -86,7 +86,7 @@ async def test_langchain_tool_that_is_not_async_runs_in_a_thread(monkeypatch, as
         assert await toolbox["add"].use({"a": 2}) == "3"
 
 
-async def test_middleware_of_the_docs_changes_prompt_and_result(agent_run, upstream, example, settings):
+async def test_middleware_in_the_docs_changes_prompt_and_result(agent_run, upstream, example, settings):
     module = example("myteam/middleware.py")
     settings.AGENT_MIDDLEWARE = [f"{module.__name__}.House"]
     run = await agent_run(ECHO, FINAL_ANSWER, system_prompt="Be kind.")
@@ -201,7 +201,7 @@ async def test_middleware_changes_arguments_and_refuses_calls(agent_run, middlew
     assert (await outcome_of(run))[2][0]["result"] == "A!"
 
 
-async def test_middleware_brings_a_tool(agent_run, upstream, middleware):
+async def test_middleware_adds_a_tool(agent_run, upstream, middleware):
     @tool
     async def dial(number: str) -> str:
         """Dials a number."""

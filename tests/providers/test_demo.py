@@ -46,7 +46,7 @@ async def test_demo_says_that_it_is_a_demonstration():
         assert "OPENAI_API_KEY" in text
 
 
-async def test_demo_shows_what_a_reply_may_hold():
+async def test_demo_shows_what_a_reply_can_contain():
     for question in ("What can you do?", "何ができますか"):
         thought, call, text = parts_of(await answer(question))
         assert (thought["type"], call["type"], text["type"]) == ("reasoning", "tool_call", "text")
@@ -58,7 +58,7 @@ async def test_demo_shows_what_a_reply_may_hold():
         assert "{{" not in text["text"]
 
 
-async def test_demo_calls_the_clock_and_tells_what_it_said():
+async def test_demo_calls_the_clock_and_reports_its_result():
     _, call, text = parts_of(await answer("What time is it?"))
     assert call["name"] == "clock"
     assert json.loads(call["arguments"]) == {"time_zone": "UTC"}
@@ -80,7 +80,7 @@ async def test_other_questions_get_an_english_answer(question):
     assert "This is a demonstration" in await text_for(question)
 
 
-async def test_demo_streams_in_small_pieces_and_tells_its_usage():
+async def test_demo_streams_small_deltas_and_reports_its_usage():
     pieces = await answer("Hello")
     deltas = [piece.delta for piece in pieces if type(piece) is Text]
     assert len(deltas) > 100
@@ -118,7 +118,7 @@ QUESTIONS = [
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
-async def test_quoted_question_is_one_line_with_all_signs_escaped(question):
+async def test_quoted_question_is_one_line_with_markdown_escaped(question):
     text = await text_for(question)
     quoted = re.search(r"You wrote:\n\n> (.*)\n\nThe clock tool", text)[1]
     signs = re.findall(r"\\?[!-/:-@\[-`{-~]", quoted)
@@ -133,7 +133,7 @@ async def test_text_around_the_question_is_always_the_same():
     assert {around(await text_for(question)) for question in QUESTIONS} == {around(await text_for("Hello"))}
 
 
-async def test_earlier_message_without_text_does_no_harm():
+async def test_earlier_message_without_text_is_ignored():
     call = {"type": "tool_call", "id": "c", "name": "clock", "arguments": "{}", "result": "now", "error": None}
     earlier = [("user", [{"type": "text", "text": "Hi"}]), ("assistant", [call]), ("assistant", [])]
     assert "This is a demonstration" in text_of(parts_of(await answer("Hello", *earlier)))

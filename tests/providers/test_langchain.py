@@ -149,7 +149,7 @@ async def test_tool_calls_arrive_with_names_and_arguments(aimock, assistant, ask
 
 
 @pytest.mark.parametrize("vendor", [vendor for vendor in VENDORS if vendor != "ollama"])  # which aimock lets not think
-async def test_thoughts_are_told_apart_from_the_answer(aimock, assistant, ask, vendor):
+async def test_reasoning_is_kept_apart_from_the_answer(aimock, assistant, ask, vendor):
     run = await ask(await assistant(vendor, aimock.base_url), "think")
     assert await outcome_of(run) == ("completed", "", "Done.")
     assert [part["type"] for part in run.message.parts] == ["reasoning", "text"]
@@ -205,7 +205,7 @@ async def test_connection_is_reused_for_the_next_question(aimock, vendor):
 
 
 @pytest.mark.parametrize("question", ["hello", "What is the weather?", "wrong key"])
-async def test_openais_responses_interface_is_spoken_too(aimock, question):
+async def test_openais_responses_api_is_supported(aimock, question):
     params = {"base_url": f"{aimock.base_url}/v1", "use_responses_api": True}
     reply = await LangChainReply().read("langchain:openai:gpt-5-mini", params, text=question)
     if question == "wrong key":
@@ -290,7 +290,7 @@ async def test_stop_before_the_first_token_closes_the_connection(upstream, assis
 
 
 @every_vendor
-async def test_connection_closes_when_the_listener_stops(upstream, vendor):
+async def test_connection_closes_when_the_reader_leaves(upstream, vendor):
     upstream.answers(*HALF[vendor](SILENCE))
     model, params_for = VENDORS[vendor]
     async with aclosing(langchain.reply(make_request(model, params=params_for(root_url(upstream))))) as pieces:
@@ -315,7 +315,7 @@ async def test_server_that_hangs_up_before_the_head_is_unreachable(read_reply, u
 
 
 @every_vendor
-async def test_failing_server_is_asked_once(read_reply, upstream, vendor):
+async def test_failing_server_gets_one_request(read_reply, upstream, vendor):
     reply = await read_reply(vendor, refusal(503, {"error": {"message": "Busy."}}, retry_after="2"))
     assert (reply.error.code, reply.error.retryable) == ("overloaded", True)
     assert reply.error.retry_after == (None if vendor == "ollama" else 2)  # whose SDK keeps no headers
@@ -369,7 +369,7 @@ async def test_usage_in_every_chunk_is_not_added_up(read_reply):
     assert [counts.total_tokens for counts in reply.builder.usage] == [12]
 
 
-async def test_lines_that_openais_sdk_dies_of_are_read(read_reply):
+async def test_lines_that_break_openais_sdk_are_read(read_reply):
     lines = event(chunk("Hel")) + b": comment\n\nid: 1\n\nevent: ping\n\n" + event(chunk("lo"))
     reply = await read_reply("openai", b"\xef\xbb\xbf" + lines + event(STOP))
     assert (reply.text, reply.error) == ("Hello", None)
@@ -465,7 +465,7 @@ async def test_anthropics_blocks(read_reply, kind, thinking):
 
 
 @pytest.mark.parametrize("reported, counts", [({"output_tokens": 3}, (9, 3, 12, None)), (SUMMED, (13, 3, 16, 4))])
-async def test_anthropics_usage_is_told_at_the_beginning_or_the_end(read_reply, reported, counts):
+async def test_anthropics_usage_is_read_at_the_beginning_or_the_end(read_reply, reported, counts):
     reply = await read_reply("anthropic", *anthropic(text_block("Hello"), usage=reported))
     (usage,) = reply.builder.usage
     assert counts[:3] == (usage.input_tokens, usage.output_tokens, usage.total_tokens)
@@ -782,7 +782,7 @@ REFUSED = {  # vendor, status, body -> code, seconds to wait
 
 
 @pytest.mark.parametrize("kind", REFUSED)
-async def test_refusals_in_the_vendors_own_words(read_reply, kind):
+async def test_vendors_own_errors(read_reply, kind):
     vendor, status, body, code, wait = REFUSED[kind]
     reply = await read_reply(vendor, refusal(status, body))
     assert (reply.error.code, reply.error.retry_after) == (code, wait)
@@ -846,7 +846,7 @@ def test_messages_follow_each_call_with_its_result():
     ]
 
 
-def test_messages_know_results_that_came_later():
+def test_messages_include_results_that_came_later():
     calls = [tool_call_part(id, "f") for id in "abc"]
     later = [{"type": "tool_result", "id": "a", "result": "one", "error": None}, text_part("Done.")]
     turns = [("user", [text_part("q")]), ("assistant", calls), ("assistant", later)]
@@ -876,12 +876,12 @@ HAS_IMAGE = {  # vendor -> where the image is in the request, and what is there
 
 
 @every_vendor
-async def test_images_are_sent_in_the_vendors_way(read_reply, upstream, vendor):
+async def test_images_are_sent_in_the_vendors_format(read_reply, upstream, vendor):
     await read_reply(vendor, *WHOLE[vendor], turns=[("user", [text_part("Look"), IMAGE])])
     assert HAS_IMAGE[vendor](upstream.requests[0].body), upstream.requests[0].body
 
 
-async def test_images_may_be_links(read_reply, upstream):
+async def test_images_may_be_urls(read_reply, upstream):
     await read_reply("anthropic", *WHOLE["anthropic"], turns=[("user", [LINKED])])
     content = upstream.requests[0].body["messages"][0]["content"]
     assert content == [{"type": "image", "source": {"type": "url", "url": "https://example.com/a.png"}}]
@@ -993,7 +993,7 @@ async def test_redirect_takes_no_key_to_another_address(read_reply, upstream, ve
 @pytest.mark.parametrize(
     "name", ["SECRET_KEY", "DATABASE_URL", "MY_SECRET_TOKEN", "PATH", "secret_key", "A_KEY\n", "_KEY"]
 )
-async def test_variable_that_is_no_api_key_is_never_sent(upstream, monkeypatch, vendor, name):
+async def test_variable_that_is_not_an_api_key_is_never_sent(upstream, monkeypatch, vendor, name):
     monkeypatch.setenv(name, "hush")
     upstream.answers(*END)
     params = {"base_url": upstream.base_url, "api_key_env": name}
@@ -1097,7 +1097,7 @@ PARAMS = {  # model id, params -> a part of the sentence
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("kind", PARAMS)
-async def test_params_that_cannot_be_are_a_sentence(kind):
+async def test_invalid_params_give_a_sentence(kind):
     model, params, sentence = PARAMS[kind]
     params = {"base_url": "http://127.0.0.1:1", "api_key": "sk-hidden"} | params
     with pytest.raises(ProviderError) as error:
@@ -1118,7 +1118,7 @@ async def test_invalid_address_gives_a_sentence(vendor, address):
     await providers.close()
 
 
-async def test_params_that_openais_own_provider_sends_are_sent_by_its_agents_too(upstream):
+async def test_params_of_the_openai_provider_are_also_sent_by_its_agents(upstream):
     upstream.answers(*END)
     params = {"base_url": upstream.base_url, "temperature": 0.5, "top_k": 3, "max_tokens": 9, "metadata": {"a": "b"}}
     async with langchain.chat_model(make_request("openai:gpt-5-mini", params=params)) as model:
@@ -1162,7 +1162,7 @@ async def test_vertex_takes_googles_application_default_credentials(upstream, mo
     assert "/projects/ours/locations/europe-west1/" in upstream.requests[-1].path
 
 
-async def test_vertex_without_credentials_is_a_sentence(upstream, monkeypatch, tmp_path):
+async def test_vertex_without_credentials_gives_a_sentence(upstream, monkeypatch, tmp_path):
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "nothing.json"))
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "ours")
     reply = await LangChainReply().read("google_vertexai:gemini-2.5-flash", {})
@@ -1187,7 +1187,7 @@ print(sorted({name.partition(".")[0] for name in sys.modules} & {*heavy}))
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-async def test_conversations_are_told_to_nobody_else(read_reply, upstream, monkeypatch):
+async def test_conversations_are_sent_to_nobody_else(read_reply, upstream, monkeypatch):
     collector = Upstream()
     collector.answers(Answer([b"{}"], framing=2))
     await collector.start()
@@ -1202,7 +1202,7 @@ async def test_conversations_are_told_to_nobody_else(read_reply, upstream, monke
         await collector.stop()
 
 
-def test_error_of_our_own_is_not_translated():
+def test_own_error_is_passed_on_unchanged():
     with pytest.raises(ZeroDivisionError), langchain.translated_errors():
         1 / 0  # noqa: B018
     with pytest.raises(ProviderError) as error, langchain.translated_errors(), langchain.translated_errors():

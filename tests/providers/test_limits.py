@@ -90,7 +90,7 @@ async def record_pauses(pauses):
         pauses.append(time.perf_counter() - began)
 
 
-async def test_long_id_of_a_call_does_not_come_back_in_each_event(agent_run):
+async def test_long_tool_call_id_is_not_repeated_in_each_event(agent_run):
     run = await agent_run(misbehaviours.long_id(100_000), misbehaviours.tiny_chunks(2))
     await wait_for_run(run)
     assert run.status == "completed"
@@ -106,7 +106,7 @@ async def test_large_packet_lets_the_loop_go_in_between(upstream):
     assert len(turns) > 50  # of some two megabytes
 
 
-async def test_spaces_before_the_answer_are_not_read_again_and_again(upstream):
+async def test_leading_spaces_are_read_once(upstream):
     upstream.answers(misbehaviours.leading_space(9_000_000))
     reply = await ProviderReply().read({"base_url": upstream.base_url})
     assert reply.error.code == "malformed"
@@ -138,7 +138,7 @@ async def test_run_ends_at_the_limit_of_parts(script, ask, settings):
     await engine.shut_down()
 
 
-async def test_line_that_never_ends_is_given_up(upstream):
+async def test_endless_line_is_malformed(upstream):
     upstream.answers(misbehaviours.endless_line(10_000_000))
     reply = await ProviderReply().read({"base_url": upstream.base_url})
     assert reply.error.code == "malformed"
@@ -214,7 +214,7 @@ async def test_chunk_with_too_many_values_is_malformed(upstream, sent):
     assert reply.error.code == "malformed"
 
 
-async def test_event_of_many_pieces_lets_the_loop_go_in_between(upstream):
+async def test_event_of_many_pieces_lets_other_tasks_run_in_between(upstream):
     upstream.answers(chunk({"content": ["a"] * 20_000}), *END)
     async with count_turns() as turns:
         reply = await ProviderReply().read({"base_url": upstream.base_url})
@@ -278,7 +278,7 @@ async def test_unusual_compression_is_refused(upstream, provider):
 
 @VENDORS
 @pytest.mark.parametrize("packet", [b"data: [\n" * 5_000, b"a" * 50_000], ids=["values", "bytes"])
-async def test_event_that_never_ends_is_given_up(upstream, provider, packet):
+async def test_endless_event_is_malformed(upstream, provider, packet):
     kind = {"content-type": "application/x-ndjson"} if provider == "ollama" else {}
     if kind:
         packet = packet.replace(b"\n", b" ")

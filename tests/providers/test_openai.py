@@ -183,7 +183,7 @@ SCRIPTED = {
 
 
 @pytest.mark.parametrize("model", SCRIPTED)
-async def test_scripted_models_do_as_they_say(upstream, model):
+async def test_scripted_models_behave_as_documented(upstream, model):
     upstream.answer = model_behavior(upstream, pace=0.0001)
     reply = await ProviderReply().read({"base_url": upstream.base_url}, model=model)
     text, thought, code = SCRIPTED[model]
@@ -194,7 +194,7 @@ async def test_scripted_models_do_as_they_say(upstream, model):
 
 
 @pytest.mark.process
-async def test_scripted_model_runs_as_a_process_too():
+async def test_scripted_model_runs_as_a_process():
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(sys.executable, "-m", "tests.upstream", "--pace", "0", stdout=pipe)
     try:
@@ -379,7 +379,7 @@ UNLIKE = [
 ]
 
 
-def test_chunk_reads_the_same_whatever_was_learned_before():
+def test_chunk_is_read_the_same_whatever_prefix_was_learned():
     has_prefix, spaced = [], [json.dumps, functools.partial(json.dumps, separators=(",", ":"), ensure_ascii=False)]
     for write, common, other in itertools.product(spaced, PLAIN, PLAIN + UNLIKE):
         chunks, untrained = Chunks(), Chunks()
@@ -392,7 +392,7 @@ def test_chunk_reads_the_same_whatever_was_learned_before():
     assert all(has_prefix)
 
 
-def test_number_as_content_is_an_error_whatever_was_learned():
+def test_number_as_content_is_an_error_whatever_prefix_was_learned():
     chunks = Chunks()
     assert list(chunks.feed(json.dumps(chunk("Hello")).encode())) == [Text("Hello")]
     assert chunks.prefix
@@ -529,7 +529,7 @@ async def test_cut_before_the_first_token_is_retried_twice(start_runs, upstream)
 
 
 @pytest.mark.parametrize("first", [RESET, {"error": {"message": "busy", "code": 503}}], ids=["cut", "error"])
-async def test_retry_gives_the_answer_once(start_run, upstream, first):
+async def test_retry_stores_the_answer_once(start_run, upstream, first):
     upstream.answers(ROLE, first)
     run = await start_run("Hello", *END)
     assert await outcome_of(run) == ("completed", "", "Hello")
@@ -659,7 +659,7 @@ async def test_stream_faster_than_its_reader_waits_and_arrives_whole(upstream, m
     assert len(text) == 3_000_001
 
 
-async def test_comments_without_end_are_not_held(read_reply, monkeypatch):
+async def test_endless_comments_are_not_buffered(read_reply, monkeypatch):
     monkeypatch.setattr(sse, "MAX_EVENT_SIZE", 100_000)
     reply = await read_reply("Hel", *[b": still thinking\n" * 1000] * 20, "lo", *END)
     assert (reply.text, reply.error) == ("Hello", None)
@@ -813,7 +813,7 @@ def make_request(**params):
     return Request("scripted", [("user", [{"type": "text", "text": "Hi"}])], params=params)
 
 
-async def test_environment_names_address_and_key(upstream, monkeypatch):
+async def test_address_and_key_come_from_environment_variables(upstream, monkeypatch):
     monkeypatch.setenv("OPENAI_BASE_URL", upstream.base_url)
     monkeypatch.setenv("OPENAI_API_KEY", " sk-ours\n")
     monkeypatch.setenv("OPENAI_ORG_ID", "org-ours")
@@ -867,7 +867,7 @@ async def test_assistant_names_the_variable_of_its_key(read_reply, upstream, mon
     assert "api_key_env" not in upstream.requests[0].body
 
 
-async def test_assistant_may_bring_its_key(read_reply, upstream):
+async def test_assistant_can_have_its_own_key(read_reply, upstream):
     await read_reply("Hello", *END, params={"api_key": "sk-theirs"})
     assert upstream.requests[0].headers["authorization"] == "Bearer sk-theirs"
     assert "api_key" not in upstream.requests[0].body

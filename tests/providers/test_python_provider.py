@@ -164,7 +164,7 @@ async def test_thread_waits_for_the_reader(monkeypatch):
     assert furthest <= 2 * (5 + 1)  # those that wait, and those that the reader has taken to read
 
 
-async def test_sender_that_is_always_ahead_leaves_the_loop_to_others():
+async def test_sender_that_never_pauses_does_not_starve_other_tasks():
     bridge, others_ran = Bridge(), asyncio.Event()
     asyncio.get_running_loop().call_soon(others_ran.set)
     bridge.send("a")
@@ -187,7 +187,7 @@ async def test_code_in_the_loop_that_cannot_wait_is_so_far_ahead_and_no_further(
     assert await read_texts(bridge) == [str(number) for number in range(100)]
 
 
-async def test_coroutine_of_another_loop_sends_too(monkeypatch):
+async def test_coroutine_of_another_loop_can_send(monkeypatch):
     monkeypatch.setattr(bridge_module, "MAX_UNREAD", 3)
     bridge = Bridge()
 
@@ -312,7 +312,7 @@ def test_end_of_the_loop_frees_waiting_senders(monkeypatch):
         bridge.send("a")
 
 
-def test_closed_or_blocked_loop_holds_no_thread(monkeypatch):
+def test_closed_or_blocked_loop_blocks_no_thread(monkeypatch):
     monkeypatch.setattr(bridge_module, "MAX_UNREAD", 2)
     monkeypatch.setattr(bridge_module, "READER_TIMEOUT", 0.05)
 
@@ -345,7 +345,7 @@ async def make_bridge():
 
 
 @pytest.mark.parametrize("seed", range(30))
-async def test_senders_are_freed_whoever_ends_the_bridge_and_whenever(monkeypatch, seed):
+async def test_senders_are_released_however_and_whenever_the_bridge_ends(monkeypatch, seed):
     chance = random.Random(seed)
     monkeypatch.setattr(bridge_module, "MAX_UNREAD", chance.randint(1, 4))
     bridge, read = Bridge(), 0
@@ -519,7 +519,7 @@ async def test_callable_of_any_kind_answers(start_run, function):
     await wait_until(all_threads_are_free)
 
 
-async def test_function_is_given_the_conversation_as_openai_would_be(start_run):
+async def test_function_receives_messages_in_openais_format(start_run):
     given = []
 
     def reply(messages, send):
@@ -539,7 +539,7 @@ async def test_function_is_given_the_conversation_as_openai_would_be(start_run):
     ]
 
 
-async def test_images_are_given_as_to_openai(team):
+async def test_images_are_passed_in_openais_format(team):
     given = []
     team(lambda messages, send: given.extend(messages))
     image = {"type": "image", "id": "1", "media_type": "image/png", "data": "iVBORw0KGgo="}
@@ -576,7 +576,7 @@ async def test_function_that_sends_nothing_gives_an_empty_answer(start_run):
     assert (run.status, run.message.parts) == ("completed", [])
 
 
-async def test_half_characters_and_nul_are_mended(start_run):
+async def test_split_surrogate_pairs_and_nul_are_cleaned(start_run):
     def reply(messages, send):
         for text in ("a\0b", "\ud83d", "", "\ude00", "\ud83d", "c", "\udc00"):
             send(text)
@@ -623,7 +623,7 @@ async def test_function_that_cancels_itself_has_failed(start_run, caplog):
     assert (run.status, run.message.text) == ("failed", "half an ans")
 
 
-async def test_failing_function_may_speak_to_the_user(start_run, caplog):
+async def test_failing_function_can_show_the_user_a_message(start_run, caplog):
     def reply(messages, send):
         raise ProviderError("The stars are not right.", "stars")
 
@@ -634,7 +634,7 @@ async def test_failing_function_may_speak_to_the_user(start_run, caplog):
 
 
 @pytest.mark.parametrize("value", [5, b"bytes", ["a"], object()])
-async def test_value_that_is_no_text_fails_whether_sent_or_returned(team, caplog, value):
+async def test_value_that_is_not_text_fails_whether_sent_or_returned(team, caplog, value):
     with pytest.raises(ProviderError, match="Something went wrong in team"):
         await answer(lambda messages, send: send(value), team)
     assert "send() takes text or a piece" in caplog.text
@@ -643,7 +643,7 @@ async def test_value_that_is_no_text_fails_whether_sent_or_returned(team, caplog
     assert "it may return text or nothing" in caplog.text
 
 
-async def test_stopped_thread_learns_it_when_it_sends(start_run):
+async def test_stopped_thread_is_stopped_at_its_next_send(start_run):
     gate, seen = threading.Event(), []
 
     def reply(messages, send):
@@ -727,7 +727,7 @@ async def test_stopped_coroutine_is_cancelled_and_closes_what_it_opened(start_ru
 
 
 @pytest.mark.parametrize("is_async", [True, False])
-async def test_error_after_the_stop_is_no_failure(start_run, caplog, is_async):
+async def test_error_after_the_stop_does_not_fail_the_run(start_run, caplog, is_async):
     caplog.set_level("INFO")
     gate = threading.Event()
 
@@ -759,7 +759,7 @@ async def test_error_after_the_stop_is_no_failure(start_run, caplog, is_async):
     assert "failed" not in caplog.text
 
 
-async def test_coroutine_that_does_not_stop_holds_no_run(start_run, caplog, monkeypatch):
+async def test_coroutine_that_does_not_stop_does_not_delay_its_run(start_run, caplog, monkeypatch):
     monkeypatch.setattr(python_provider, "CANCEL_TIMEOUT", 0.01)
     gate = asyncio.Event()
 
@@ -805,7 +805,7 @@ async def test_run_frees_its_thread_when_the_engine_shuts_down(start_run):
     assert ended.is_set()
 
 
-def test_function_that_never_ends_does_not_hold_the_process():
+def test_function_that_never_ends_does_not_keep_the_process_alive():
     code = """
 import asyncio, django, sys, time, types
 django.setup()
@@ -859,7 +859,7 @@ async def test_threads_are_limited_and_all_runs_end(start_run, ask, monkeypatch,
     await wait_until(lambda: python_provider.pool.free == 4)
 
 
-async def test_run_that_waits_in_line_does_not_time_out(start_run, ask, monkeypatch):
+async def test_run_that_waits_for_a_thread_does_not_time_out(start_run, ask, monkeypatch):
     monkeypatch.setattr(python_provider, "pool", DaemonPool("function", 1))
     monkeypatch.setattr(python_provider, "KEEPALIVE_INTERVAL", 0.05)
     monkeypatch.setattr(reply_module, "FIRST_TOKEN_TIMEOUT", 1)
@@ -892,7 +892,7 @@ async def test_silent_function_times_out(start_run, monkeypatch):
     await wait_until(all_threads_are_free)
 
 
-async def test_run_stopped_in_line_calls_nothing(start_run, ask, monkeypatch):
+async def test_run_stopped_while_waiting_for_a_thread_calls_nothing(start_run, ask, monkeypatch):
     monkeypatch.setattr(python_provider, "pool", DaemonPool("function", 1))
     gate, begun, calls = threading.Event(), threading.Event(), []
 
@@ -1206,7 +1206,7 @@ async def test_models_on_the_way_to_the_answer_are_reasoning():
     assert "".join(piece.delta for piece in pieces if type(piece) is Text) == "the answer"
 
 
-async def test_model_that_does_not_stream_speaks_at_once_and_tells_its_tokens():
+async def test_model_that_does_not_stream_answers_in_one_piece_with_its_usage():
     from langchain_core.language_models import FakeMessagesListChatModel
     from langchain_core.messages import AIMessage
 
@@ -1233,7 +1233,7 @@ async def test_malformed_model_output_is_an_error():
     assert error
 
 
-async def test_completion_model_speaks_too():
+async def test_completion_model_is_supported():
     from langchain_core.language_models import FakeListLLM
     from langchain_core.outputs import Generation, LLMResult
 
@@ -1285,7 +1285,7 @@ async def test_tools_are_steps_with_their_results():
     assert len({piece.tool_call_id for piece in pieces}) == 4
 
 
-async def test_tool_of_an_old_kind_is_a_step_too():
+async def test_tool_of_the_old_kind_is_a_step():
     async def by_hand(config):
         await config["callbacks"][0].on_tool_start({"name": "search"}, "weather", run_id=1)
         await config["callbacks"][0].on_tool_start(None, "weather", run_id=2)
@@ -1385,7 +1385,7 @@ def myteam(tmp_path, monkeypatch, settings):
         del sys.modules[name]
 
 
-async def test_function_in_the_document_takes_ten_lines_and_answers(script, ask, myteam):
+async def test_example_function_in_the_document_has_ten_lines_and_answers(script, ask, myteam):
     source = example("myteam/answers.py")
     assert len([line for line in source.splitlines() if line.strip()]) <= 10
     (myteam / "answers.py").write_text(source)
@@ -1428,7 +1428,7 @@ async def test_provider_is_a_generator_as_the_document_says(script, ask, monkeyp
     assert run.error_message == "A countdown begins with a number, as in countdown:3."
 
 
-def test_document_tells_the_bounds_as_they_are():
+def test_document_states_the_current_limits():
     assert f"at most {python_provider.MAX_THREADS} at a time" in DOCUMENT
     assert f"{bridge_module.MAX_UNREAD_IN_LOOP:,} pieces ahead" in DOCUMENT
     assert (

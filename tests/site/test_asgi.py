@@ -99,7 +99,7 @@ async def advance_clock(monkeypatch):
     return advance
 
 
-async def test_send_to_a_client_that_takes_nothing_is_ended(impatient):
+async def test_send_to_a_client_that_reads_nothing_is_ended(impatient):
     ended = []
 
     async def talking(scope, receive, send):
@@ -187,7 +187,7 @@ async def all_have_gone():
         await asyncio.sleep(0.01)
 
 
-async def test_stream_of_a_reader_that_takes_nothing_ends(client_of, alice, script, ask, impatient):
+async def test_stream_of_a_client_that_reads_nothing_ends(client_of, alice, script, ask, impatient):
     gate, waits = asyncio.Event(), asyncio.Event()
 
     async def first_words_only(message):

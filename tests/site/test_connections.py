@@ -146,7 +146,7 @@ async def test_connection_that_waits_for_a_response_stays(serve):
         assert await response == 200
 
 
-async def test_connections_that_are_idle_make_room_for_a_newcomer(serve):
+async def test_idle_connections_make_room_for_a_new_one(serve):
     async with serve(limit=10) as server:
         idle = [await Client.open(server, sends=HEAD) for _ in range(10)]
         for _ in range(3):
@@ -216,7 +216,7 @@ async def test_head_that_does_not_end_is_refused(serve, start, piece):
         assert server.app.requests == []
 
 
-async def test_head_after_a_large_body_is_counted_anew(serve):
+async def test_head_after_a_large_body_is_counted_from_zero(serve):
     body = b"x" * 100_000
     async with serve() as server:
         client = await Client.open(server, sends=b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
@@ -256,7 +256,7 @@ async def test_upgrade_that_the_library_refuses_is_closed(serve, headers, status
         await until(lambda: not len(server.clients))
 
 
-async def test_socket_whose_client_takes_nothing_is_aborted(serve, monkeypatch):
+async def test_socket_whose_client_reads_nothing_is_aborted(serve, monkeypatch):
     monkeypatch.setattr(uvicorn_internals, "SEND_TIMEOUT", 0.2)
     async with serve() as server:
         client = await Client.open(server, sends=UPGRADE + KEY + b"\r\n")
@@ -266,7 +266,7 @@ async def test_socket_whose_client_takes_nothing_is_aborted(serve, monkeypatch):
         await until(lambda: not len(server.clients))
 
 
-async def test_socket_whose_client_takes_nothing_gets_no_more_pongs(serve):
+async def test_socket_whose_client_reads_nothing_gets_no_more_pongs(serve):
     ping = b"\x89\x80\0\0\0\0"
     async with serve() as server:
         client = await Client.open(server, sends=UPGRADE + KEY + b"\r\n")
@@ -287,7 +287,7 @@ async def test_socket_counts_as_a_connection(serve):
         await until(lambda: not len(server.clients))
 
 
-def test_uvicorn_has_what_our_protocols_override():
+def test_uvicorn_has_the_methods_that_our_protocols_override():
     for ours, base in (
         (HttpProtocol, uvicorn_internals.HttpToolsProtocol),
         (WebSocketProtocol, uvicorn_internals.WebSocketsSansIOProtocol),
@@ -298,7 +298,7 @@ def test_uvicorn_has_what_our_protocols_override():
             assert hasattr(base, name), f"uvicorn's {base.__name__} has no {name} now: see chat/uvicorn_internals.py."
 
 
-def test_addresses_of_ipv6_are_limited_by_network():
+def test_ipv6_addresses_are_limited_by_network():
     assert connections.network_of("2001:db8::1") == connections.network_of("2001:db8::ffff") == "2001:db8::/64"
     assert connections.network_of("127.0.0.1") == "127.0.0.1"
     assert connections.network_of("no:address") == "no:address"

@@ -73,7 +73,7 @@ async def test_default_assistant_is_created_once_even_if_deleted(setenv):
     assert await model_of_each() == {"anthropic": "anthropic:other"}
 
 
-async def test_existing_assistant_of_that_slug_is_left_alone(setenv):
+async def test_existing_assistant_with_that_slug_is_not_changed(setenv):
     setenv("ANTHROPIC_API_KEY", "sk")
     await Assistant.objects.acreate(slug="anthropic", name="Ours", model="demo:")
     await create_assistants()
@@ -117,7 +117,7 @@ async def test_ollama_gets_an_assistant_for_each_model(prepare, upstream):
     assert not (await Assistant.objects.aget(slug="ollama-llama3-2-3b")).sees_images
 
 
-async def test_ollama_embedding_models_get_none(prepare):
+async def test_ollama_embedding_models_get_no_assistant(prepare):
     assert await prepare(tags("nomic-embed-text", "llama3.2")) == {"ollama-llama3-2": "ollama:llama3.2"}
     assert await prepare(tags("bge-m3", family="bert")) == {"ollama-llama3-2": "ollama:llama3.2"}
 
@@ -126,7 +126,7 @@ async def test_ollama_models_are_limited(prepare):
     assert len(await prepare(tags(*[f"model-{number}" for number in range(100)]))) == MAX_OLLAMA_MODELS
 
 
-async def test_ollama_model_variable_chooses_the_only_one(prepare, upstream, setenv):
+async def test_ollama_model_variable_selects_one_model(prepare, upstream, setenv):
     setenv("OLLAMA_MODEL", "qwen3:8b")
     assert await prepare(tags("llama3.2")) == {"ollama-qwen3-8b": "ollama:qwen3:8b"}
     assert upstream.requests == []
@@ -144,7 +144,7 @@ async def test_ollama_model_variable_chooses_the_only_one(prepare, upstream, set
     ],
     ids=["no list", "no names", "no object", "a page", "404", "silence"],
 )
-async def test_ollama_with_a_strange_answer_gets_none(prepare, answer):
+async def test_ollama_with_an_invalid_response_gets_no_assistant(prepare, answer):
     assert await prepare(answer) == {}
 
 
@@ -160,7 +160,7 @@ HOSTS = {
 
 
 @pytest.mark.parametrize("host", HOSTS)
-def test_ollama_host_is_read_as_ollama_reads_it(monkeypatch, host):
+def test_ollama_host_is_parsed_as_ollama_does(monkeypatch, host):
     from ollama._client import _parse_host
 
     monkeypatch.setenv("OLLAMA_HOST", host)

@@ -42,7 +42,7 @@ async def threads_of(middleware):
     return request.threads
 
 
-async def test_django_calls_acall_of_a_middleware():
+async def test_django_calls_the_acall_method_of_a_middleware():
     assert iscoroutinefunction(MiddlewareMixin.__acall__), f"Django has no MiddlewareMixin.__acall__ now. {SLOWER}"
     here = threading.get_ident()
     assert await threads_of(HooksInLoop) == [here, here], f"Django runs the hooks in threads again. {SLOWER}"
@@ -53,12 +53,12 @@ async def test_django_without_acall_runs_the_hooks_in_threads(monkeypatch):
     assert threading.get_ident() not in await threads_of(HooksInLoop)
 
 
-async def test_django_keeps_the_user_at_the_request(client_of, alice):
+async def test_django_caches_the_user_on_the_request(client_of, alice):
     request = (await client_of(alice).get("/")).asgi_request
     assert cached_user(request) == alice, f"Django keeps the user of a request elsewhere now. {SLOWER}"
 
 
-async def test_django_without_a_kept_user_loads_it(client_of, alice, monkeypatch):
+async def test_django_without_a_cached_user_loads_it(client_of, alice, monkeypatch):
     request = (await client_of(alice).get("/")).asgi_request
     del request._cached_user
     assert cached_user(request) is None
@@ -68,12 +68,12 @@ async def test_django_without_a_kept_user_loads_it(client_of, alice, monkeypatch
 @pytest.mark.parametrize(
     "name", ["chunk_bytes", "create_request", "listen_for_disconnect", "read_body", "run_get_response"]
 )
-def test_django_handler_has_what_ours_overrides(name):
+def test_django_handler_has_the_methods_that_ours_overrides(name):
     assert hasattr(ASGIHandler, name), f"ASGIHandler has no {name} now: what LeanASGIHandler does there is lost."
     assert name in vars(LeanASGIHandler)
 
 
-def test_django_keeps_messages_at_the_request(rf):
+def test_django_stores_messages_on_the_request(rf):
     request = rf.get("/")
     request.session = {}
     MessageMiddleware(respond).process_request(request)

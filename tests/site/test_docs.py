@@ -70,7 +70,7 @@ def test_docs_links_lead_to_files(document):
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
-def test_docs_name_what_the_code_has(document):
+def test_docs_name_only_what_the_code_has(document):
     spans, examples = prose(document)
     names = {span for span in spans if NAME.fullmatch(span)} - LIBRARIES - PLACEHOLDERS - examples
     text = (ROOT / document).read_text()

@@ -24,7 +24,7 @@ async def test_response_is_not_stored_and_offers_nothing(client_of, alice, path,
     assert "default-src 'self'" in response["Content-Security-Policy"]
 
 
-async def test_image_is_shown_from_the_browsers_copy_only_while_it_may_be_seen(client_of, alice, charlie):
+async def test_image_is_served_from_the_browsers_cache_only_while_allowed(client_of, alice, charlie):
     client = client_of(alice)
     upload = await client.post("/api/attachments", {"file": SimpleUploadedFile("a.png", PICTURE, "image/png")})
     url = upload.json()["url"]
@@ -43,7 +43,7 @@ async def test_image_is_shown_from_the_browsers_copy_only_while_it_may_be_seen(c
         assert response.status_code == status
 
 
-async def test_image_is_not_read_from_the_database_for_a_browser_that_has_it(client_of, alice, monkeypatch):
+async def test_image_that_the_browser_has_cached_is_not_read_from_the_database(client_of, alice, monkeypatch):
     client = client_of(alice)
     image = await Attachment.objects.acreate(owner=alice, data=b"x", media_type="image/png", width=1, height=1)
 
@@ -72,7 +72,7 @@ async def test_image_of_a_temporary_chat_is_hidden_from_reviewers(client_of, ali
     assert (await client_of(alice).get(f"/api/attachments/{image.pk}")).status_code == 200
 
 
-async def test_site_can_insist_on_tls(client_of, settings):
+async def test_site_can_require_tls(client_of, settings):
     settings.SECURE_SSL_REDIRECT, settings.SECURE_HSTS_SECONDS = True, 31_536_000
     client = client_of()
     response = await client.get("/accounts/login/")

@@ -44,7 +44,7 @@ async def test_ready_is_ok_with_the_database(client_of, transactional_db):
     assert answer.json() == {"status": "🤙", "down": []}
 
 
-async def test_ready_names_what_is_down_until_it_is_back(client_of, without_database, monkeypatch):
+async def test_ready_reports_what_is_down_until_it_is_back(client_of, without_database, monkeypatch):
     monkeypatch.setattr(readiness, "CHECK_INTERVAL", 0)
     client = client_of()
     answer = await client.get("/health/ready")
@@ -80,7 +80,7 @@ async def test_ready_writes_once_however_many_ask(client_of, transactional_db, m
     assert not await ServerProcess.objects.exclude(pk=engine.current().process_id).aexists()
 
 
-async def test_ready_asks_a_silent_database_once(client_of, transactional_db, monkeypatch):
+async def test_ready_queries_a_silent_database_once(client_of, transactional_db, monkeypatch):
     monkeypatch.setattr(readiness, "DATABASE_TIMEOUT", 0.05)
     monkeypatch.setattr(readiness, "CHECK_INTERVAL", 0)
     gate, calls = threading.Event(), []
@@ -122,7 +122,7 @@ async def test_health_allows_only_safe_methods(client_of, path):
 
 
 @pytest.mark.parametrize(("method", "body"), [("GET", health.HEALTHY), ("HEAD", b"")])
-async def test_health_is_answered_before_a_body_a_thread_or_django(monkeypatch, method, body):
+async def test_health_is_answered_without_body_thread_or_django(monkeypatch, method, body):
     for wrapper in (ASGIHandler, ThreadSensitiveContext):
         monkeypatch.setattr(wrapper, "__call__" if wrapper is ASGIHandler else "__aenter__", None)
     site = asgi_request(application, (b"content-length", b"5"), path="/health", method=method)

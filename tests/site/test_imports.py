@@ -150,7 +150,7 @@ def short(value):
 
 
 @pytest.mark.parametrize(("module", "path"), modules(CHAT), ids=short)
-def test_core_module_imports_only_what_is_below_it(module, path):
+def test_core_module_imports_only_lower_layers(module, path):
     assert module in MAY_IMPORT, f"{module} has no place in MAY_IMPORT yet"
     for package, *names in imports(path):
         assert package not in APPS, f"{path.name} imports the app {package}"
@@ -161,7 +161,7 @@ def test_core_module_imports_only_what_is_below_it(module, path):
 
 
 @pytest.mark.parametrize("path", [path for _, path in modules(CHAT)], ids=short)
-def test_core_names_no_app_in_a_dotted_path(path):
+def test_core_refers_to_no_app_by_dotted_path(path):
     texts = [node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)]
     named = [text for text in texts if isinstance(text, str) and text.startswith(tuple(f"{app}." for app in APPS))]
     assert named == []

@@ -89,7 +89,7 @@ async def test_login_redirects_to_no_other_site(client_of, alice, evil):
     assert (await client_of(alice).get(f"{LOGIN}?next={quote(evil)}"))["Location"] == "/"
 
 
-async def test_login_page_redirects_who_is_logged_in(client_of, alice):
+async def test_login_page_redirects_logged_in_users(client_of, alice):
     answer = await client_of(alice).get(LOGIN)
     assert (answer.status_code, answer["Location"]) == (302, "/")
 

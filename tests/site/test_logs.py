@@ -44,13 +44,13 @@ def test_outage_of_the_database_is_one_line(log):
     assert log.lines() == ["ERROR It failed: connection refused Is the server running?"]
 
 
-def test_outages_at_different_places_are_told_apart(log):
+def test_outages_at_different_places_are_logged_separately(log):
     for error in (OperationalError("database is locked"), InterfaceError("connection closed")):
         failure(log, error)
     assert len(log.lines()) == 2
 
 
-def test_mistake_in_a_statement_has_its_traceback(log, transactional_db):
+def test_error_in_a_statement_has_its_traceback(log, transactional_db):
     try:
         connection.cursor().execute("SELECT no_such_column")
     except DatabaseError as error:

@@ -48,7 +48,7 @@ def manage(path, *arguments):
 
 
 @pytest.mark.parametrize("command", ["migrate", "prepare"])
-def test_old_database_is_refused_with_the_way_to_move_and_left_alone(old_database, command):
+def test_old_database_is_refused_with_instructions_and_not_changed(old_database, command):
     before = dump(old_database)
     done = manage(old_database, command)
     assert done.returncode == 1
@@ -56,13 +56,13 @@ def test_old_database_is_refused_with_the_way_to_move_and_left_alone(old_databas
     assert dump(old_database) == before
 
 
-def test_new_database_is_migrated_again_and_again(path):
+def test_new_database_can_be_migrated_repeatedly(path):
     for _ in range(2):
         done = manage(path, "migrate", "--verbosity", "0")
         assert done.returncode == 0, done.stderr
     assert any("accounts_preferences" in line for line in dump(path))
 
 
-def test_old_migrations_are_not_among_those_of_today():
+def test_old_migrations_are_not_among_the_current_ones():
     today = {path.stem for path in (ROOT / "chat" / "migrations").glob("0*.py")}
     assert not today & OLD_MIGRATIONS

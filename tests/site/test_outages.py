@@ -44,7 +44,7 @@ def without_database(transactional_db):
         (OperationalError("the connection is closed"), psycopg.OperationalError(), "database_unavailable"),
     ],
 )
-def test_outage_is_told_from_the_error(error, cause, code):
+def test_outage_is_recognized_by_its_error(error, cause, code):
     error.__cause__ = cause
     assert outages.outage(error).code == code
 

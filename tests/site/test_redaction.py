@@ -29,7 +29,7 @@ def test_value_of_a_secret_variable_is_removed(monkeypatch, name):
     assert str(ProviderError(f"Wrong key: {KEY}")) == "Wrong key: ***"
 
 
-def test_short_value_is_taken_for_a_word(monkeypatch):
+def test_short_value_is_not_a_secret(monkeypatch):
     monkeypatch.setenv("A_KEY", "none")
     assert redaction.redact("none of it") == "none of it"
 

@@ -59,7 +59,7 @@ async def test_body_with_a_bad_or_large_length_is_refused_unread(echo, ten_bytes
 
 
 @pytest.mark.parametrize("headers", [[], [(b"content-length", b"5")], [(b"transfer-encoding", b"chunked")]])
-async def test_body_that_grows_beyond_the_limit_is_refused_there(echo, ten_bytes, headers):
+async def test_body_that_exceeds_the_limit_is_refused_there(echo, ten_bytes, headers):
     site = asgi_request(limit_body(echo), *headers)
     for part in (b"0123456789", b"x", b"never read"):
         await site.send_input(body_part(part, more_body=True))
@@ -76,7 +76,7 @@ async def test_body_that_does_not_arrive_in_time_is_refused(echo, monkeypatch):
     assert echo.scopes == []
 
 
-async def test_body_of_a_client_that_leaves_reaches_no_application(echo):
+async def test_body_of_a_client_that_disconnects_is_not_passed_on(echo):
     site = asgi_request(limit_body(echo))
     await site.send_input(body_part(b"01", more_body=True))
     await site.send_input({"type": "http.disconnect"})
@@ -286,7 +286,7 @@ async def test_database_threads_are_shared_by_all_connections():
     assert len(set.union(*seen.values())) == DATABASE_THREADS
 
 
-async def test_database_threads_of_what_writes_are_not_those_of_what_reads():
+async def test_writes_and_reads_have_separate_database_threads():
     used = {}
 
     async def asking(scope, receive, send):
@@ -357,7 +357,7 @@ async def test_database_threads_are_not_taken_by_slow_paths(slow_path, path):
     await asyncio.gather(*slow)
 
 
-async def test_database_threads_for_slow_paths_have_a_line_of_limited_length(slow_path, monkeypatch):
+async def test_database_threads_for_slow_paths_have_a_queue_of_limited_length(slow_path, monkeypatch):
     monkeypatch.setattr(threads, "MAX_SLOW_PER_ADDRESS", 1)
     monkeypatch.setattr(threads, "MAX_WAITING_PER_ADDRESS", 1)
     slow_path.slow = "/admin/"
@@ -376,7 +376,7 @@ async def test_database_threads_for_slow_paths_have_a_line_of_limited_length(slo
         await request.wait(5)
 
 
-async def test_users_are_looked_up_a_few_at_a_time_for_one_address(client_of, alice):
+async def test_concurrent_user_lookups_of_one_address_are_limited(client_of, alice):
     client = client_of(alice)
     lookups = middleware.lookups.get()
     async with contextlib.AsyncExitStack() as others:

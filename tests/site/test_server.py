@@ -54,7 +54,7 @@ def is_closed(connection):
 
 
 @pytest.mark.parametrize("sends", [b"", HEAD], ids=["silent", "half a request"])
-def test_server_lets_newcomers_in_while_many_send_no_request(site, sends):
+def test_server_accepts_connections_while_many_clients_send_no_request(site, sends):
     with ExitStack() as stack:
         idle = [stack.enter_context(site.connect(sends, f"127.0.0.{70 + n % 4}")) for n in range(400)]
         assert site.health_seconds() < 2
@@ -62,14 +62,14 @@ def test_server_lets_newcomers_in_while_many_send_no_request(site, sends):
         assert all(is_closed(connection) for connection in idle)
 
 
-def test_server_lets_newcomers_in_while_one_address_sends_no_request(site):
+def test_server_accepts_connections_while_one_address_sends_no_request(site):
     with ExitStack() as stack:
         for _ in range(300):
             stack.enter_context(site.connect(HEAD))
         assert httpx.get(f"{site.url}/accounts/login/").status_code == 200
 
 
-def test_server_answers_health_while_bodies_drip(site):
+def test_server_answers_health_while_bodies_arrive_slowly(site):
     start = b"POST /accounts/login/ HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000\r\n\r\nx"
     with ExitStack() as stack:
         for n in range(150):

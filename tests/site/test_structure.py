@@ -67,7 +67,7 @@ def find_cycles(graph):
     return found
 
 
-def test_modules_import_each_other_in_no_cycle():
+def test_modules_have_no_import_cycles():
     modules = {module_name(path): path for path in SOURCES}
     assert find_cycles({name: imported_modules(path, modules) for name, path in modules.items()}) == []
 

@@ -142,7 +142,7 @@ def skeleton(path):
 
 
 @pytest.mark.parametrize("path", ["README.md", "docs/architecture.md"])
-def test_document_has_the_same_in_both_languages(path):
+def test_document_has_the_same_content_in_both_languages(path):
     english, japanese = skeleton(path), skeleton(path.replace(".md", ".ja.md"))
     for what in english:
         assert japanese[what] == english[what]

@@ -170,7 +170,7 @@ def test_notice_says_that_the_answer_reached_its_limit(write, chat):
         {"text": "Hi", "user": "alice", "conversation": "63fbc5c2-5a54-4a11-ba2c-1d8f3c2a7e44"},
     ],
 )
-def test_usage_error_for_invalid_options(write, chat, alice, settings, options):
+def test_invalid_options_are_a_usage_error(write, chat, alice, settings, options):
     settings.MAX_TEXT_LENGTH = 100
     Assistant.objects.update(is_enabled=False)
     code, out, err = chat(**options)
@@ -180,14 +180,14 @@ def test_usage_error_for_invalid_options(write, chat, alice, settings, options):
     assert not Conversation.objects.exists()
 
 
-def test_usage_error_for_an_inactive_user(write, chat, alice):
+def test_inactive_user_is_a_usage_error(write, chat, alice):
     write("plain", *HELLO)
     alice.is_active = False
     alice.save()
     assert chat("Hi", user="alice", assistant="plain")[0] == 2
 
 
-def test_stdin_that_is_closed_is_no_question(write, chat, monkeypatch):
+def test_closed_stdin_is_not_a_question(write, chat, monkeypatch):
     err = Stream()
     monkeypatch.setattr(sys, "stdin", None)
     with pytest.raises(CommandError) as error:
@@ -374,7 +374,7 @@ def test_approval_is_asked_for_at_the_terminal(write, chat, alice, user, line, a
 
 
 @pytest.mark.parametrize("user", [None, "alice"])
-def test_approval_waits_where_nobody_can_be_asked(write, chat, alice, user):
+def test_approval_waits_if_there_is_no_terminal(write, chat, alice, user):
     write("careful", waiting)
     code, out, err = chat("Hi", user=user, assistant="careful")
     assert (code, out) == (3, "")
@@ -384,7 +384,7 @@ def test_approval_waits_where_nobody_can_be_asked(write, chat, alice, user):
         assert Run.objects.get().interrupts
 
 
-def test_approval_may_be_left_open(write, chat, monkeypatch, alice):
+def test_approval_can_be_left_open(write, chat, monkeypatch, alice):
     write("careful", waiting)
     monkeypatch.setattr(sys, "stdin", Interrupted(signal.SIGINT))
     with pytest.raises(SystemExit) as end:
@@ -408,7 +408,7 @@ def test_approval_given_on_the_page_continues_here(write, chat, monkeypatch, ali
     assert Run.objects.count() == 2
 
 
-def test_history_is_what_the_user_asked(write, chat, alice, charlie):
+def test_history_contains_the_users_questions(write, chat, alice, charlie):
     readline = pytest.importorskip("readline")
     write("plain", *HELLO)
     for user, text in (("alice", "one"), ("charlie", "secret"), ("alice", "two")):
@@ -449,7 +449,7 @@ def test_output_to_a_full_disk_is_an_error(write, chat):
     assert err == "The answer cannot be written: [Errno 28] No space left on device\n"
 
 
-def test_database_that_is_away_is_an_error(write, chat):
+def test_unavailable_database_is_an_error(write, chat):
     def away(*args):
         raise OperationalError("The server is gone.")
 
@@ -512,7 +512,7 @@ def test_log_is_shown_with_verbosity_2_only(write, chat, caplog):
     assert logging.getLogger("chat").level == logging.INFO
 
 
-def test_signals_are_left_alone_outside_the_main_thread(write, chat):
+def test_signal_handlers_are_not_set_outside_the_main_thread(write, chat):
     write("plain", *HELLO)
     results = []
     thread = threading.Thread(target=lambda: results.append(chat("Hi", model="scripted:plain")))

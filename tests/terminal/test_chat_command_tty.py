@@ -473,7 +473,7 @@ def test_arrow_keys_bring_back_saved_questions(tty, chat, upstream):
     assert last_request(upstream) == [("user", "long ago still")]
 
 
-def test_paste_of_several_lines_is_one_question(tty, upstream):
+def test_pasted_lines_are_one_question(tty, upstream):
     at = tty("--model", "openai:echo")
     at.until("> ")
     at.type("\x1b[200~def f():\r    return 1\x1b[201~")

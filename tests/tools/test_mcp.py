@@ -128,7 +128,7 @@ async def test_content_of_every_kind_becomes_text(server):
         assert await toolbox["one_nothing"].use({}) == ""
 
 
-async def test_structured_content_is_told_where_there_is_no_text(server):
+async def test_structured_content_is_returned_if_there_is_no_text(server):
     await server("stdio")
     async with tools.load(["mcp:one"]) as toolbox:
         assert await toolbox["one_forecast"].use({}) == '{"celsius": 21.5, "place": "東京"}'
@@ -142,7 +142,7 @@ async def test_long_result_is_cut(server, kind):
     assert told == "x" * tools.MAX_RESULT_LENGTH + "\n[Truncated: the full text has 5,000,000 characters.]"
 
 
-async def test_tool_list_is_read_page_by_page_up_to_a_bound(server, monkeypatch):
+async def test_tool_list_is_read_page_by_page_up_to_a_limit(server, monkeypatch):
     await server("stdio", "--many", "35")
     async with tools.load(["mcp:one"]) as toolbox:
         assert list(toolbox) == [f"one_tool{number}" for number in range(35)]
@@ -181,7 +181,7 @@ async def test_removed_tool_gives_a_sentence(server):
 
 
 @KINDS
-async def test_slow_tool_is_given_up_and_the_others_go_on(server, kind, monkeypatch):
+async def test_slow_tool_times_out_and_the_others_continue(server, kind, monkeypatch):
     await server(kind)
     async with tools.load(["mcp:one"]) as toolbox:
         monkeypatch.setattr(execution, "TOOL_TIMEOUT", 0.2)
@@ -194,7 +194,7 @@ async def test_slow_tool_is_given_up_and_the_others_go_on(server, kind, monkeypa
 
 
 @KINDS
-async def test_server_that_dies_in_a_call_gives_a_sentence_at_once(server, kind, caplog):
+async def test_server_that_dies_during_a_call_gives_a_sentence_at_once(server, kind, caplog):
     options = [] if kind == "stdio" else ["--name", f"mortal {kind}"]  # a server that no other test uses
     await server(kind, *options)
     await server("stdio", slug="two")
@@ -206,7 +206,7 @@ async def test_server_that_dies_in_a_call_gives_a_sentence_at_once(server, kind,
         assert await toolbox["two_add"].use({"a": 1}) == "2"
 
 
-async def test_oversized_answer_is_given_up(server, monkeypatch):
+async def test_oversized_response_gives_a_sentence(server, monkeypatch):
     await server("http")
     monkeypatch.setattr(mcp, "MAX_BODY_SIZE", 100_000)
     async with asyncio.timeout(10), tools.load(["mcp:one"]) as toolbox:
@@ -272,7 +272,7 @@ async def test_server_over_the_connection_limit_is_left_out(server, caplog, monk
 # Names ----------------------------------------------------------------------------------------------------------------
 
 
-async def test_equal_tools_of_two_servers_keep_apart(server):
+async def test_tools_of_the_same_name_on_two_servers_are_kept_apart(server):
     for slug in ("one", "two"):
         await server("stdio", "--name", f"server {slug}", slug=slug)
     async with tools.load(["mcp:one", "mcp:two", "mcp:one"]) as toolbox:
@@ -456,7 +456,7 @@ def agent_run(upstream, ask, monkeypatch):
 
 
 @KINDS
-async def test_run_uses_a_server_and_leaves_nothing(server, agent_run, upstream, kind):
+async def test_run_uses_a_server_and_leaves_no_process(server, agent_run, upstream, kind):
     await server(kind)
     run = await agent_run([*call("one_add", {"a": 2, "b": 40}), *CALLS], [*tokens("It is 42."), *END])
     await wait_for_run(run)
@@ -469,7 +469,7 @@ async def test_run_uses_a_server_and_leaves_nothing(server, agent_run, upstream,
     assert all(ACCEPTED.fullmatch(name) for name in offered)
 
 
-async def test_run_goes_on_when_its_server_dies(server, agent_run):
+async def test_run_continues_when_its_server_dies(server, agent_run):
     await server("stdio")
     run = await agent_run([*call("one_die", {}), *CALLS], [*tokens("It is gone."), *END])
     await wait_for_run(run)

@@ -310,7 +310,7 @@ async def test_tool_error_is_shortened(offer):
 
 
 @pytest.mark.parametrize("is_async", [False, True])
-async def test_slow_tool_is_given_up(offer, monkeypatch, caplog, is_async):
+async def test_slow_tool_times_out(offer, monkeypatch, caplog, is_async):
     monkeypatch.setattr(execution, "TOOL_TIMEOUT", 0.1)
     gate, closed = threading.Event(), []
 
@@ -388,7 +388,7 @@ async def test_cancelled_run_stops_a_tool_that_can_be_stopped(offer, is_async):
     await wait_until(lambda: execution.pool.free == execution.MAX_THREADS)
 
 
-def test_threads_of_one_owner_leave_room_for_others_who_take_turns():
+def test_threads_of_one_owner_leave_room_for_others():
     pool = DaemonPool("tool", 3, max_per_owner=2)
     gates = {owner: threading.Event() for owner in "abc"}
     began = []
@@ -433,7 +433,7 @@ async def test_hanging_tools_of_one_user_leave_threads_to_others(offer, monkeypa
     await wait_until(lambda: execution.pool.free == execution.MAX_THREADS)
 
 
-async def test_threads_are_bounded_and_the_others_wait_in_line(offer, monkeypatch):
+async def test_threads_are_limited_and_further_calls_wait(offer, monkeypatch):
     pool = DaemonPool("tool", 2)
     monkeypatch.setattr(execution, "pool", pool)
     gate, inside = threading.Event(), []
@@ -824,7 +824,7 @@ async def search(user, words, **context):
     return await use("search_conversations", {"words": words}, Context(user_id=user.pk, **context))
 
 
-async def test_search_finds_what_was_said_with_where_when_and_who(said, alice):
+async def test_search_returns_messages_with_conversation_time_and_author(said, alice):
     soup = await said(alice, "Soup for two", "How do I cook leek soup?", "Wash the leek, then cut it.")
     assert await search(alice, "LEEK", time_zone="Asia/Tokyo") == (
         f"“Soup for two” (/c/{soup.pk}/), 2026-05-20 07:01, the assistant said:\nWash the leek, then cut it.\n\n"
@@ -832,7 +832,7 @@ async def test_search_finds_what_was_said_with_where_when_and_who(said, alice):
     )
 
 
-async def test_search_never_shows_another_users_words(said, alice, charlie):
+async def test_search_never_shows_another_users_messages(said, alice, charlie):
     await said(charlie, "The secret plan", "secret question", "secret answer")
     mine = await said(alice, "Mine", "no secret here")
     assert "no secret here" in await search(alice, "secret")
@@ -843,7 +843,7 @@ async def test_search_never_shows_another_users_words(said, alice, charlie):
     assert "secret question" in await search(charlie, "secret")
 
 
-async def test_search_wants_every_word_in_one_message(said, alice):
+async def test_search_requires_all_words_in_one_message(said, alice):
     await said(alice, "Both", "leek and potato")
     await said(alice, "One", "leek alone", "potato alone")
     told = await search(alice, "potato  leek")
@@ -851,14 +851,14 @@ async def test_search_wants_every_word_in_one_message(said, alice):
     assert "“One”" not in told
 
 
-async def test_search_reads_japanese(said, alice):
+async def test_search_finds_japanese(said, alice):
     await said(alice, "料理", "長ねぎのスープの作り方を教えてください。")
     assert "長ねぎのスープ" in await search(alice, "スープ　作り方")  # with the wide space of a Japanese keyboard
     assert "No results" in await search(alice, "天気")
 
 
 @pytest.mark.parametrize("word", ["100%", "a_b", "back\\slash", "it's", '"quoted"', "'; DROP TABLE chat_message; --"])
-async def test_search_takes_characters_as_they_are(said, alice, word):
+async def test_search_takes_characters_literally(said, alice, word):
     await said(alice, "Right", f"here is {word} in a text")
     await said(alice, "Wrong", "100x axb backslash its quoted DROP TABLE")
     told = await search(alice, word)
@@ -904,7 +904,7 @@ async def test_search_wants_a_few_words(alice, words):
     assert await refusal("search_conversations", {"words": words}, context) == "Search for one to 8 words."
 
 
-async def test_search_is_for_those_who_are_logged_in(said, alice):
+async def test_search_requires_a_logged_in_user(said, alice):
     await said(alice, "Soup", "leek")
     assert "No user is logged in" in await refusal("search_conversations", {"words": "leek"})
 
@@ -912,7 +912,7 @@ async def test_search_is_for_those_who_are_logged_in(said, alice):
 @pytest.mark.parametrize(
     "expression", ["1if 2else 3", "0x1for x in y", "1e-5or 2", "'\\d' + 1", '"\\d"', "1_0is 2", ".5and 1"]
 )
-def test_calculator_lets_python_warn_of_nothing(expression, recwarn):
+def test_calculator_causes_no_python_warnings(expression, recwarn):
     with pytest.raises(ToolError):
         calculator(expression)
     assert not recwarn.list

@@ -235,7 +235,7 @@ def test_reading_reports_a_reason_for_every_wrong_value(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", FORMATS)
-async def test_import_reads_around_a_wrong_value_at_every_place(client_of, alice, name, caplog):
+async def test_import_skips_a_wrong_value_at_every_place(client_of, alice, name, caplog):
     make, wrap = FORMATS[name]
     rows = [make("first"), *damaged_conversations(make), make("last")]
     client = client_of(alice)
@@ -369,7 +369,7 @@ async def test_import_refuses_a_file_with_a_sentence(client_of, alice, name, cap
     assert await all_rows() == before
 
 
-def test_reading_stops_where_a_small_zip_file_grows_too_large(tmp_path, monkeypatch):
+def test_reading_stops_when_a_small_zip_file_expands_too_far(tmp_path, monkeypatch):
     monkeypatch.setattr(archive, "MAX_UNPACKED_BYTES", 1_000_000)
     (tmp_path / "source").write_bytes(
         zip_file(names=["conversations-1.json", "conversations-2.json"], data=b" " * 600_000)
@@ -379,7 +379,7 @@ def test_reading_stops_where_a_small_zip_file_grows_too_large(tmp_path, monkeypa
     assert refused.value.code == "too_large"
 
 
-async def test_import_names_what_it_leaves_out(client_of, alice):
+async def test_import_reports_what_it_leaves_out(client_of, alice):
     rows = [own_conversation(1), own_conversation(2) | {"messages": 5}, own_conversation(3), 5]
     rows[2]["images"]["i"]["data"] = "aGk="
     answer = await send(client_of(alice), FORMATS["own"][1](rows))
@@ -525,7 +525,7 @@ async def test_import_that_fails_in_the_middle_stays_hidden_and_can_be_repeated(
     assert (answer.json()["conversations"], answer.json()["messages"]) == (1, 250)
 
 
-async def test_import_names_conversations_whose_images_have_no_room(client_of, alice, settings):
+async def test_import_reports_conversations_whose_images_exceed_the_storage(client_of, alice, settings):
     rows = [own_conversation(1), own_conversation(2) | {"messages": [MESSAGE]}]
     settings.MAX_STORED_IMAGE_BYTES = 1
     answer = await send(client_of(alice), FORMATS["own"][1](rows))

@@ -52,7 +52,7 @@ class Import(threading.Thread):
             self.error = error
 
 
-def test_import_leaves_the_database_to_others(site):
+def test_import_does_not_block_the_database(site):
     alice, charlie = site.login("alice"), site.login("charlie")
     conversation = charlie.post("/api/conversations", json={}).json()["id"]
     site.assistant("quick", "demo:")
@@ -80,7 +80,7 @@ def test_import_leaves_the_database_to_others(site):
     assert max(memory) < MAX_MEMORY_BYTES
 
 
-def test_import_gives_way_to_a_shutdown_and_goes_on_when_sent_again(site):
+def test_import_stops_at_shutdown_and_continues_when_sent_again(site):
     alice = site.login("alice")
     rows = export(200, 60)
     first = Import(alice, rows)
