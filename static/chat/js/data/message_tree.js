@@ -64,7 +64,8 @@ export class MessageTree {
   }
 
   add(messages) {
-    this.set([...this.all, ...messages.filter(({ id }) => !this.has(id))])
+    const known = new Set(this.all.map(({ id }) => id))
+    this.set([...this.all, ...messages.filter(({ id }) => !known.has(id))])
   }
 
   /** Replaces one message by a newer state of it, which has the same parent. */

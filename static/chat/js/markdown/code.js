@@ -3,15 +3,11 @@
 
 import { strings } from "../i18n/strings.js"
 import { LazyLibrary } from "../ui/lazy_library.js"
+import { endOfPiece, isHighlightable } from "./code_pieces.js"
 import { runSoon } from "./frame_budget.js"
 import { morphChildren } from "./morph.js"
 import { makeScrollable } from "./scrollable.js"
 
-// Code is highlighted in pieces, so that finished ones stay and no frame pays for all of it. A piece ends before a line without
-// indentation, which rarely continues the line before; a very long piece ends at any line.
-const PIECE_LENGTH = 2_000 // characters
-const LONG_PIECE_LENGTH = 6_000 // characters; from here on it ends at any line
-const MAX_HIGHLIGHTED_LENGTH = 8_000 // characters; a longer piece, which is one line, is not highlighted
 const FILE_EXTENSIONS = new Map(
   Object.entries({
     bash: "sh",
@@ -33,6 +29,7 @@ const FILE_EXTENSIONS = new Map(
 
 const highlighter = new LazyLibrary(async () => (await import("../../../vendor/highlight.js")).default)
 
+/** Highlights its text in pieces, so that finished ones stay and no frame pays for all of it. */
 export class CodeBlock {
   #element
   #code = document.createElement("code")
@@ -102,22 +99,12 @@ export class CodeBlock {
   }
 
   #canHighlight(text) {
-    if (this.#language === "" || PLAIN_LANGUAGES.test(this.#language) || text.length > MAX_HIGHLIGHTED_LENGTH)
-      return false
+    if (this.#language === "" || PLAIN_LANGUAGES.test(this.#language) || !isHighlightable(text)) return false
     return !highlighter.value || Boolean(highlighter.value.getLanguage(this.#language))
   }
 }
 
 const PLAIN_LANGUAGES = /^(?:text|txt|plain|plaintext|output|log|mermaid)$/
-
-const endOfPiece = (text, start) => {
-  for (let line = text.indexOf("\n", start + PIECE_LENGTH); line >= 0; line = text.indexOf("\n", line + 1)) {
-    const next = text[line + 1]
-    if (next === undefined) break
-    if (line - start > LONG_PIECE_LENGTH || !/[\s})\]]/.test(next)) return line + 1
-  }
-  return text.length
-}
 
 const newHead = (label) => {
   const head = document.createElement("div")
