@@ -28,7 +28,7 @@ async def answered(answer):
     return await Run.objects.select_related("message__parent", "conversation").aget(pk=run.pk)
 
 
-def told(turns):
+def roles_and_texts(turns):
     return [(role, "".join(part["text"] for part in parts)) for role, parts in turns]
 
 
@@ -42,7 +42,7 @@ async def test_edit_is_a_sibling_of_the_old_message(client_of, alice, plain):
     old = await Run.objects.select_related("message__parent").aget(pk=second.json()["run_id"])
     run = await answered(await client.send("POST", f"/api/messages/{old.message.parent_id}/edit", {"text": "Three"}))
     assert run.message.parent.parent_id == old.message.parent.parent_id
-    assert told(scripted.requests[-1].turns) == [("user", "One"), ("assistant", "Hello"), ("user", "Three")]
+    assert roles_and_texts(scripted.requests[-1].turns) == [("user", "One"), ("assistant", "Hello"), ("user", "Three")]
     assert await Message.objects.acount() == 6
 
 
@@ -53,7 +53,7 @@ async def test_edit_of_the_first_message(client_of, alice, plain):
     answer = await client.send("POST", f"/api/messages/{first.pk}/edit", {"text": "Two"}, **{"Idempotency-Key": "k"})
     run = await answered(answer)
     assert run.message.parent.parent_id is None
-    assert told(scripted.requests[-1].turns) == [("user", "Two")]
+    assert roles_and_texts(scripted.requests[-1].turns) == [("user", "Two")]
     again = await client.send("POST", f"/api/messages/{first.pk}/edit", {"text": "Two"}, **{"Idempotency-Key": "k"})
     assert again.json()["run_id"] == str(run.pk)
     other = await client.send("POST", f"/api/messages/{first.pk}/edit", {"text": "Three"}, **{"Idempotency-Key": "k"})
@@ -77,7 +77,7 @@ async def test_send_continues_the_visible_branch(client_of, alice, plain):
     await client.send("PATCH", path, {"leaf_id": str(first.message_id)})
     run = await answered(await client.send("POST", f"{path}/messages", {"text": "And?"}))
     assert run.message.parent.parent_id == first.message_id
-    assert told(scripted.requests[-1].turns)[0] == ("user", "One")
+    assert roles_and_texts(scripted.requests[-1].turns)[0] == ("user", "One")
     assert (await client.get(path)).json()["leaf_id"] is None
 
 
@@ -128,7 +128,7 @@ async def test_continue_resumes_an_unfinished_answer(script, ask, client_of, ali
     run = await broken_off(script, ask, *end)
     after = await answered(await client_of(alice).send("POST", f"/api/messages/{run.message_id}/continue"))
     assert (after.message.parent_id, after.message.text) == (run.message_id, " answer.")
-    assert told(scripted.requests[-1].turns) == [
+    assert roles_and_texts(scripted.requests[-1].turns) == [
         ("user", "Hi"),
         ("assistant", "Half an"),
         ("user", reply_module.CONTINUE_PROMPT),

@@ -1,4 +1,4 @@
-"""A temporary conversation lives while a page shows it, and a minute later nothing of it is left."""
+"""A temporary conversation exists while a page shows it, and is deleted within a minute after that."""
 
 from datetime import timedelta
 
@@ -17,8 +17,8 @@ NEWS = "/ws/news"
 
 
 @pytest.fixture(autouse=True)
-def hurry(monkeypatch):
-    """Sweeps come every 20 ms, pages are asked as often, and nobody waits for pages to come back."""
+def short_intervals(monkeypatch):
+    """Sweeps and polls of the pages come every 20 ms, and sweeps do not wait for pages to reconnect."""
     monkeypatch.setattr(temporary, "SWEEP_INTERVAL", 0.02)
     monkeypatch.setattr(temporary, "MAX_MISSED_SWEEPS", 10_000)
     monkeypatch.setattr(temporary, "GRACE", 0)
@@ -26,7 +26,7 @@ def hurry(monkeypatch):
 
 
 @pytest.fixture
-async def secret(alice, words):
+async def temporary_chat(alice, words):
     return await Conversation.objects.acreate(owner=alice, assistant=words, is_temporary=True)
 
 
@@ -34,12 +34,12 @@ async def exists(conversation):
     return await Conversation.objects.filter(pk=conversation.pk).aexists()
 
 
-async def is_gone(conversation):
+async def is_deleted(conversation):
     return not await exists(conversation)
 
 
-async def age(conversation, seconds=1_000):
-    """Let so much time have passed since a page showed it last."""
+async def backdate(conversation, seconds=1_000):
+    """Sets the time since a page last showed the conversation."""
     at = timezone.now() - timedelta(seconds=seconds)
     await Conversation.objects.filter(pk=conversation.pk).aupdate(updated_at=at)
 
@@ -53,74 +53,79 @@ async def wait_until_shown(conversation):
     await wait_until(Conversation.objects.filter(pk=conversation.pk, updated_at__gt=recent).aexists)
 
 
-async def forget(conversation):
-    """Wait until what the pages have said is stored, and let it be long ago."""
+async def expire(conversation):
+    """Waits until the pages' reports are stored, and backdates them."""
     await wait_until(lambda: not engine.current().temporary.shown)
-    await age(conversation)
+    await backdate(conversation)
 
 
-async def test_temporary_conversation_is_deleted_with_all_its_rows(alice, secret):
-    run = await secret.ask("Between us")
+async def test_temporary_conversation_is_deleted_with_all_its_rows(alice, temporary_chat):
+    run = await temporary_chat.ask("Between us")
     image = {"data": b"x", "media_type": "image/webp", "width": 1, "height": 1}
     await Attachment.objects.acreate(owner=alice, message_id=run.message.parent_id, **image)
     await engine.start(run)
     await wait_for_run(run)
-    await age(secret)
-    await wait_until(lambda: is_gone(secret))
+    await backdate(temporary_chat)
+    await wait_until(lambda: is_deleted(temporary_chat))
     for model in (Conversation, Message, Run, RunEvent, Attachment):
         assert not await model.objects.aexists(), model
 
 
-async def test_temporary_conversation_stays_while_a_page_shows_it(socket_of, alice, secret):
+async def test_temporary_conversation_stays_while_a_page_shows_it(socket_of, alice, temporary_chat):
     async with socket_of(alice, path=NEWS) as socket:
-        await age(secret, 30)
-        await show(socket, secret)
-        await wait_until_shown(secret)
-        await age(secret, 30)
+        await backdate(temporary_chat, 30)
+        await show(socket, temporary_chat)
+        await wait_until_shown(temporary_chat)
+        await backdate(temporary_chat, 30)
         await socket.receive_event("conversation.show_again")
-        await show(socket, secret)
-        await wait_until_shown(secret)
+        await show(socket, temporary_chat)
+        await wait_until_shown(temporary_chat)
 
 
-async def test_temporary_conversation_is_deleted_when_its_page_stops_reporting(socket_of, alice, secret):
+async def test_temporary_conversation_is_deleted_when_its_page_stops_reporting(socket_of, alice, temporary_chat):
     async with socket_of(alice, path=NEWS) as socket:  # a page that crashed, or lost its network: the socket stays open
-        await show(socket, secret)
+        await show(socket, temporary_chat)
         await socket.receive_event("conversation.show_again")
-        await forget(secret)
-        assert (await socket.receive_event("conversation.deleted"))["id"] == str(secret.pk)
-    assert await is_gone(secret)
+        await expire(temporary_chat)
+        assert (await socket.receive_event("conversation.deleted"))["id"] == str(temporary_chat.pk)
+    assert await is_deleted(temporary_chat)
 
 
-async def test_temporary_conversation_stays_for_the_last_page(socket_of, alice, secret):
+async def test_temporary_conversation_stays_for_the_last_page(socket_of, alice, temporary_chat):
     async with socket_of(alice, path=NEWS) as last:
         async with socket_of(alice, path=NEWS) as first:
             for socket in (first, last):
-                await show(socket, secret)
+                await show(socket, temporary_chat)
                 await socket.receive_event("conversation.show_again")
-        await age(secret, 30)
-        await show(last, secret)
-        await wait_until_shown(secret)
+        await backdate(temporary_chat, 30)
+        await show(last, temporary_chat)
+        await wait_until_shown(temporary_chat)
         await last.send_command({"type": "conversation.show", "conversation_id": None})
-        await forget(secret)
-        await wait_until(lambda: is_gone(secret))
+        await expire(temporary_chat)
+        await wait_until(lambda: is_deleted(temporary_chat))
 
 
-async def test_temporary_conversation_is_kept_by_the_keep_call(client_of, alice, charlie, secret, conversation):
+async def test_temporary_conversation_is_kept_by_the_keep_call(client_of, alice, charlie, temporary_chat, conversation):
     before = timezone.now() - timedelta(seconds=30)
     await Conversation.objects.aupdate(updated_at=before)
     engine.current()
-    for row in (secret, conversation):
+    for row in (temporary_chat, conversation):
         assert (await client_of(charlie).send("POST", f"/api/conversations/{row.pk}/keep")).status_code == 404
         assert (await client_of(alice).send("POST", f"/api/conversations/{row.pk}/keep")).status_code == 204
-    await wait_until_shown(secret)
+    await wait_until_shown(temporary_chat)
     assert (await Conversation.objects.aget(pk=conversation.pk)).updated_at == before
 
 
 async def test_show_refuses_all_but_the_users_own_temporary_conversations(
-    socket_of, alice, charlie, secret, conversation
+    socket_of, alice, charlie, temporary_chat, conversation
 ):
     async with socket_of(charlie, path=NEWS) as others, socket_of(alice, path=NEWS) as hers:
-        for socket, value in ((others, str(secret.pk)), (hers, str(conversation.pk)), (hers, 5), (hers, "secret")):
+        for socket, value in (
+            (others, str(temporary_chat.pk)),
+            (hers, str(conversation.pk)),
+            (hers, 5),
+            (hers, "secret"),
+        ):
             await socket.send_command({"type": "conversation.show", "conversation_id": value})
             assert (await socket.receive_event("error"))["error"]["code"] == "not_found"
         for nonsense in ("[", "[]", {"type": "run.follow"}):
@@ -129,89 +134,89 @@ async def test_show_refuses_all_but_the_users_own_temporary_conversations(
         assert not engine.current().temporary.shown
 
 
-async def test_running_answer_is_stopped_when_no_page_is_left(alice, secret, slow):
+async def test_running_answer_is_stopped_when_no_page_is_left(alice, temporary_chat, slow):
     async with slow():
-        run = await secret.ask("Count", assistant="slow")
+        run = await temporary_chat.ask("Count", assistant="slow")
         await engine.start(run)
         await wait_for_text(run)
-        await age(secret, temporary.LEASE + 1)
-        await wait_until(lambda: is_gone(secret))
+        await backdate(temporary_chat, temporary.LEASE + 1)
+        await wait_until(lambda: is_deleted(temporary_chat))
         await wait_until(lambda: not engine.current().live)
     assert not await Run.objects.aexists()
 
 
 async def test_temporary_conversation_is_deleted_even_if_its_run_does_not_end(orphan, monkeypatch):
-    monkeypatch.setattr(heartbeat, "MAX_MISSED_BEATS", 10**6)  # nobody finds its process dead
+    monkeypatch.setattr(heartbeat, "MAX_MISSED_BEATS", 10**6)  # no process considers its process dead
     run = await orphan("half")
     conversation = await Conversation.objects.aget(pk=run.conversation_id)
     await Conversation.objects.filter(pk=run.conversation_id).aupdate(is_temporary=True)
-    await age(conversation, temporary.LEASE + 1)
+    await backdate(conversation, temporary.LEASE + 1)
     engine.current()
     await wait_until(Run.objects.filter(cancel_requested=True).aexists)
     assert await exists(conversation)
-    await age(conversation, temporary.STOP_LEASE + 1)
-    await wait_until(lambda: is_gone(conversation))
+    await backdate(conversation, temporary.STOP_LEASE + 1)
+    await wait_until(lambda: is_deleted(conversation))
 
 
-async def test_other_conversations_stay(secret, conversation):
+async def test_other_conversations_stay(temporary_chat, conversation):
     await Conversation.objects.aupdate(updated_at=timezone.now() - timedelta(days=100))
     engine.current()
-    await wait_until(lambda: is_gone(secret))
+    await wait_until(lambda: is_deleted(temporary_chat))
     assert await exists(conversation)
 
 
-async def assert_goes_with_the_grace(conversation, monkeypatch):
+async def assert_deleted_after_grace_period(conversation, monkeypatch):
     assert await exists(conversation)
     monkeypatch.setattr(temporary, "GRACE", 0)
-    await wait_until(lambda: is_gone(conversation))
+    await wait_until(lambda: is_deleted(conversation))
 
 
-async def test_pages_have_time_to_reconnect_after_a_start(secret, monkeypatch):
-    await age(secret)
+async def test_pages_have_time_to_reconnect_after_a_start(temporary_chat, monkeypatch):
+    await backdate(temporary_chat)
     monkeypatch.setattr(temporary, "GRACE", 10**6)
-    looked_after = engine.current().temporary
-    looked_after.keep(secret.pk)
-    await wait_until_shown(secret)
-    await age(secret)
-    await wait_until(lambda: looked_after.last_sweep_at > looked_after.stable_since)
-    await assert_goes_with_the_grace(secret, monkeypatch)
+    sweeper = engine.current().temporary
+    sweeper.keep(temporary_chat.pk)
+    await wait_until_shown(temporary_chat)
+    await backdate(temporary_chat)
+    await wait_until(lambda: sweeper.last_sweep_at > sweeper.stable_since)
+    await assert_deleted_after_grace_period(temporary_chat, monkeypatch)
 
 
-async def test_pages_have_time_to_reconnect_after_an_outage(secret, monkeypatch):
-    looked_after = engine.current().temporary
-    await wait_until(lambda: looked_after.stable_since)
+async def test_pages_have_time_to_reconnect_after_an_outage(temporary_chat, monkeypatch):
+    sweeper = engine.current().temporary
+    await wait_until(lambda: sweeper.stable_since)
     renew = temporary._renew
 
     def fail(shown):
-        raise OperationalError("the database is away")
+        raise OperationalError("the database is down")
 
     monkeypatch.setattr(temporary, "_renew", fail)
-    looked_after.keep(secret.pk)
-    await wait_until(lambda: looked_after.stable_since is None)
+    sweeper.keep(temporary_chat.pk)
+    await wait_until(lambda: sweeper.stable_since is None)
     monkeypatch.setattr(temporary, "GRACE", 10**6)
-    await age(secret)
+    await backdate(temporary_chat)
     monkeypatch.setattr(temporary, "_renew", renew)
-    await wait_until_shown(secret)  # what was said during the outage was not forgotten
-    await forget(secret)
-    await wait_until(lambda: looked_after.stable_since)
-    await assert_goes_with_the_grace(secret, monkeypatch)
+    await wait_until_shown(temporary_chat)  # reports during the outage were kept
+    await expire(temporary_chat)
+    await wait_until(lambda: sweeper.stable_since)
+    await assert_deleted_after_grace_period(temporary_chat, monkeypatch)
 
 
-async def test_pages_have_time_to_reconnect_after_a_pause(secret, monkeypatch):
-    looked_after = engine.current().temporary
-    await wait_until(lambda: looked_after.stable_since)
-    before = looked_after.stable_since
+async def test_pages_have_time_to_reconnect_after_a_pause(temporary_chat, monkeypatch):
+    sweeper = engine.current().temporary
+    await wait_until(lambda: sweeper.stable_since)
+    before = sweeper.stable_since
     monkeypatch.setattr(temporary, "MAX_MISSED_SWEEPS", -1)  # the process was frozen for longer than that
-    await wait_until(lambda: looked_after.stable_since > before)
+    await wait_until(lambda: sweeper.stable_since > before)
 
 
 async def test_lease_and_delays_add_up_to_less_than_a_minute():
-    shown_at = consumers.POLL_INTERVAL + temporary.SWEEP_INTERVAL  # the page went just after its word
+    shown_at = consumers.POLL_INTERVAL + temporary.SWEEP_INTERVAL  # the page was closed just after its report
     assert shown_at + temporary.STOP_LEASE + temporary.SWEEP_INTERVAL <= 60
     assert temporary.GRACE + temporary.SWEEP_INTERVAL * 2 <= 60
 
 
-async def test_expired_conversations_are_found_by_index(secret):
+async def test_expired_conversations_are_found_by_index(temporary_chat):
     def explain():
         with transaction.atomic(), connection.cursor() as cursor:
             if connection.vendor == "postgresql":  # which reads a table as small as this one without an index

@@ -47,9 +47,14 @@ async def test_manifest_needs_no_login_and_is_in_the_language(client_of):
     answer = await client_of().get("/manifest.webmanifest", headers={"Accept-Language": "ja"})
     assert answer.status_code == 200
     assert answer["Content-Type"] == "application/manifest+json"
-    told = json.loads(answer.content)
-    assert (told["lang"], told["start_url"], told["scope"], told["display"]) == ("ja", "/", "/", "standalone")
-    assert {icon.get("purpose", "any") for icon in told["icons"]} == {"any", "maskable"}
+    manifest = json.loads(answer.content)
+    assert (manifest["lang"], manifest["start_url"], manifest["scope"], manifest["display"]) == (
+        "ja",
+        "/",
+        "/",
+        "standalone",
+    )
+    assert {icon.get("purpose", "any") for icon in manifest["icons"]} == {"any", "maskable"}
 
 
 async def test_worker_caches_the_offline_page_and_its_files(client_of):

@@ -420,7 +420,7 @@ def test_history_contains_the_users_questions(write, chat, alice, charlie):
     assert readline.get_current_history_length() == 0
 
 
-class Gone(Stream):
+class FailingStream(Stream):
     def __init__(self, error, after=0):
         super().__init__()
         self.error, self.after = error, after
@@ -433,7 +433,7 @@ class Gone(Stream):
 
 @pytest.mark.parametrize("user", [None, "alice"])
 def test_output_that_is_closed_stops_the_answer(write, chat, alice, user):
-    pipe = Gone(BrokenPipeError(), after=3)
+    pipe = FailingStream(BrokenPipeError(), after=3)
     write("endless", Text("so far"), lambda: wait_until(pipe.getvalue), Text(" and no further"), forever)
     code, out, err = chat("Hi", out=pipe, user=user, assistant="endless")
     assert (code, out) == (141, "so far")
@@ -444,16 +444,16 @@ def test_output_that_is_closed_stops_the_answer(write, chat, alice, user):
 
 def test_output_to_a_full_disk_is_an_error(write, chat):
     write("plain", *HELLO)
-    code, _, err = chat("Hi", out=Gone(OSError(28, "No space left on device")), assistant="plain")
+    code, _, err = chat("Hi", out=FailingStream(OSError(28, "No space left on device")), assistant="plain")
     assert code == 1
     assert err == "The answer cannot be written: [Errno 28] No space left on device\n"
 
 
 def test_unavailable_database_is_an_error(write, chat):
-    def away(*args):
+    def fail(*args):
         raise OperationalError("The server is gone.")
 
-    with connection.execute_wrapper(away):
+    with connection.execute_wrapper(fail):
         code, out, err = chat("Hi")
     assert (code, out) == (1, "")
     assert err.startswith("Cannot use the database")

@@ -146,9 +146,9 @@ async def test_wrong_arguments_are_a_sentence_and_never_reach_the_function(offer
         called.append(dish)
 
     offer(order)
-    told = await refusal("order", arguments)
-    assert sentence in told
-    assert "SECRET" not in told
+    output = await refusal("order", arguments)
+    assert sentence in output
+    assert "SECRET" not in output
     assert not called
 
 
@@ -209,19 +209,19 @@ async def test_docs_example_works_as_written(monkeypatch, alice):
     async with tools.load(["order"], Context(user_id=alice.pk)) as toolbox:
         assert toolbox["order"].asks_first
         assert toolbox["order"].schema["properties"]["plates"]["description"] == "How many"
-        told = await toolbox["order"].use({"dish": "soup", "plates": 2})
-        assert json.loads(told) == {"ordered": "soup", "plates": 2, "for": "alice"}
+        output = await toolbox["order"].use({"dish": "soup", "plates": 2})
+        assert json.loads(output) == {"ordered": "soup", "plates": 2, "for": "alice"}
         with pytest.raises(ToolError, match="There are only 1 plates"):
             await toolbox["order"].use({"dish": "soup", "plates": 2})
 
 
 def test_docs_list_the_actual_limits_and_tools():
-    for told in (
+    for statement in (
         f"`TOOL_TIMEOUT` | {execution.TOOL_TIMEOUT} s",
         f"`MAX_THREADS` | {execution.MAX_THREADS} plain",
         f"`MAX_RESULT_LENGTH` | {tools.MAX_RESULT_LENGTH:,} characters",
     ):
-        assert told in DOCS
+        assert statement in DOCS
     for name in tools.REGISTRY:
         assert f"| `{name}` |" in DOCS
 
@@ -234,7 +234,7 @@ LOOP.append(LOOP)
 
 
 @pytest.mark.parametrize(
-    "result, told",
+    "result, output",
     [
         ("text", "text"),
         ("", ""),
@@ -254,7 +254,7 @@ LOOP.append(LOOP)
     ids=lambda value: repr(value)[:20],
 )
 @pytest.mark.parametrize("is_async", [False, True])
-async def test_result_becomes_bounded_text(offer, result, told, is_async):
+async def test_result_becomes_bounded_text(offer, result, output, is_async):
     def give() -> object:
         """Give."""
         return result
@@ -265,7 +265,7 @@ async def test_result_becomes_bounded_text(offer, result, told, is_async):
 
     function = agive if is_async else give
     offer(function)
-    assert await use(function.__name__, {}) == told
+    assert await use(function.__name__, {}) == output
 
 
 @pytest.mark.parametrize(
@@ -288,8 +288,8 @@ async def test_failing_tool_gives_a_sentence_without_details(offer, caplog, erro
 
     function = abroken if is_async else broken
     offer(function)
-    told = await refusal(function.__name__, {})
-    assert told == f"The tool “{function.__name__}” failed."
+    output = await refusal(function.__name__, {})
+    assert output == f"The tool “{function.__name__}” failed."
     assert f"The tool “{function.__name__}” failed" in caplog.text
     if isinstance(error, ValueError):
         assert "SECRET" in caplog.text  # whoever runs the site finds it there
@@ -301,9 +301,9 @@ async def test_tool_error_is_shortened(offer):
         raise ToolError("No. " * 100_000)
 
     offer(refuse)
-    told = await refusal("refuse", {})
-    assert told.startswith("No. No. ")
-    assert len(told) < tools.MAX_ERROR_LENGTH + 100
+    output = await refusal("refuse", {})
+    assert output.startswith("No. No. ")
+    assert len(output) < tools.MAX_ERROR_LENGTH + 100
 
 
 # Time, threads and connections ----------------------------------------------------------------------------------------
@@ -469,8 +469,8 @@ async def test_endless_thread_does_not_keep_the_process_alive(offer):
     )
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", script, stdout=asyncio.subprocess.PIPE)
     async with asyncio.timeout(20):
-        told, _ = await process.communicate()
-    assert (told, process.returncode) == (b"left\n", 0)
+        output, _ = await process.communicate()
+    assert (output, process.returncode) == (b"left\n", 0)
 
 
 async def test_tool_closes_its_database_connection(offer, alice):
@@ -497,10 +497,10 @@ async def test_tool_closes_its_database_connection(offer, alice):
 def test_clock_gives_the_time_to_the_second(zone, hours):
     clock = tools.get_tool("clock")
     before = datetime.now(UTC).replace(microsecond=0)
-    told = datetime.fromisoformat(clock(zone))
-    assert before <= told <= datetime.now(UTC)
-    assert told.utcoffset() == timedelta(hours=hours)
-    assert told.microsecond == 0
+    output = datetime.fromisoformat(clock(zone))
+    assert before <= output <= datetime.now(UTC)
+    assert output.utcoffset() == timedelta(hours=hours)
+    assert output.microsecond == 0
 
 
 def test_clock_gives_utc_by_default():
@@ -515,8 +515,8 @@ async def test_clock_gives_the_users_own_time(arguments):
 
 
 async def test_clock_gives_the_time_of_another_zone_when_asked():
-    told = await use("clock", {"time_zone": "Asia/Kolkata"}, Context(time_zone="Asia/Tokyo"))
-    assert told.endswith("+05:30")
+    output = await use("clock", {"time_zone": "Asia/Kolkata"}, Context(time_zone="Asia/Tokyo"))
+    assert output.endswith("+05:30")
 
 
 @pytest.mark.parametrize(
@@ -589,8 +589,8 @@ def test_clock_refuses_an_unknown_time_zone(zone):
     ],
 )
 def test_calculator_works_out_the_result(expression, result):
-    told = calculator(expression)
-    assert told == result or (expression.startswith("log(10 **") and told.startswith("6907.75527898213"))
+    output = calculator(expression)
+    assert output == result or (expression.startswith("log(10 **") and output.startswith("6907.75527898213"))
 
 
 LARGE = "The number is too large"
@@ -757,11 +757,13 @@ TERMS = st.recursive(
 @example("round(10**3000,-400)")
 def test_calculator_gives_only_a_value_or_a_sentence(expression):
     try:
-        told = calculator(expression)
+        output = calculator(expression)
     except ToolError as error:
         assert str(error).endswith((".", "”"))
     else:
-        assert told in ("true", "false") or math.isfinite(float(told) if len(told) < 300 else int(told) // 10**3000)
+        assert output in ("true", "false") or math.isfinite(
+            float(output) if len(output) < 300 else int(output) // 10**3000
+        )
 
 
 @settings(max_examples=200, deadline=None)
@@ -786,19 +788,19 @@ def test_calculator_bounds_every_intermediate_number(expression):
 
 
 def test_calculator_docstring_names_all_it_can_do():
-    told = calculator.__doc__
+    output = calculator.__doc__
     from chat.tools.calculator import evaluator
 
     for name in (*evaluator.functions, *evaluator.names):
-        assert name in told
+        assert name in output
 
 
 # Search in conversations ----------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def said(transactional_db):
-    """`await said(alice, "Title", "a question", "an answer", …)`: a conversation, older than those made before it."""
+def create_conversation(transactional_db):
+    """`await create_conversation(alice, "Title", "a question", "an answer", …)`, each older than the one before."""
     made = []
 
     @sync_to_async
@@ -824,78 +826,78 @@ async def search(user, words, **context):
     return await use("search_conversations", {"words": words}, Context(user_id=user.pk, **context))
 
 
-async def test_search_returns_messages_with_conversation_time_and_author(said, alice):
-    soup = await said(alice, "Soup for two", "How do I cook leek soup?", "Wash the leek, then cut it.")
+async def test_search_returns_messages_with_conversation_time_and_author(create_conversation, alice):
+    soup = await create_conversation(alice, "Soup for two", "How do I cook leek soup?", "Wash the leek, then cut it.")
     assert await search(alice, "LEEK", time_zone="Asia/Tokyo") == (
         f"“Soup for two” (/c/{soup.pk}/), 2026-05-20 07:01, the assistant said:\nWash the leek, then cut it.\n\n"
         f"“Soup for two” (/c/{soup.pk}/), 2026-05-20 07:00, the user said:\nHow do I cook leek soup?"
     )
 
 
-async def test_search_never_shows_another_users_messages(said, alice, charlie):
-    await said(charlie, "The secret plan", "secret question", "secret answer")
-    mine = await said(alice, "Mine", "no secret here")
+async def test_search_never_shows_another_users_messages(create_conversation, alice, charlie):
+    await create_conversation(charlie, "The secret plan", "secret question", "secret answer")
+    mine = await create_conversation(alice, "Mine", "no secret here")
     assert "no secret here" in await search(alice, "secret")
-    told = await search(alice, "secret")
-    assert "question" not in told and "answer" not in told and "plan" not in told
-    assert str(mine.pk) in told
+    output = await search(alice, "secret")
+    assert "question" not in output and "answer" not in output and "plan" not in output
+    assert str(mine.pk) in output
     assert "No results" in await search(alice, "plan")
     assert "secret question" in await search(charlie, "secret")
 
 
-async def test_search_requires_all_words_in_one_message(said, alice):
-    await said(alice, "Both", "leek and potato")
-    await said(alice, "One", "leek alone", "potato alone")
-    told = await search(alice, "potato  leek")
-    assert "“Both”" in told
-    assert "“One”" not in told
+async def test_search_requires_all_words_in_one_message(create_conversation, alice):
+    await create_conversation(alice, "Both", "leek and potato")
+    await create_conversation(alice, "One", "leek alone", "potato alone")
+    output = await search(alice, "potato  leek")
+    assert "“Both”" in output
+    assert "“One”" not in output
 
 
-async def test_search_finds_japanese(said, alice):
-    await said(alice, "料理", "長ねぎのスープの作り方を教えてください。")
+async def test_search_finds_japanese(create_conversation, alice):
+    await create_conversation(alice, "料理", "長ねぎのスープの作り方を教えてください。")
     assert "長ねぎのスープ" in await search(alice, "スープ　作り方")  # with the wide space of a Japanese keyboard
     assert "No results" in await search(alice, "天気")
 
 
 @pytest.mark.parametrize("word", ["100%", "a_b", "back\\slash", "it's", '"quoted"', "'; DROP TABLE chat_message; --"])
-async def test_search_takes_characters_literally(said, alice, word):
-    await said(alice, "Right", f"here is {word} in a text")
-    await said(alice, "Wrong", "100x axb backslash its quoted DROP TABLE")
-    told = await search(alice, word)
-    assert "“Right”" in told
-    assert "“Wrong”" not in told
+async def test_search_takes_characters_literally(create_conversation, alice, word):
+    await create_conversation(alice, "Right", f"here is {word} in a text")
+    await create_conversation(alice, "Wrong", "100x axb backslash its quoted DROP TABLE")
+    output = await search(alice, word)
+    assert "“Right”" in output
+    assert "“Wrong”" not in output
 
 
-async def test_search_leaves_out_the_conversation_it_is_asked_in(said, alice):
-    here = await said(alice, "Leek here", "leek here")
-    await said(alice, "Leek there", "leek there")
-    told = await search(alice, "leek", conversation=str(here.pk))
-    assert "there" in told
-    assert "here\n" not in told and "“Leek here”" not in told
+async def test_search_leaves_out_the_conversation_it_is_asked_in(create_conversation, alice):
+    here = await create_conversation(alice, "Leek here", "leek here")
+    await create_conversation(alice, "Leek there", "leek there")
+    output = await search(alice, "leek", conversation=str(here.pk))
+    assert "there" in output
+    assert "here\n" not in output and "“Leek here”" not in output
 
 
-async def test_search_finds_a_title_that_a_user_gave(said, alice):
-    await said(alice, "Holiday in Kyoto", "where to?", "to the temples")
-    told = await search(alice, "kyoto holiday")
-    assert "“Holiday in Kyoto”" in told
-    assert told.endswith("only the title contains the words.")
+async def test_search_finds_a_title_that_a_user_gave(create_conversation, alice):
+    await create_conversation(alice, "Holiday in Kyoto", "where to?", "to the temples")
+    output = await search(alice, "kyoto holiday")
+    assert "“Holiday in Kyoto”" in output
+    assert output.endswith("only the title contains the words.")
 
 
-async def test_search_shows_the_text_around_the_words(said, alice):
-    await said(alice, "Long", "start " + "before " * 200 + "NEEDLE\n\n" + "after " * 200 + "end")
-    told = (await search(alice, "needle")).partition("\n")[2]
-    assert "before NEEDLE after" in told
-    assert told.startswith("…") and told.endswith("…")
-    assert "\n" not in told
-    assert len(told) <= 302
+async def test_search_shows_the_text_around_the_words(create_conversation, alice):
+    await create_conversation(alice, "Long", "start " + "before " * 200 + "NEEDLE\n\n" + "after " * 200 + "end")
+    output = (await search(alice, "needle")).partition("\n")[2]
+    assert "before NEEDLE after" in output
+    assert output.startswith("…") and output.endswith("…")
+    assert "\n" not in output
+    assert len(output) <= 302
 
 
-async def test_search_shows_the_newest_of_many_and_a_few_of_each(said, alice):
+async def test_search_shows_the_newest_of_many_and_a_few_of_each(create_conversation, alice):
     for number in range(12):
-        await said(alice, f"Talk {number}", *[f"leek {number}.{part}" for part in range(6)])
-    told = await search(alice, "leek")
-    assert [f"“Talk {number}”" in told for number in range(12)] == [True] * 4 + [False] * 8
-    assert told.count("leek") == 8
+        await create_conversation(alice, f"Talk {number}", *[f"leek {number}.{part}" for part in range(6)])
+    output = await search(alice, "leek")
+    assert [f"“Talk {number}”" in output for number in range(12)] == [True] * 4 + [False] * 8
+    assert output.count("leek") == 8
 
 
 @pytest.mark.parametrize("words", ["", " \u3000 ", "\0", "\ud800", "a b c d e f g h i", "x" * 101, "x" * 100_000])
@@ -904,8 +906,8 @@ async def test_search_wants_a_few_words(alice, words):
     assert await refusal("search_conversations", {"words": words}, context) == "Search for one to 8 words."
 
 
-async def test_search_requires_a_logged_in_user(said, alice):
-    await said(alice, "Soup", "leek")
+async def test_search_requires_a_logged_in_user(create_conversation, alice):
+    await create_conversation(alice, "Soup", "leek")
     assert "No user is logged in" in await refusal("search_conversations", {"words": "leek"})
 
 
