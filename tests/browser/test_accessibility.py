@@ -618,6 +618,23 @@ def test_earlier_reply_is_not_announced_when_it_is_drawn_late(open_tab):
     assert " 5 " not in heard
 
 
+def test_earlier_reply_is_not_announced_when_its_events_arrive_late(open_tab):
+    tab = open_tab("en")
+    start_counting(tab, "gate:announced-later")
+    held = []
+    tab.page.route("**/events*", lambda route: held.append(route))
+    tab.page.reload()
+    expect(tab.replies.last).to_have_attribute("aria-busy", "true")
+    tab.page.wait_for_timeout(1500)  # several ticks of the page, in which it could take the answer for a new one
+    held.pop().continue_()
+    expect(tab.replies.last).to_contain_text("50")
+    open_gate(tab, "gate:announced-later")
+    expect(tab.find("live").locator("p").last).to_have_text("The answer is complete.")
+    heard = " ".join(tab.find("live").locator("p").all_text_contents())
+    assert "100" in heard
+    assert " 5 " not in heard
+
+
 def test_announcement_is_repeated_when_it_happens_again(open_tab):
     tab = open_tab("en")
     tab.page.context.grant_permissions(["clipboard-write"])

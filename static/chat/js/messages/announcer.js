@@ -14,7 +14,7 @@ export class Announcer {
   #answer = null // the view of the answer that is read out
   #isNewAnswer = false // the next answer is read from its beginning
   #getEndedAnswer = null // returns the view of the answer that has ended
-  #skippedLength = 0 // characters that had arrived before this page saw the answer, and that are not read out
+  #skippedLength = 0 // characters that were written before this page saw the answer, and are not read out; null: not known yet
   #closingSentence = "" // is announced after the rest of the answer
   #blockIndex = 0 // of the first block that is not read completely
   #blockOffset = 0 // characters of that block that were read
@@ -46,8 +46,9 @@ export class Announcer {
     this.#getEndedAnswer = getView
   }
 
-  /** Reads on. `answer` is the view of the answer that is being written, or null. */
-  tick(answer, now = performance.now()) {
+  /** Reads on. `answer` is the view of the answer that is being written, or null; `isQueued`: nothing of it is written. */
+  tick(answer, isQueued = false, now = performance.now()) {
+    if (isQueued) this.#isNewAnswer = true
     const current = answer ?? this.#getEndedAnswer?.()
     if (current && current !== this.#answer) this.#switchTo(current)
     if (!this.#answer || (answer && now - this.#lastReadAt < LINE_INTERVAL) || !this.#isDrawn(!answer)) return
@@ -70,13 +71,17 @@ export class Announcer {
     this.#answer = answer
     this.#blockIndex = 0
     this.#blockOffset = 0
-    this.#skippedLength = this.#isNewAnswer ? 0 : answer.length
+    this.#skippedLength = this.#isNewAnswer ? 0 : null
     this.#isNewAnswer = false
   }
 
   // Text is on the page later than it arrives: it is revealed smoothly, and first the renderer has to load.
   #isDrawn(isOver) {
     const { length, shownLength } = this.#answer
+    if (this.#skippedLength === null) {
+      if (!length && !isOver) return false
+      this.#skippedLength = length // what was written before comes first, in one go
+    }
     if (shownLength < (isOver ? length : this.#skippedLength)) return false
     if (this.#skippedLength) this.#nextSentences(false)
     this.#skippedLength = 0

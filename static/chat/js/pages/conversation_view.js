@@ -413,7 +413,7 @@ export class ConversationView {
   #tick() {
     const { live } = this.#conversation
     this.#list.tick(now())
-    this.#announcer.tick(live ? this.#list.viewOf(live.id) : null)
+    this.#announcer.tick(live ? this.#list.viewOf(live.id) : null, live?.status === "queued")
   }
 
   #draw() {
