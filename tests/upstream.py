@@ -34,6 +34,7 @@ class Wire(enum.Enum):
 
 FIN, RESET, SILENCE = Wire
 DONE = b"data: [DONE]\n\n"
+WRITE_SIZE = 65_536  # bytes
 
 ANSWER = """## An answer
 
@@ -237,8 +238,9 @@ async def _respond(answer, writer):
     async def send(data):
         if framing == "chunked":
             data = b"%x\r\n%b\r\n" % (len(data), data)
-        writer.write(data)
-        await writer.drain()
+        for start in range(0, len(data), WRITE_SIZE):  # writing megabytes at once would hold up the loop
+            writer.write(data[start : start + WRITE_SIZE])
+            await writer.drain()
 
     if framing is not None:
         writer.write(_head(answer))

@@ -15,7 +15,7 @@ from chat.live import consumers, session_check
 from chat.models import Assistant, Conversation, Message, Run, RunEvent
 from chatsite.asgi import application
 from tests import scripted
-from tests.api.test_bad_input import NO_MESSAGES
+from tests.api.test_bad_input import BAD_MESSAGES
 from tests.assertions import assert_ag_ui
 from tests.clients import SOCKET_TIMEOUT
 from tests.live.event_stream import read_events
@@ -448,7 +448,7 @@ NO_ORDERS = {
     "null as run": {"type": "run.cancel", "run_id": None},
     "half a surrogate pair as run": {"type": "run.cancel", "run_id": "\ud83e"},
     "a run that does not exist": {"type": "run.follow", "run_id": str(uuid.uuid4())},
-} | {name: {"type": "message.create"} | body for name, body in NO_MESSAGES.items()}
+} | {name: {"type": "message.create"} | body for name, body in BAD_MESSAGES.items()}
 
 
 async def test_command_that_is_invalid_is_refused_and_changes_nothing(socket_of, alice, conversation, subtests):

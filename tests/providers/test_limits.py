@@ -76,18 +76,18 @@ async def test_endless_turn_ends_soon_and_delays_no_other_stream(agent_run, upst
 def parsing_time(answer):
     """Returns the seconds that Python's own parser takes for all chunks of this answer."""
     packets = [step if isinstance(step, bytes) else event(step) for step in answer.steps]
-    began = time.perf_counter()
+    start = time.thread_time()
     for line in b"".join(packets).splitlines():
         if line.startswith(b"data: {"):
             json.loads(line[6:])
-    return time.perf_counter() - began
+    return time.thread_time() - start
 
 
 async def record_pauses(pauses):
     while True:
-        began = time.perf_counter()
+        start = time.thread_time()  # unlike the clock, it does not count what other processes do
         await asyncio.sleep(0)
-        pauses.append(time.perf_counter() - began)
+        pauses.append(time.thread_time() - start)
 
 
 async def test_long_tool_call_id_is_not_repeated_in_each_event(agent_run):

@@ -332,7 +332,7 @@ FLOATS = b'[{"mapping": {"a": [' + b"1.5," * 12_000_000 + b"1]}}]"  # 48 MB, and
 REFUSED = {
     "an encrypted zip file": (encrypted(zip_file()), "password"),
     "a zip file without conversations": (zip_file(names=["other.json"]), "conversations.json"),
-    "a message that follows itself": (own_file(messages=[MESSAGE, MESSAGE | {"parent_id": "1"}]), "same id"),
+    "a message that follows itself": (own_file(messages=[MESSAGE, MESSAGE | {"parent_id": "1"}]), "same ID"),
     "messages in a cycle": (
         own_file(messages=[MESSAGE | {"parent_id": "2"}, MESSAGE | {"id": "2", "parent_id": "1"}]),
         "tree",
