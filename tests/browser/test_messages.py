@@ -448,7 +448,7 @@ def test_stop_works_for_the_next_reply_too(chat):
     chat.stop_button.click()
     expect(chat.replies.last).to_contain_text("5")
     chat.stop_button.click()
-    expect(chat.page.get_by_text("You stopped this answer.")).to_have_count(2)
+    expect(chat.replies.get_by_text("You stopped this answer.")).to_have_count(2)
     chat.wait_for_end()
 
 

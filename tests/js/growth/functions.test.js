@@ -96,6 +96,8 @@ const CALLS = {
   "i18n/detect_language.js detectLanguage": onText((detect, value) => detect(value, "en")),
   "i18n/detect_language.js setLanguage": onText((set, value) => set(document.createElement("p"), value)),
   "i18n/format.js titleFromName": text,
+  "markdown/code_pieces.js endOfPiece": onText((end, value) => end(value, 0)),
+  "markdown/code_pieces.js isHighlightable": text,
   "markdown/entities.js decodeEntities": text,
   "markdown/incomplete.js cutUndecided": text,
   "markdown/math.js katexOptions": text,
