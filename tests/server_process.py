@@ -44,7 +44,7 @@ def wait_for(url, process=None, seconds=120):
             httpx.get(url)
             return
         except httpx.TransportError:
-            time.sleep(0.05)  # between attempts
+            time.sleep(0.05)  # before the next attempt: a port gives no signal when it opens
     raise TimeoutError(f"{url} did not answer within {seconds} s.")
 
 
@@ -56,7 +56,7 @@ def poll_until(condition, seconds=10):
         if result:
             return result
         assert time.monotonic() < deadline, f"not within {seconds} s"
-        time.sleep(0.02)  # between calls
+        time.sleep(0.02)  # before the next look: another process gives no signal
 
 
 class Site:

@@ -100,7 +100,7 @@ async def test_queued_question_starts_if_the_answer_ends_during_the_claim(
             deadline = time.monotonic() + 10
             while first.pk in here.live:
                 assert time.monotonic() < deadline
-                time.sleep(0.01)  # between looks: this is a thread of the database's
+                time.sleep(0.01)  # before it looks again; in the database's thread, where nothing can be awaited
         return won
 
     client = client_of(alice)

@@ -52,7 +52,7 @@ while options.deaf:
 if options.line:
     for _ in range(options.line // 1_000):
         print("x" * 1_000, end="", flush=True)
-    time.sleep(60)
+    time.sleep(60)  # the line never ends, and the process stays
 
 server = FastMCP(options.name, port=options.http or 0, json_response=options.json, log_level="CRITICAL")
 READ_ONLY = ToolAnnotations(readOnlyHint=True)
