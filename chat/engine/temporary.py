@@ -56,9 +56,12 @@ class TemporaryConversations:
             await asyncio.sleep(SWEEP_INTERVAL)
 
     async def _sweep(self) -> None:
-        shown = set(self.shown)
-        await self.engine.run_in_database(_renew, shown)
-        self.shown -= shown
+        shown, self.shown = self.shown, set()  # a page that reports meanwhile is stored by the next sweep
+        try:
+            await self.engine.run_in_database(_renew, shown)
+        except Exception:
+            self.shown |= shown
+            raise
         if self._is_stable(asyncio.get_running_loop().time()):
             await self._delete_expired()
 

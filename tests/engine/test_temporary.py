@@ -1,5 +1,6 @@
 """A temporary conversation exists while a page shows it, and is deleted within a minute after that."""
 
+import threading
 from datetime import timedelta
 
 import pytest
@@ -55,7 +56,10 @@ async def wait_until_shown(conversation):
 
 async def expire(conversation):
     """Waits until the pages' reports are stored, and backdates them."""
-    await wait_until(lambda: not engine.current().temporary.shown)
+    sweeper = engine.current().temporary
+    await wait_until(lambda: not sweeper.shown)
+    last_sweep_at = sweeper.last_sweep_at  # of the sweep before the one that may be storing them now
+    await wait_until(lambda: sweeper.last_sweep_at > last_sweep_at)
     await backdate(conversation)
 
 
@@ -80,6 +84,25 @@ async def test_temporary_conversation_stays_while_a_page_shows_it(socket_of, ali
         await socket.receive_event("conversation.show_again")
         await show(socket, temporary_chat)
         await wait_until_shown(temporary_chat)
+
+
+async def test_report_that_comes_while_another_is_stored_is_not_lost(temporary_chat, monkeypatch):
+    renew, stored, go_on = temporary._renew, threading.Event(), threading.Event()
+
+    def slowly(shown):
+        renew(shown)
+        if shown:
+            stored.set()
+            go_on.wait(60)
+
+    monkeypatch.setattr(temporary, "_renew", slowly)
+    sweeper = engine.current().temporary
+    sweeper.keep(temporary_chat.pk)
+    await wait_until(stored.is_set)
+    await backdate(temporary_chat, 30)
+    sweeper.keep(temporary_chat.pk)
+    go_on.set()
+    await wait_until_shown(temporary_chat)
 
 
 async def test_temporary_conversation_is_deleted_when_its_page_stops_reporting(socket_of, alice, temporary_chat):
@@ -178,7 +201,7 @@ async def test_pages_have_time_to_reconnect_after_a_start(temporary_chat, monkey
     sweeper.keep(temporary_chat.pk)
     await wait_until_shown(temporary_chat)
     await backdate(temporary_chat)
-    await wait_until(lambda: sweeper.last_sweep_at > sweeper.stable_since)
+    await wait_until(lambda: sweeper.stable_since and sweeper.last_sweep_at > sweeper.stable_since)
     await assert_deleted_after_grace_period(temporary_chat, monkeypatch)
 
 
