@@ -112,7 +112,7 @@ async def streaming(site, rate, kilobytes):
     async with Browser(site) as browser:
         page = browser.page
         await page.goto(f"{browser.address}/c/{conversation}/")
-        await expect(page.locator("[data-is=assistant-name]")).to_have_text(model)
+        await expect(page.locator("[data-ref=assistant-name]")).to_have_text(model)
         tracing = await browser.browser.new_browser_cdp_session()
         events, ended = [], asyncio.Event()
         tracing.on("Tracing.dataCollected", lambda data: events.extend(data["value"]))

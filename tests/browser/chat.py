@@ -60,7 +60,7 @@ class Chat:
         return self
 
     def choose(self, assistant):
-        self.page.locator("[data-is=picker]").click()
+        self.page.locator("[data-ref=picker]").click()
         self.page.locator("#assistants label", has=self.page.locator(f"input[value={assistant}]")).click()
         return self
 

@@ -60,7 +60,7 @@ HTML = {
     "processing instruction": '<?xml-stylesheet href="javascript:owned()"?>',
     "popover": "<button popovertarget=x>y</button><div popover id=x onbeforetoggle=owned()>z</div>",
     "names of the page": '<a id="page-data">{}</a><form id=location name=body><input name=children></form>',
-    "our own buttons": '<button data-do="copy-code" data-copy="message">x</button>',
+    "our own buttons": '<button data-block-action="copy-code" data-copy="message">x</button>',
     "our own templates": '<template id="mermaid-template"><script>owned()</script></template>',
 }
 SVG = {

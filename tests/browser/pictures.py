@@ -78,7 +78,7 @@ class Photographer:
         page.locator("[name=username]").fill("alice")
         page.locator("[name=password]").fill(PASSWORD)
         page.locator("[type=submit]").click()
-        expect(page.locator("[data-is=assistant-name]")).to_have_text(self.words["assistant"])
+        expect(page.locator("[data-ref=assistant-name]")).to_have_text(self.words["assistant"])
         expect(page.locator(".conversation").first).to_be_attached()
         return page
 

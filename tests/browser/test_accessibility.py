@@ -50,25 +50,25 @@ class Tab:
     def ask(self, assistant, text):
         """Sends a message to this assistant in a new conversation and waits for the answer."""
         self.page.goto(self.site + "/")
-        self.page.locator("[data-is=picker]").click()
+        self.page.locator("[data-ref=picker]").click()
         self.page.locator(f"#assistants label:has([value={assistant}])").click()
         self.text.fill(text)
         self.text.press("Enter")
         expect(self.replies.last).to_have_attribute("aria-busy", "false")
 
     def find(self, name):
-        return self.page.locator(f"[data-is={name}]")
+        return self.page.locator(f"[data-ref={name}]")
 
     def press(self, act):
         """Presses this button of the last message that has it."""
-        button = self.page.locator(f"[data-act={act}]").last
+        button = self.page.locator(f"[data-action={act}]").last
         button.scroll_into_view_if_needed()
         button.focus()
         button.press("Enter")
 
     def choose(self, entry):
         """Chooses this entry of the open menu."""
-        self.page.locator(f":popover-open [data-entry={entry}]").click()
+        self.page.locator(f":popover-open [data-choice={entry}]").click()
 
     def problems(self, within="html"):
         """Returns the violations that axe finds in the light theme and of colors in the dark one.
@@ -321,7 +321,7 @@ def test_text_spacing_can_be_increased(open_tab, subtests):
 
 def test_reduced_motion_is_respected(open_tab):
     tab = open_tab("en", reduced_motion="reduce")
-    tab.page.locator("[data-is=picker]").click()
+    tab.page.locator("[data-ref=picker]").click()
     tab.page.locator("#assistants label:has([value=slow])").click()
     tab.text.fill("Count")
     tab.text.press("Enter")
@@ -434,7 +434,7 @@ def test_keyboard_reaches_everything(open_tab):
     expect(tab.text).to_be_focused()
 
     # Another answer, and back to the first
-    again = page.locator("[data-act=regenerate]").last
+    again = page.locator("[data-action=regenerate]").last
     user.go_to(again, "Shift+Tab")
     user.press("Enter")
     expect(tab.replies.last).to_have_attribute("aria-busy", "true")
@@ -448,7 +448,7 @@ def test_keyboard_reaches_everything(open_tab):
     # Its name
     user.go_to(tab.find("bar-options"), "Shift+Tab")
     user.press("Enter")
-    user.go_to(page.locator(":popover-open [data-entry=rename]"), "ArrowDown")
+    user.go_to(page.locator(":popover-open [data-choice=rename]"), "ArrowDown")
     user.press("Enter")
     expect(page.get_by_role("textbox", name="Title")).to_be_focused()
     user.press("Control+a")
@@ -459,7 +459,7 @@ def test_keyboard_reaches_everything(open_tab):
 
     # Gone, and back
     user.press("Enter")
-    user.go_to(page.locator(":popover-open [data-entry=delete]"), "ArrowDown")
+    user.go_to(page.locator(":popover-open [data-choice=delete]"), "ArrowDown")
     user.press("Enter")
     expect(tab.find("toast")).to_contain_text("Deleted")
     assert page.evaluate("document.activeElement !== document.body")
@@ -470,7 +470,7 @@ def test_keyboard_reaches_everything(open_tab):
     # Settings
     user.go_to(tab.find("account"))
     user.press("Enter")
-    user.go_to(page.locator(":popover-open [data-entry=settings]"), "ArrowDown")
+    user.go_to(page.locator(":popover-open [data-choice=settings]"), "ArrowDown")
     user.press("Enter")
     user.go_to(page.locator("[name=theme]").first)
     with page.expect_response(lambda answer: answer.request.method == "PATCH"):
@@ -500,7 +500,7 @@ def test_dialog_traps_the_focus_and_restores_it(open_tab, subtests):
         with subtests.test(entry):
             tab.find("bar-options").focus()
             user.press("Enter")
-            user.go_to(tab.page.locator(f":popover-open [data-entry={entry}]"), "ArrowDown")
+            user.go_to(tab.page.locator(f":popover-open [data-choice={entry}]"), "ArrowDown")
             user.press("Enter")
             dialog = tab.find(f"{entry}-dialog")
             expect(dialog).to_be_visible()
@@ -547,7 +547,7 @@ def test_sentence_is_announced_once_and_only_when_complete(open_tab):
         window.heard = []
         new MutationObserver((changes) => {
             for (const { addedNodes } of changes) for (const node of addedNodes) heard.push(node.textContent)
-        }).observe(document.querySelector("[data-is=live]"), { childList: true })
+        }).observe(document.querySelector("[data-ref=live]"), { childList: true })
     })""")
     words = [f"Sentence number {number} has its end here." for number in range(1, 60)]
     tab.ask("echo", " ".join(words))
@@ -568,7 +568,7 @@ def test_code_and_tables_are_announced_by_kind(open_tab):
 
 def start_counting(tab, gate):
     """Have an answer on the page that has come to fifty and waits for the gate."""
-    tab.page.locator("[data-is=picker]").click()
+    tab.page.locator("[data-ref=picker]").click()
     tab.page.locator("#assistants label:has([value=slow])").click()
     tab.text.fill(f"Count, then {gate}")
     tab.text.press("Enter")
@@ -655,7 +655,7 @@ SPOKEN = {  # what holds the words of the test's assistants
 SHOWN = """() => {
     const texts = []
     const skipped = "script, template, noscript, .conversations, .message__parts, .message__author, #assistants, " +
-        "kbd, [data-is=live], .account__name, .picker__name, .about, .shared-link__address, .shortcut dd"
+        "kbd, [data-ref=live], .account__name, .picker__name, .about, .shared-link__address, .shortcut dd"
     const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT)
     while (walker.nextNode()) {
         const { parentElement: place, data } = walker.currentNode

@@ -12,7 +12,7 @@ from tests.browser.chat import DEFAULT_PREFERENCES, Chat, bubbles, is_sent, open
 
 pytestmark = pytest.mark.browser
 
-CONNECTION = "[data-is=connection]"
+CONNECTION = "[data-ref=connection]"
 
 
 def picture(width=60, height=40, kind="PNG"):
@@ -93,7 +93,7 @@ def test_draft_keeps_its_attachments(chat):
 
 
 def test_draft_keeps_its_assistant(chat):
-    picker = chat.page.locator("[data-is=picker]")
+    picker = chat.page.locator("[data-ref=picker]")
     chat.text.fill("For the seer")
     chat.choose("seer")
     chat.page.reload()
@@ -185,22 +185,22 @@ def test_starters_of_the_assistant_are_offered(chat):
 
 
 def test_assistants_show_their_descriptions(chat):
-    chat.page.locator("[data-is=picker]").click()
+    chat.page.locator("[data-ref=picker]").click()
     expect(chat.page.locator("#assistants")).to_contain_text("Gives the sizes of the images in the question.")
     chat.page.keyboard.press("Escape")
-    expect(chat.page.locator("[data-is=picker]")).to_be_focused()
+    expect(chat.page.locator("[data-ref=picker]")).to_be_focused()
 
 
 def test_focus_set_before_the_page_is_ready_is_kept(chat):
     held = []
     chat.page.route("**/conversation_view*.js", lambda route: held.append(route))
     chat.page.reload(wait_until="commit")
-    chat.page.locator("[data-is=picker]").click()
+    chat.page.locator("[data-ref=picker]").click()
     expect(chat.page.locator("#assistants")).to_be_visible()
     for route in held:
         route.continue_()
     expect(chat.page.locator("#assistants")).to_contain_text("Repeats the question.")
-    expect(chat.page.locator("[data-is=picker]")).to_be_focused()
+    expect(chat.page.locator("[data-ref=picker]")).to_be_focused()
 
 
 # Images
@@ -259,7 +259,7 @@ def test_large_image_is_resized_before_upload(chat):
 
 def test_images_can_be_dropped_on_the_page(chat):
     chat.choose("seer")
-    chat.page.locator("[data-is=main]").evaluate(
+    chat.page.locator("[data-ref=main]").evaluate(
         """(main, { name, type, bytes }) => {
           const dataTransfer = new DataTransfer()
           dataTransfer.items.add(new File([new Uint8Array(bytes)], name, { type }))
@@ -444,7 +444,7 @@ def test_status_of_a_reply_is_hidden_while_disconnected(chat):
     chat.choose("echo").send("Hello")
     expect(chat.page.locator(CONNECTION)).to_have_text("Connection lost. Reconnecting…")
     expect(chat.replies.last.locator(".dots")).to_be_visible()
-    expect(chat.replies.last.locator("[data-is=activity]")).to_be_hidden()
+    expect(chat.replies.last.locator("[data-ref=activity]")).to_be_hidden()
     chat.page.unroute("**/events*")
     expect(chat.replies.last).to_contain_text("Hello")
 
@@ -466,7 +466,7 @@ def test_offline_first_message_survives_a_reload(chat):
     chat.text.fill("Patience")
     chat.text.press("Enter")
     expect(questions(chat).last).to_contain_text("Not sent yet")
-    expect(chat.page.locator("[data-is=main]")).not_to_have_class(re.compile("main--empty"))
+    expect(chat.page.locator("[data-ref=main]")).not_to_have_class(re.compile("main--empty"))
     chat.page.reload()
     expect(bubbles(chat)).to_have_text("Patience")
     expect(questions(chat).last).to_contain_text("Not sent yet")

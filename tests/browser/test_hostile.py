@@ -41,7 +41,7 @@ LOOK = """async ([forbidden, rest]) => {
     await new Promise((then) => requestAnimationFrame(() => setTimeout(then, rest)))
   }
   while (thread.querySelector(".diagram[aria-busy=true]")) await new Promise((then) => setTimeout(then, 50))
-  const said = [...thread.querySelectorAll("[data-is=parts] *, [data-is=text] *")]
+  const said = [...thread.querySelectorAll("[data-ref=parts] *, [data-ref=text] *")]
   const names = new Set(said.flatMap((element) => element.getAttributeNames()))
   return {
     ...window.seen,

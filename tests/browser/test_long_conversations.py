@@ -25,7 +25,7 @@ NUMBERS = """() => [...document.querySelectorAll(".thread > *")]
 FIRST = "() => document.querySelector('.thread').firstElementChild.textContent.match(/number (\\d+)\\./)[1]"
 # To the upper end, until there is more above; what stood there stays where it was. Gives how far it moved, in pixels.
 UP = """async () => {
-    const scroller = document.querySelector("[data-is=scroller]")
+    const scroller = document.querySelector("[data-ref=scroller]")
     const first = document.querySelector(".thread").firstElementChild
     scroller.scrollTop = 0
     const top = first.getBoundingClientRect().top
@@ -68,7 +68,7 @@ def test_end_is_shown_first_and_the_rest_on_scrolling_up(long_chat):
         if page.evaluate(FIRST) == "0":
             break
     assert page.evaluate(NUMBERS) == list(range(MANY))
-    expect(page.locator("[data-is=beginning]")).to_be_hidden()
+    expect(page.locator("[data-ref=beginning]")).to_be_hidden()
 
 
 def test_return_to_the_end_shrinks_the_page_again(long_chat):

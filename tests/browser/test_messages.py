@@ -289,7 +289,7 @@ def test_rating_takes_a_reason_and_a_comment(tab, elsewhere):
     expect(other.replies.last.get_by_role("button", name="Good answer")).to_have_attribute("aria-pressed", "true")
     act(tab.replies.last, "Good answer")
     expect(tab.replies.last.get_by_role("button", name="Good answer")).to_have_attribute("aria-pressed", "false")
-    expect(tab.page.locator("[data-is=live] > :last-child")).to_have_text("Rating removed.")
+    expect(tab.page.locator("[data-ref=live] > :last-child")).to_have_text("Rating removed.")
     assert tab.stored_messages()[-1]["feedback"] is None
 
 

@@ -304,10 +304,10 @@ def test_assistant_of_the_last_message_stays_selected(chat):
     chat.choose("long").send("More")
     chat.wait_for_end()
     chat.page.reload()
-    expect(chat.page.locator("[data-is=assistant-name]")).to_have_text("Long")
+    expect(chat.page.locator("[data-ref=assistant-name]")).to_have_text("Long")
     expect(chat.page.locator(".message__author")).to_have_text(["Echo", "Long"])
     chat.page.locator(".sidebar__new").click()
-    expect(chat.page.locator("[data-is=assistant-name]")).to_have_text("Demo")
+    expect(chat.page.locator("[data-ref=assistant-name]")).to_have_text("Demo")
 
 
 def test_conversations_can_be_renamed_and_deleted(chat):

@@ -248,7 +248,7 @@ def test_temporary_chat_is_unlisted_and_survives_a_reload(new_context, temporary
     expect(temporary.page.get_by_role("menuitem")).to_have_text(
         [re.compile("Export as Markdown"), re.compile("Export as JSON"), re.compile("Print"), re.compile("Delete")]
     )
-    expect(temporary.page.locator("[data-is=menu] .menu-separator:visible")).to_have_count(1)  # none above the first
+    expect(temporary.page.locator("[data-ref=menu] .menu-separator:visible")).to_have_count(1)  # none above the first
 
 
 def test_temporary_chat_is_deleted_on_leaving_it(temporary):

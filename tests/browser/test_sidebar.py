@@ -334,7 +334,7 @@ def crowded(tmp_path_factory):
 
 SCROLL_DOWN = """async () => {
     const list = document.querySelector('.sidebar__list')
-    while (!list.querySelector('[data-is=more]').hidden) {
+    while (!list.querySelector('[data-ref=more]').hidden) {
         list.scrollTop = list.scrollHeight
         await new Promise(requestAnimationFrame)
     }

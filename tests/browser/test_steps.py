@@ -176,7 +176,7 @@ def test_approval_is_asked_for(asking):
 
 def test_approval_is_announced_to_screen_readers(chat):
     chat.choose("asks").send("Lunch?")
-    announced = chat.page.locator("[data-is=live] > :last-child")
+    announced = chat.page.locator("[data-ref=live] > :last-child")
     expect(announced).to_have_text("The assistant is asking for your permission.")
 
 

@@ -57,7 +57,7 @@ const attacks = [
 ]
 
 const ATTRIBUTES =
-  /^(href|title|class|dir|start|target|rel|type|data-do|data-copy|data-note|role|aria-label|aria-pressed)$/
+  /^(href|title|class|dir|start|target|rel|type|data-block-action|data-copy|data-note|role|aria-label|aria-pressed)$/
 
 for (const attack of attacks) {
   test(`an attack is rendered harmless: ${JSON.stringify(attack)}`, () => {
@@ -74,7 +74,7 @@ for (const attack of attacks) {
         assert.match(name, ATTRIBUTES)
         if (name === "href") assert.match(value, /^(https?:|mailto:)/)
       }
-      if (child.tagName === "BUTTON") assert.ok(child.dataset.do)
+      if (child.tagName === "BUTTON") assert.ok(child.dataset.blockAction)
     }
     DOMPurify(window).sanitize(element.innerHTML)
     assert.deepEqual(DOMPurify.removed ?? [], [])
@@ -95,7 +95,7 @@ for (const attack of [
   test(`a formula cannot affect anything outside of it: ${attack}`, () => {
     const element = rendered(`$$${attack}$$`)
     assert.equal(
-      element.querySelector("a, img, script, style, [id], [onmouseover], [data-do], .code, [href], [src]"),
+      element.querySelector("a, img, script, style, [id], [onmouseover], [data-block-action], .code, [href], [src]"),
       null,
     )
     for (const styled of element.querySelectorAll("[style]"))
@@ -187,10 +187,10 @@ test("footnotes link to their texts and back", () => {
 
 test("code is highlighted and keeps its text", () => {
   const code = rendered("```python\nprint(1 < 2)\n```")
-  assert.equal(code.querySelector(".code__head span").textContent, "python")
+  assert.equal(code.querySelector(".code__header span").textContent, "python")
   assert.equal(code.querySelector("pre").textContent, "print(1 < 2)")
   assert.ok(code.querySelector(".hljs-number"))
-  assert.equal(rendered("```mermaid\ngraph TD\n```").querySelector(".code__head span").textContent, "mermaid")
+  assert.equal(rendered("```mermaid\ngraph TD\n```").querySelector(".code__header span").textContent, "mermaid")
   assert.equal(rendered("```\nplain\n```").querySelector("pre").textContent, "plain")
 })
 

@@ -18,8 +18,8 @@ export class ShareDialog {
     this.#dialog.find("create").addEventListener("click", () => this.#create())
     this.#dialog.find("links").addEventListener("click", ({ target }) => {
       const link = this.#links.find(({ token }) => token === target.closest("[data-token]")?.dataset.token)
-      if (target.closest("[data-is=copy]")) this.#copy(link, target.closest("button"))
-      if (target.closest("[data-is=revoke]")) this.#revoke(link)
+      if (target.closest("[data-ref=copy]")) this.#copy(link, target.closest("button"))
+      if (target.closest("[data-ref=revoke]")) this.#revoke(link)
     })
     this.#dialog.find("links").addEventListener("focusin", ({ target }) => target.select?.())
   }

@@ -40,6 +40,6 @@ const goToFootnoteLink = (button, selector) => {
 /** Listens to the buttons in the text of an answer. */
 export const listenForBlockActions = (element) =>
   element.addEventListener("click", ({ target }) => {
-    const button = target.closest("[data-do]")
-    if (button) actions[button.dataset.do]?.(button)
+    const button = target.closest("[data-block-action]")
+    if (button) actions[button.dataset.blockAction]?.(button)
   })

@@ -108,7 +108,7 @@ const PLAIN_LANGUAGES = /^(?:text|txt|plain|plaintext|output|log|mermaid)$/
 
 const newHead = (label) => {
   const head = document.createElement("div")
-  head.className = "code__head"
+  head.className = "code__header"
   label.className = "code__language"
   const tools = document.createElement("span")
   tools.className = "code__tools"
@@ -127,7 +127,7 @@ export const newButton = (action, label) => {
   const button = document.createElement("button")
   button.type = "button"
   button.className = "code__button"
-  button.dataset.do = action
+  button.dataset.blockAction = action
   button.textContent = label
   return button
 }

@@ -96,7 +96,7 @@ const blocks = {
     note.className = "footnote"
     note.dataset.note = label
     const mark = footnoteButton(label, strings.footnoteBack(label))
-    mark.dataset.do = "note-back"
+    mark.dataset.blockAction = "note-back"
     note.prepend(mark)
     return note
   },
@@ -141,7 +141,7 @@ const inlines = {
     const mayFollow = isGrowing && LIKELY_NOTE.test(label)
     if (!notes.has(label) && !mayFollow) return raw
     const mark = footnoteButton(label, strings.footnote(label))
-    mark.dataset.do = "note"
+    mark.dataset.blockAction = "note"
     return make("sup", mark)
   },
 }

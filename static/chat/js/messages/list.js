@@ -27,9 +27,9 @@ export class MessageList {
     this.#element = element
     this.#hooks = hooks
     element.addEventListener("click", ({ target }) => {
-      const button = target.closest("[data-act]")
+      const button = target.closest("[data-action]")
       if (button && button.getAttribute("aria-disabled") !== "true")
-        hooks.onAction(button.dataset.act, this.#viewAround(button), button)
+        hooks.onAction(button.dataset.action, this.#viewAround(button), button)
     })
   }
 

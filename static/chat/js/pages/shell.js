@@ -188,7 +188,7 @@ export class Shell {
     }
     const accountMenu = new Menu(find("account-menu"), (entry) => accountActions[entry]?.())
     find("account").addEventListener("click", (click) => accountMenu.open(find("account"), click))
-    offerInstall(document.querySelector("[data-entry=install]"))
+    offerInstall(document.querySelector("[data-choice=install]"))
 
     find("bar-options").addEventListener("click", (click) => {
       if (this.#row) this.#conversationMenu.openFor(this.#row, find("bar-options"), click)

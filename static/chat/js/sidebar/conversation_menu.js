@@ -89,7 +89,7 @@ export class ConversationMenu {
   #setChosen(conversation) {
     const { id, is_pinned, is_archived, is_temporary } = conversation
     this.#chosen = conversation
-    const entry = (name) => this.#element.querySelector(`[data-entry=${name}]`)
+    const entry = (name) => this.#element.querySelector(`[data-choice=${name}]`)
     for (const name of ["share", "rename", "pin", "archive"]) entry(name).hidden = is_temporary
     setText(find("label", entry("pin")), is_pinned ? strings.unpin : strings.pin)
     setText(find("label", entry("archive")), is_archived ? strings.unarchive : strings.archive)

@@ -135,7 +135,7 @@ export class Sidebar {
       this.load()
     })
     list.addEventListener("click", (click) => {
-      const button = click.target.closest("[data-is=options]")
+      const button = click.target.closest("[data-ref=options]")
       if (button) this.#menu.openFor(this.#itemAt(button), button, click)
     })
     list.addEventListener("keydown", (event) => {

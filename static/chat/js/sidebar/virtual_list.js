@@ -187,7 +187,7 @@ export class VirtualList {
     const row = this.#rowOf(document.activeElement)
     if (!row) return null
     const { id } = row.dataset
-    return { id, index: this.#items.findIndex((item) => item.id === id), control: document.activeElement.dataset.is }
+    return { id, index: this.#items.findIndex((item) => item.id === id), control: document.activeElement.dataset.ref }
   }
 
   #restoreFocus({ id, index, control }) {

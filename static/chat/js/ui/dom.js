@@ -2,8 +2,8 @@
 
 import { strings } from "../i18n/strings.js"
 
-/** Returns the element that a template names with `data-is`. */
-export const find = (name, within = document) => within.querySelector(`[data-is="${name}"]`)
+/** Returns the element that a template names with `data-ref`. */
+export const find = (name, within = document) => within.querySelector(`[data-ref="${name}"]`)
 
 /** Returns a copy of the element in a <template>. */
 export const cloneTemplate = (template) => document.getElementById(template).content.firstElementChild.cloneNode(true)

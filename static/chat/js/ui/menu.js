@@ -7,7 +7,7 @@ export class Menu {
   #isOpen = false
   #pressed = null // the button whose menu was open on pointerdown, which makes the browser close it
 
-  /** `onChoose(name, event)` is called with the entry's `data-entry`. Entries without one, such as links, act by themselves. */
+  /** `onChoose(name, event)` is called with the entry's `data-choice`. Entries without one, such as links, act by themselves. */
   constructor(element, onChoose) {
     this.#element = element
     document.addEventListener(
@@ -23,7 +23,7 @@ export class Menu {
       const entry = event.target.closest("[role=menuitem]")
       if (!entry) return
       element.hidePopover()
-      if (entry.dataset.entry) onChoose(entry.dataset.entry, event)
+      if (entry.dataset.choice) onChoose(entry.dataset.choice, event)
     })
   }
 
