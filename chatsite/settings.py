@@ -112,6 +112,11 @@ MAX_REPLY_PARTS = whole_number("MAX_REPLY_PARTS", 1000)  # texts, reasonings and
 MAX_TOOL_CALLS = whole_number("MAX_TOOL_CALLS", 100)
 MAX_TOOL_CALLS_PER_TURN = whole_number("MAX_TOOL_CALLS_PER_TURN", 32)  # that the model makes at once
 MAX_TOOL_ARGUMENTS_LENGTH = whole_number("MAX_TOOL_ARGUMENTS_LENGTH", 100_000)  # characters of one call
+# How long a model may be silent, and how long a run may take. A model on a computer without a GPU reads a long prompt
+# for minutes, and one that serves several users at once pauses meanwhile. Silence is the fault, not length.
+FIRST_TOKEN_SECONDS = whole_number("FIRST_TOKEN_SECONDS", 600)
+SILENCE_SECONDS = whole_number("SILENCE_SECONDS", 120)
+RUN_SECONDS = whole_number("RUN_SECONDS", 21_600)  # 6 hours: 40,000 tokens of a model that writes two a second
 MAX_BODY_BYTES = DATA_UPLOAD_MAX_MEMORY_SIZE = whole_number("MAX_BODY_BYTES", 2_500_000)
 MAX_IMAGE_BYTES = whole_number("MAX_IMAGE_BYTES", 10_000_000)
 MAX_STORED_IMAGE_BYTES = whole_number("MAX_STORED_IMAGE_BYTES", 1_000_000_000)  # of one user

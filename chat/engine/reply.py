@@ -17,15 +17,13 @@ from django.utils.translation import gettext, gettext_lazy
 from .. import events, hooks, providers
 from ..models import Assistant, Ending, Run, interrupts_for
 from .log import Log
+from .time_limits import TimeLimits
 
-FIRST_TOKEN_TIMEOUT = 60  # seconds; reasoning models think before they answer, and again after a tool's result
-BETWEEN_TOKENS_TIMEOUT = 30  # seconds
 USAGE_TIMEOUT = 5  # seconds after the finish reason; some servers then neither send the usage nor close
-RUN_TIMEOUT = 600  # seconds
 CONTINUE_PROMPT = (
     "Your answer broke off. Go on exactly where it ends, without repeating anything and without a remark about it."
 )
-# After these a tool runs or the model thinks anew, so that the first token's timeout counts.
+# After these a tool runs or the model reads and thinks anew, so that the first token's limit counts.
 BEFORE_LONG_PAUSE = {events.ToolCallEnd, events.ToolCallResult, events.Usage}
 # The third reason to stop, beside Run.CANCELLED and Run.INTERRUPTED (this process shuts down): not ours any more.
 LOST = "lost"
@@ -83,7 +81,8 @@ class ReplyWriter:
         self.stop_reason: str | None = None  # Run.CANCELLED, Run.INTERRUPTED or LOST
         self.task: asyncio.Task | None = None  # that generates
         self.is_generating = False
-        self.timeout: float = FIRST_TOKEN_TIMEOUT  # seconds that the provider may be silent now
+        self.limits = TimeLimits()
+        self.silence = self.limits.first_token  # the limit that the provider's silence has now
 
     def stop(self, reason: str) -> None:
         """Stops at the next chance: at once while the provider answers, else before or after."""
@@ -99,7 +98,7 @@ class ReplyWriter:
         """
         self.task = asyncio.current_task()
         try:
-            async with asyncio.timeout(RUN_TIMEOUT) as limit:
+            async with asyncio.timeout(self.limits.run.seconds) as timeout:
                 await self._ask(model_id, request)
         except asyncio.CancelledError:
             if self.stop_reason is None:
@@ -113,7 +112,7 @@ class ReplyWriter:
         except TimeoutError:
             if not self.builder.finish_reason:
                 status = Run.INTERRUPTED if self.builder.shown else Run.FAILED
-                return self._ending(model_id, status, ("timeout", self._timeout_message(limit.expired())))
+                return self._ending(model_id, status, ("timeout", self._timeout_message(timeout.expired())))
         except events.LimitExceeded as error:
             logger.warning("Run %s was ended, because it exceeded %s", self.run_id, error)
             status = Run.INTERRUPTED if self.builder.shown else Run.FAILED
@@ -145,16 +144,16 @@ class ReplyWriter:
         )
 
     def _timeout_message(self, is_run_timeout: bool) -> str:
+        limit = self.limits.run if is_run_timeout else self.silence
         if is_run_timeout:
-            return gettext("The answer was cut short: it took longer than %(minutes)s minutes.") % {
-                "minutes": RUN_TIMEOUT // 60
-            }
-        if self.builder.shown:
-            return gettext("The model stopped responding: it sent nothing for %(seconds)s seconds.") % {
-                "seconds": self.timeout
-            }
-        sentence = gettext("The model did not start answering within %(seconds)s seconds.")
-        return sentence % {"seconds": FIRST_TOKEN_TIMEOUT}
+            sentence = gettext("The answer was cut short: it took longer than %(seconds)s seconds (%(setting)s).")
+        elif self.builder.shown:
+            sentence = gettext("The model stopped responding: it sent nothing for %(seconds)s seconds (%(setting)s).")
+        else:
+            sentence = gettext(
+                "The model did not start answering: it sent nothing for %(seconds)s seconds (%(setting)s)."
+            )
+        return sentence % {"seconds": f"{limit.seconds:,}", "setting": limit.setting}
 
     async def _ask(self, model_id: str, request: providers.Request) -> None:
         """Asks the provider; at most twice again, where that may help and nothing was shown yet."""
@@ -181,18 +180,21 @@ class ReplyWriter:
         log = self.log
         max_length = settings.MAX_REPLY_LENGTH
         now = asyncio.get_running_loop().time
-        async with asyncio.timeout(FIRST_TOKEN_TIMEOUT) as clock, aclosing(reply(request)) as pieces:
-            scheduled = now() + FIRST_TOKEN_TIMEOUT
+        limits = self.limits
+        self.silence = limits.first_token
+        precision = limits.silence.seconds / 10
+        async with asyncio.timeout(self.silence.seconds) as clock, aclosing(reply(request)) as pieces:
+            scheduled = now() + self.silence.seconds
             async for piece in pieces:
                 for event in builder.feed(piece):
                     log.append(event)
                 is_long = not builder.shown or type(piece) in BEFORE_LONG_PAUSE
-                timeout = FIRST_TOKEN_TIMEOUT if is_long else BETWEEN_TOKENS_TIMEOUT
-                due = now() + (USAGE_TIMEOUT if builder.finish_reason else timeout)
-                if abs(due - scheduled) > BETWEEN_TOKENS_TIMEOUT / 10:  # each time would be a tenth of a token's cost
+                limit = limits.first_token if is_long else limits.silence
+                due = now() + (USAGE_TIMEOUT if builder.finish_reason else limit.seconds)
+                if abs(due - scheduled) > precision:  # each time would be a tenth of a token's cost
                     clock.reschedule(due)
                     scheduled = due
-                    self.timeout = timeout
+                    self.silence = limit
                 if self.first_token_at is None and builder.shown:
                     self.first_token_at = timezone.now()
                 if builder.length > max_length:

@@ -216,9 +216,9 @@ async def test_error_closes_what_is_open(script, ask):
 @pytest.mark.parametrize(
     ("steps", "status"), [([asyncio.Event().wait], "failed"), ([Text("a"), asyncio.Event().wait], "interrupted")]
 )
-async def test_timeout_ends_a_silent_run(script, ask, monkeypatch, steps, status):
-    monkeypatch.setattr(reply_module, "FIRST_TOKEN_TIMEOUT", 0.05)
-    monkeypatch.setattr(reply_module, "BETWEEN_TOKENS_TIMEOUT", 0.05)
+async def test_timeout_ends_a_silent_run(script, ask, settings, steps, status):
+    settings.FIRST_TOKEN_SECONDS = 0.05
+    settings.SILENCE_SECONDS = 0.05
     run = await ask(await script("silent", *steps))
     await wait_for_run(run)
     assert (run.status, run.error_code) == (status, "timeout")
@@ -232,8 +232,8 @@ async def test_timeout_after_the_finish_completes_the_run(script, ask, monkeypat
     assert run.status == "completed"
 
 
-async def test_timeout_ends_a_run_that_takes_too_long(script, ask, monkeypatch):
-    monkeypatch.setattr(reply_module, "RUN_TIMEOUT", 0.1)
+async def test_timeout_ends_a_run_that_takes_too_long(script, ask, settings):
+    settings.RUN_SECONDS = 0.1
 
     def endless(request):
         while True:

@@ -12,7 +12,6 @@ import pytest
 from langsmith.utils import get_env_var
 
 from chat import engine, providers, tools
-from chat.engine import reply as reply_module
 from chat.events import Finish, Text, Usage, closing_events, fold
 from chat.providers import Request, agent, base, openai
 from chat.providers.agent import run as agent_run_module
@@ -487,9 +486,9 @@ async def test_server_that_never_ends_its_turn_is_not_waited_for(agent_run, monk
     assert (status, parts[0]["result"], parts[1]) == ("completed", "a!", text_part("All is done."))
 
 
-async def test_slow_model_is_not_timed_out_while_its_text_is_held_back(agent_run, monkeypatch):
-    monkeypatch.setattr(reply_module, "FIRST_TOKEN_TIMEOUT", 1)
-    monkeypatch.setattr(reply_module, "BETWEEN_TOKENS_TIMEOUT", 1)
+async def test_slow_model_is_not_timed_out_while_its_text_is_held_back(agent_run, settings):
+    settings.FIRST_TOKEN_SECONDS = 1
+    settings.SILENCE_SECONDS = 1
     assert await outcome_of(await agent_run(("a", 0.4, "b", 0.4, "c", 0.4, "d", *END))) == (
         "completed",
         "",
@@ -503,8 +502,8 @@ async def test_turn_that_was_complete_before_the_cut_counts(agent_run):
     assert (status, parts[0]["result"], parts[1]) == ("completed", "a!", text_part("All is done."))
 
 
-async def test_model_that_falls_silent_after_a_step_interrupts_the_run(agent_run, monkeypatch):
-    monkeypatch.setattr(reply_module, "FIRST_TOKEN_TIMEOUT", 0.3)
+async def test_model_that_falls_silent_after_a_step_interrupts_the_run(agent_run, settings):
+    settings.FIRST_TOKEN_SECONDS = 0.3
     status, code, parts = await outcome_of(await agent_run(ECHO, (SILENCE,)))
     assert (status, code) == ("interrupted", "timeout")
     assert parts == [tool_call_part("call_1", "echo", {"text": "a"}, "a!")]
@@ -596,8 +595,8 @@ FAULTS = [  # a model's answers; what is listed several times is drawn more ofte
 
 async def test_runs_with_random_faults_all_end(agent_run, upstream, monkeypatch, settings):
     settings.MAX_RUNS_PER_USER = 100
-    monkeypatch.setattr(reply_module, "FIRST_TOKEN_TIMEOUT", 1)
-    monkeypatch.setattr(reply_module, "BETWEEN_TOKENS_TIMEOUT", 0.5)
+    settings.FIRST_TOKEN_SECONDS = 1
+    settings.SILENCE_SECONDS = 0.5
     monkeypatch.setattr(execution, "TOOL_TIMEOUT", 0.3)
     toolbox.gate("shut")
     door = toolbox.thread_gate("shut too")

@@ -13,7 +13,6 @@ import pytest
 from aiohttp.client_proto import ResponseHandler
 
 from chat import engine, providers
-from chat.engine import reply as reply_module
 from chat.events import EventBuilder, Text, fold, text_of
 from chat.models import Assistant
 from chat.providers import ProviderError, Request, openai
@@ -761,23 +760,26 @@ QUIET = {
 }
 
 
-async def test_silence_before_the_first_token_fails(start_runs, upstream, monkeypatch):
-    monkeypatch.setattr(reply_module, "FIRST_TOKEN_TIMEOUT", 1)
+async def test_silence_before_the_first_token_fails(start_runs, upstream, settings):
+    settings.FIRST_TOKEN_SECONDS = 1
     runs = await start_runs({kind: answer() for kind, answer in QUIET.items()})
     for kind, run in runs.items():
         assert (kind, *await outcome_of(run)) == (kind, "failed", "timeout", "")
-        assert run.error_message == "The model did not start answering within 1 seconds."
+        assert (
+            run.error_message
+            == "The model did not start answering: it sent nothing for 1 seconds (FIRST_TOKEN_SECONDS)."
+        )
         assert upstream.times(kind) == 1
     for request in upstream.requests:
         await wait_until_closed(request)
 
 
-async def test_silence_in_mid_answer_interrupts_and_keeps_the_text(start_runs, upstream, monkeypatch):
-    monkeypatch.setattr(reply_module, "BETWEEN_TOKENS_TIMEOUT", 1)
+async def test_silence_in_mid_answer_interrupts_and_keeps_the_text(start_runs, upstream, settings):
+    settings.SILENCE_SECONDS = 1
     answers = {"silence": ("Hel", "lo", SILENCE), "comments": Answer(itertools.chain(("Hel", "lo"), comments()))}
     for kind, run in (await start_runs(answers)).items():
         assert (kind, *await outcome_of(run)) == (kind, "interrupted", "timeout", "Hello")
-        assert run.error_message == "The model stopped responding: it sent nothing for 1 seconds."
+        assert run.error_message == "The model stopped responding: it sent nothing for 1 seconds (SILENCE_SECONDS)."
     for request in upstream.requests:
         await wait_until_closed(request)
 

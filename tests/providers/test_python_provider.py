@@ -18,7 +18,6 @@ from asgiref.sync import sync_to_async
 from django.db import connections
 
 from chat import engine, providers
-from chat.engine import reply as reply_module
 from chat.events import (
     Approval,
     Finish,
@@ -859,11 +858,11 @@ async def test_threads_are_limited_and_all_runs_end(start_run, ask, monkeypatch,
     await wait_until(lambda: python_provider.pool.free == 4)
 
 
-async def test_run_that_waits_for_a_thread_does_not_time_out(start_run, ask, monkeypatch):
+async def test_run_that_waits_for_a_thread_does_not_time_out(start_run, ask, monkeypatch, settings):
     monkeypatch.setattr(python_provider, "pool", DaemonPool("function", 1))
     monkeypatch.setattr(python_provider, "KEEPALIVE_INTERVAL", 0.05)
-    monkeypatch.setattr(reply_module, "FIRST_TOKEN_TIMEOUT", 1)
-    monkeypatch.setattr(reply_module, "BETWEEN_TOKENS_TIMEOUT", 4)
+    settings.FIRST_TOKEN_SECONDS = 1
+    settings.SILENCE_SECONDS = 4
     gate, begun = threading.Event(), threading.Event()
 
     def reply(messages, send):
@@ -882,8 +881,8 @@ async def test_run_that_waits_for_a_thread_does_not_time_out(start_run, ask, mon
     assert run.finished_at.timestamp() - run.started_at.timestamp() > 1
 
 
-async def test_silent_function_times_out(start_run, monkeypatch):
-    monkeypatch.setattr(reply_module, "FIRST_TOKEN_TIMEOUT", 0.05)
+async def test_silent_function_times_out(start_run, settings):
+    settings.FIRST_TOKEN_SECONDS = 0.05
     gate = threading.Event()
     run = await start_run(lambda messages, send: gate.wait(20) and "too late")
     await wait_for_run(run)
@@ -1428,12 +1427,10 @@ async def test_provider_is_a_generator_as_the_document_says(script, ask, monkeyp
     assert run.error_message == "A countdown begins with a number, as in countdown:3."
 
 
-def test_document_states_the_current_limits():
+def test_document_states_the_current_limits(settings):
     assert f"at most {python_provider.MAX_THREADS} at a time" in DOCUMENT
     assert f"{bridge_module.MAX_UNREAD_IN_LOOP:,} pieces ahead" in DOCUMENT
-    assert (
-        f"within {reply_module.FIRST_TOKEN_TIMEOUT} seconds "
-        f"and each further one within {reply_module.BETWEEN_TOKENS_TIMEOUT}" in DOCUMENT
-    )
+    first, further = settings.FIRST_TOKEN_SECONDS, settings.SILENCE_SECONDS
+    assert f"within {first} seconds and each further one within {further}" in DOCUMENT
     for piece in bridge_module.PIECES:
         assert f"`{piece.__name__}`" in DOCUMENT

@@ -29,6 +29,9 @@ def start(code="pass", **environment):
         ("MAX_RUNS", "many"),
         ("MAX_RUNS", "0"),
         ("MAX_TEXT_LENGTH", "-1"),
+        ("FIRST_TOKEN_SECONDS", "a while"),
+        ("SILENCE_SECONDS", "0"),
+        ("RUN_SECONDS", "1.5"),
     ],
 )
 def test_setting_with_a_bad_value_stops_the_start(name, value):
@@ -41,6 +44,12 @@ def test_setting_with_a_bad_value_stops_the_start(name, value):
 def test_settings_by_default_are_for_production_on_this_machine():
     done = start("print(s.DEBUG, s.ALLOWED_HOSTS, s.SESSION_COOKIE_SECURE)")
     assert done.stdout == "False ['localhost', '127.0.0.1', '[::1]'] False\n", done.stderr
+
+
+def test_silence_of_a_model_and_length_of_a_run_are_limited_by_the_environment():
+    code = "print(s.FIRST_TOKEN_SECONDS, s.SILENCE_SECONDS, s.RUN_SECONDS)"
+    assert start(code).stdout == "600 120 21600\n"
+    assert start(code, FIRST_TOKEN_SECONDS="1800", SILENCE_SECONDS="60", RUN_SECONDS="7200").stdout == "1800 60 7200\n"
 
 
 def test_cookies_are_secure_with_an_https_origin():
