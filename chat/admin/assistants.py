@@ -1,5 +1,6 @@
 from asgiref.sync import sync_to_async
 from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpResponseRedirect
@@ -12,6 +13,12 @@ from django.views.decorators.http import require_POST
 from .. import providers, tools
 from ..models import Assistant, ToolServer
 from .base import WIDE_FIELDS, BaseAdmin
+
+TIME_LIMITS = {  # field -> the setting that counts where it is empty
+    "first_token_seconds": "FIRST_TOKEN_SECONDS",
+    "silence_seconds": "SILENCE_SECONDS",
+    "run_seconds": "RUN_SECONDS",
+}
 
 
 class AssistantForm(forms.ModelForm):
@@ -26,6 +33,9 @@ class AssistantForm(forms.ModelForm):
         if "ask_first" in self.fields:
             sentence = gettext("The tools of a tool server are named SERVER_TOOL. Use mcp:SERVER for all of them.")
             self.fields["ask_first"].help_text += f" {sentence}"
+        for field, setting in TIME_LIMITS.items():
+            if field in self.fields:
+                self.fields[field].widget.attrs["placeholder"] = getattr(settings, setting)
 
     def clean(self):
         """Rejects an assistant whose model cannot be used and names the cause: unknown provider, missing package or
@@ -103,6 +113,7 @@ class AssistantAdmin(BaseAdmin):
         (None, {"fields": ["name", "slug", "description", "starters", "is_enabled", "is_default"]}),
         (_("Model"), {"fields": ["model", "system_prompt", "params", "sees_images"]}),
         (_("Tools and limits"), {"fields": ["tools", "ask_first", "memory_turns", "max_model_calls"]}),
+        (_("Time limits"), {"fields": list(TIME_LIMITS)}),
     ]
 
     def get_form(self, request, obj=None, change=False, **kwargs):

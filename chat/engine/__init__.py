@@ -17,6 +17,7 @@ from ..per_loop import PerLoop
 from . import log
 from .reply import ReplyWriter, build_request
 from .runner import Engine
+from .time_limits import TimeLimits
 
 _engines = PerLoop(Engine)
 
@@ -74,7 +75,7 @@ async def generate_unsaved(
 
     async def write() -> None:
         try:
-            ending = await reply.generate(model_id, request)
+            ending = await reply.generate(model_id, request, TimeLimits(assistant))
             reply.close()
             reply.log.append(run.terminal_event(ending))
         finally:

@@ -91,12 +91,13 @@ class ReplyWriter:
             if self.is_generating and self.task:
                 self.task.cancel()
 
-    async def generate(self, model_id: str, request: providers.Request) -> Ending:
+    async def generate(self, model_id: str, request: providers.Request, limits: TimeLimits) -> Ending:
         """Writes the provider's reply into the log and returns how it ended.
 
         Raises CancelledError only if the task was cancelled by something other than `stop`.
         """
         self.task = asyncio.current_task()
+        self.limits = limits
         try:
             async with asyncio.timeout(self.limits.run.seconds) as timeout:
                 await self._ask(model_id, request)
@@ -112,7 +113,7 @@ class ReplyWriter:
         except TimeoutError:
             if not self.builder.finish_reason:
                 status = Run.INTERRUPTED if self.builder.shown else Run.FAILED
-                return self._ending(model_id, status, ("timeout", self._timeout_message(timeout.expired())))
+                return self._ending(model_id, status, ("timeout", self._timeout_sentence(timeout.expired())))
         except events.LimitExceeded as error:
             logger.warning("Run %s was ended, because it exceeded %s", self.run_id, error)
             status = Run.INTERRUPTED if self.builder.shown else Run.FAILED
@@ -143,17 +144,20 @@ class ReplyWriter:
             first_token_at=self.first_token_at,
         )
 
-    def _timeout_message(self, is_run_timeout: bool) -> str:
+    def _timeout_sentence(self, is_run_timeout: bool) -> str:
+        """Returns the sentence for the user, with the name of the setting for those who run the site."""
         limit = self.limits.run if is_run_timeout else self.silence
-        if is_run_timeout:
+        if is_run_timeout and self.builder.shown:
             sentence = gettext("The answer was cut short: it took longer than %(seconds)s seconds (%(setting)s).")
+        elif is_run_timeout:
+            sentence = gettext("The model did not begin its answer within %(seconds)s seconds (%(setting)s).")
         elif self.builder.shown:
             sentence = gettext("The model stopped responding: it sent nothing for %(seconds)s seconds (%(setting)s).")
         else:
             sentence = gettext(
                 "The model did not start answering: it sent nothing for %(seconds)s seconds (%(setting)s)."
             )
-        return sentence % {"seconds": f"{limit.seconds:,}", "setting": limit.setting}
+        return sentence % {"seconds": f"{limit.seconds:,}", "setting": limit.place}
 
     async def _ask(self, model_id: str, request: providers.Request) -> None:
         """Asks the provider; at most twice again, where that may help and nothing was shown yet."""

@@ -26,6 +26,7 @@ from .recovery import recover, recover_own
 from .reply import LOST, ReplyWriter, build_request
 from .retention import prune
 from .temporary import TemporaryConversations
+from .time_limits import TimeLimits
 from .titles import Titles
 
 PRUNE_INTERVAL = 600  # seconds
@@ -274,7 +275,10 @@ class LiveRun:
         self.log.append(events.RunStarted(str(self.run.conversation_id), str(self.run.pk)))
         with self.run.in_its_language():
             request = await self._prepare()
-            await self._finish(self.failure or await self.reply.generate(self.run.model, request))
+            await self._finish(self.failure or await self._generate(request))
+
+    async def _generate(self, request: providers.Request) -> Ending:
+        return await self.reply.generate(self.run.model, request, TimeLimits(self.run.assistant))
 
     def _claim(self, was_just_created: bool) -> bool:
         """Returns whether the run is now ours. Sync. A run that was queued is read again."""

@@ -69,6 +69,32 @@ class Assistant(models.Model):
     max_model_calls = models.PositiveSmallIntegerField(
         _("maximum model calls"), default=3, validators=[MinValueValidator(1), MaxValueValidator(50)]
     )
+    first_token_seconds = models.PositiveIntegerField(
+        _("seconds until the first token"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text=_(
+            "How long the model may be silent before it begins, and after each step. A model that reads long messages "
+            "on a slow computer needs minutes. Leave empty for the site's limit (FIRST_TOKEN_SECONDS)."
+        ),
+    )
+    silence_seconds = models.PositiveIntegerField(
+        _("seconds of silence"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text=_(
+            "How long the model may be silent while it is writing. Leave empty for the site's limit (SILENCE_SECONDS)."
+        ),
+    )
+    run_seconds = models.PositiveIntegerField(
+        _("seconds for an answer"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text=_("How long an answer may take in all. Leave empty for the site's limit (RUN_SECONDS)."),
+    )
     sees_images = models.BooleanField(
         _("supports images"), default=False, help_text=_("Whether the model accepts images.")
     )

@@ -72,6 +72,23 @@ async def test_save_with_an_api_key(save, monkeypatch, model):
     assert (await Assistant.objects.aget(slug="a")).model == model
 
 
+async def test_save_keeps_time_limits_and_leaves_the_others_to_the_site(save):
+    assert await save(first_token_seconds="1800", silence_seconds="", run_seconds="86400") == {}
+    saved = await Assistant.objects.aget(slug="a")
+    assert (saved.first_token_seconds, saved.silence_seconds, saved.run_seconds) == (1800, None, 86_400)
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "1.5", "a while", "9" * 20])
+async def test_save_refuses_a_time_limit_that_is_none(save, value):
+    assert [*await save(silence_seconds=value)] == ["silence_seconds"]
+
+
+async def test_form_shows_the_limits_of_the_site_where_an_assistant_has_none(client_of, bob, settings):
+    settings.FIRST_TOKEN_SECONDS = 1234
+    page = (await client_of(bob).get(ADD)).content.decode()
+    assert 'placeholder="1234"' in page
+
+
 async def test_save_keeps_starters_and_image_support(save):
     assert await save(starters='["Plan a trip to Kyoto"]', sees_images="on") == {}
     saved = await Assistant.objects.aget(slug="a")

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from chat import engine
 from chat.engine import heartbeat, journal, log, runner
@@ -243,6 +243,60 @@ async def test_timeout_ends_a_run_that_takes_too_long(script, ask, settings):
     run = await ask(await script("endless", endless))
     await wait_for_run(run)
     assert (run.status, run.error_code) == ("interrupted", "timeout")
+
+
+LIMITS = {  # what the provider does, the assistant's limit -> status, sentence
+    "first token": (
+        [asyncio.Event().wait],
+        "first_token_seconds",
+        "failed",
+        "The model did not start answering: it sent nothing for 1 seconds "
+        "(the assistant's “seconds until the first token”).",
+    ),
+    "silence": (
+        [Text("a"), asyncio.Event().wait],
+        "silence_seconds",
+        "interrupted",
+        "The model stopped responding: it sent nothing for 1 seconds (the assistant's “seconds of silence”).",
+    ),
+    "run": (
+        [Text("a"), asyncio.Event().wait],
+        "run_seconds",
+        "interrupted",
+        "The answer was cut short: it took longer than 1 seconds (the assistant's “seconds for an answer”).",
+    ),
+    "run without a word": (
+        [asyncio.Event().wait],
+        "run_seconds",
+        "failed",
+        "The model did not begin its answer within 1 seconds (the assistant's “seconds for an answer”).",
+    ),
+}
+
+
+async def test_timeout_of_an_assistant_counts_before_that_of_the_site(script, ask):
+    runs = {}
+    for kind, (steps, field, _, _) in LIMITS.items():
+        runs[kind] = await ask(await script(kind, *steps, **{field: 1}))
+    for kind, run in runs.items():
+        await wait_for_run(run)
+        assert (run.status, run.error_code, run.error_message) == (LIMITS[kind][2], "timeout", LIMITS[kind][3])
+
+
+async def test_timeout_of_an_assistant_may_be_longer_than_that_of_the_site(script, ask, settings):
+    settings.FIRST_TOKEN_SECONDS = settings.SILENCE_SECONDS = settings.RUN_SECONDS = 0.1
+    limits = {"first_token_seconds": 60, "silence_seconds": 60, "run_seconds": 60}
+    pause = lambda: asyncio.sleep(0.3)  # noqa: E731
+    run = await ask(await script("slow", pause, Text("a"), pause, Text("b"), Finish("stop"), **limits))
+    await wait_for_run(run)
+    assert (run.status, run.message.text) == ("completed", "ab")
+
+
+async def test_timeout_of_an_assistant_is_named_in_the_language_of_the_user(script, ask):
+    with translation.override("ja"):
+        run = await ask(await script("slow", asyncio.Event().wait, first_token_seconds=1))
+    await wait_for_run(run)
+    assert run.error_message.endswith("（アシスタントの「最初のトークンまでの秒数」）。")
 
 
 async def test_reply_is_cut_off_at_its_limit(script, ask, settings):
