@@ -150,6 +150,13 @@ def broken_off(error: BaseException | None = None) -> ProviderError:
     )
 
 
+def cut_off(reason: str) -> ProviderError:
+    """Returns the error of an answer that its server broke off itself, with this finish reason."""
+    logger.warning("The model's server broke off the answer: %s", redact(clean_text(reason))[:MAX_WORD_LENGTH])
+    sentence = gettext("The model stopped before its answer was complete.")
+    return ProviderError(sentence, "broken_off", retryable=True, broken_off=True)
+
+
 def describe(error: BaseException) -> str:
     """Returns the error for the log. Not its repr: some show the request's headers and the key in them."""
     return redact(f"{type(error).__name__}: {error}"[:MAX_READ_LENGTH])[:MAX_MESSAGE_LENGTH]

@@ -7,8 +7,48 @@ from chat import engine, providers
 from chat.models import Assistant
 from tests import toolbox
 from tests.providers import aimock as aimock_server
-from tests.providers.provider_runs import wait_until_idle
+from tests.providers.provider_runs import ProviderReply, wait_until_idle
 from tests.upstream import Answer
+
+
+@pytest.fixture
+async def read_reply(upstream):
+    """`await read_reply(*steps)`: the provider's reply, given this answer. At the end, none is in progress."""
+
+    async def read_reply(*steps, params=None, turns=None, **how):
+        if steps:
+            upstream.answers(*steps, **how)
+        return await ProviderReply().read({"base_url": upstream.base_url} | (params or {}), turns)
+
+    yield read_reply
+    await wait_until_idle(upstream)
+
+
+@pytest.fixture
+async def start_run(upstream, ask):
+    """`await start_run(*steps)`: a started run whose model answers so. At the end, none is in progress."""
+
+    async def start_run(*steps, model="openai:scripted", params=None, assistant=None, **how):
+        if steps:
+            upstream.answers(*steps, **how)
+        fields = {"model": model, "params": {"base_url": upstream.base_url} | (params or {})} | (assistant or {})
+        count = await Assistant.objects.acount()
+        return await ask(await Assistant.objects.acreate(slug=f"model-{count}", name="Model", **fields))
+
+    yield start_run
+    await wait_until_idle(upstream)
+
+
+@pytest.fixture
+def start_runs(upstream, start_run):
+    """`await start_runs({name: answer})`: the started runs by name; each has a model of this name and this answer."""
+
+    async def start_runs(answers):
+        answers = {name: answer if isinstance(answer, Answer) else Answer(answer) for name, answer in answers.items()}
+        upstream.answer = lambda request: answers[request.body["model"]]
+        return {name: await start_run(model=f"openai:{name}") for name in answers}
+
+    return start_runs
 
 
 @pytest.fixture

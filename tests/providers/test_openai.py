@@ -14,7 +14,6 @@ from aiohttp.client_proto import ResponseHandler
 
 from chat import engine, providers
 from chat.events import EventBuilder, Text, fold, text_of
-from chat.models import Assistant
 from chat.providers import ProviderError, Request, openai
 from chat.providers.openai import sse
 from chat.providers.openai.chunks import Chunks
@@ -23,7 +22,6 @@ from tests.providers.provider_runs import (
     ProviderReply,
     outcome_of,
     wait_until_closed,
-    wait_until_idle,
     wait_until_shown,
 )
 from tests.upstream import (
@@ -48,46 +46,6 @@ pytestmark = pytest.mark.slow
 
 
 ROLE = chunk({"role": "assistant", "content": ""})
-
-
-@pytest.fixture
-async def read_reply(upstream):
-    """`await read_reply(*steps)`: the provider's reply, given this answer. At the end, none is in progress."""
-
-    async def read_reply(*steps, params=None, turns=None, **how):
-        if steps:
-            upstream.answers(*steps, **how)
-        return await ProviderReply().read({"base_url": upstream.base_url} | (params or {}), turns)
-
-    yield read_reply
-    await wait_until_idle(upstream)
-
-
-@pytest.fixture
-async def start_run(upstream, ask):
-    """`await start_run(*steps)`: a started run whose model answers so. At the end, none is in progress."""
-
-    async def start_run(*steps, model="openai:scripted", params=None, assistant=None, **how):
-        if steps:
-            upstream.answers(*steps, **how)
-        fields = {"model": model, "params": {"base_url": upstream.base_url} | (params or {})} | (assistant or {})
-        count = await Assistant.objects.acount()
-        return await ask(await Assistant.objects.acreate(slug=f"model-{count}", name="Model", **fields))
-
-    yield start_run
-    await wait_until_idle(upstream)
-
-
-@pytest.fixture
-def start_runs(upstream, start_run):
-    """`await start_runs({name: answer})`: the started runs by name; each has a model of this name and this answer."""
-
-    async def start_runs(answers):
-        answers = {name: answer if isinstance(answer, Answer) else Answer(answer) for name, answer in answers.items()}
-        upstream.answer = lambda request: answers[request.body["model"]]
-        return {name: await start_run(model=f"openai:{name}") for name in answers}
-
-    return start_runs
 
 
 # An answer as it should be --------------------------------------------------------------------------------------------

@@ -45,13 +45,18 @@ class NormalizedChunks(Chunks):
                 # One too many is read, which ends the answer where the calls are counted.
                 calls = calls[: settings.MAX_TOOL_CALLS_PER_TURN + 1]
                 delta["tool_calls"] = [self._tool_call(call) for call in calls]
-            if choice.get("finish_reason") == "error":
+            reason = choice.get("finish_reason")
+            if reason == "error":
                 raise errors.reported(choice.get("error"))
+            self.finished = self.finished or bool(reason)
+            self.has_empty_reason = self.has_empty_reason or reason == ""
         head = {name: chunk[name] for name in CHUNK_FIELDS if name in chunk}
         return [head | {"choices": [choice]} for choice in choices]
 
     def close(self) -> Iterator[dict[str, Any]]:
         """Yields the usage. Whether the model had finished is checked where the chunks are read."""
+        if not self.finished and self.done and self.has_empty_reason:
+            yield {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
         if self.usage_dict:
             yield {"choices": [], "usage": self.usage_dict}
 

@@ -4,32 +4,10 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ...events import Finish, Piece, Reasoning, Text, Usage
-from .. import errors
+from .. import errors, finish_reasons
 from ..openai.chunks import ToolCallDeltas
 
 REASON_KEYS = ("finish_reason", "stop_reason", "stopReason", "done_reason", "status")  # one for each vendor
-REASONS = {  # a vendor's finish reason, in lower case -> OpenAI's
-    "completed": "stop",
-    "end_turn": "stop",
-    "pause_turn": "stop",
-    "stop_sequence": "stop",
-    "function_call": "tool_calls",
-    "tool_use": "tool_calls",
-    "incomplete": "length",
-    "max_output_tokens": "length",
-    "max_tokens": "length",
-    "model_context_window_exceeded": "length",
-    "model_length": "length",
-    "blocklist": "content_filter",
-    "guardrail_intervened": "content_filter",
-    "image_safety": "content_filter",
-    "prohibited_content": "content_filter",
-    "recitation": "content_filter",
-    "refusal": "content_filter",
-    "safety": "content_filter",
-    "sensitive": "content_filter",
-    "spii": "content_filter",
-}
 
 
 class Pieces:
@@ -42,6 +20,7 @@ class Pieces:
 
     def __init__(self) -> None:
         self.finished = False
+        self.cut_reason: str | None = None  # the server's word, if it broke off the answer itself
         self.tool_calls = ToolCallDeltas()
         self.usages: list[Any] = []  # LangChain's usage of a call is the sum over its chunks
 
@@ -69,11 +48,15 @@ class Pieces:
         if usage.total_tokens:
             yield usage
         if not self.finished:
-            raise errors.broken_off()
+            raise errors.cut_off(self.cut_reason) if self.cut_reason else errors.broken_off()
 
     def _finish(self, metadata: dict[str, Any]) -> Iterator[Piece]:
-        reason = _finish_reason(metadata)
-        if not reason or self.finished:
+        word = _finish_reason(metadata)
+        if not word or self.finished:
+            return
+        reason = finish_reasons.normalize(word)
+        if reason == "cut":
+            self.cut_reason = word
             return
         if reason == "stop" and self.tool_calls.count:
             reason = "tool_calls"
@@ -109,14 +92,14 @@ def _content_blocks(content: list[Any]) -> Iterator[Piece]:
 
 
 def _finish_reason(metadata: dict[str, Any]) -> str | None:
-    """Returns the vendor's finish reason in OpenAI's words, or None if there is none yet."""
+    """Returns the vendor's finish reason, or None if there is none yet."""
     values = (metadata.get(key) for key in REASON_KEYS)
     reason = next((value for value in values if value and type(value) is str), None)
     if reason is None and (metadata.get("prompt_feedback") or {}).get("block_reason"):
         return "content_filter"
     if reason == "incomplete":
         reason = (metadata.get("incomplete_details") or {}).get("reason") or reason
-    return reason and REASONS.get(reason.lower(), reason.lower())
+    return reason
 
 
 def _total(counts: Iterable[Any]) -> int | None:

@@ -13,7 +13,7 @@ from ...events import Finish, Piece, Reasoning, Text, ToolCallArgs, ToolCallEnd,
 from ...json_limits import check_json
 from ...redaction import redact
 from ...response_limits import MAX_JSON_VALUES
-from .. import errors
+from .. import errors, finish_reasons
 
 MAX_LEARNING_ATTEMPTS = 3  # in a row without success, after which learning costs more than it saves
 MAX_SAMPLE_LENGTH = 200  # characters of what cannot be read, in the log
@@ -36,6 +36,8 @@ class Chunks:
     def __init__(self) -> None:
         self.done = False
         self.finished = False
+        self.cut_reason: str | None = None  # the server's word, if it broke off the answer itself
+        self.has_empty_reason = False  # "" as finish reason; some servers send no other
         self.usage: Usage | None = None
         self.tool_calls = ToolCallDeltas()
         self.prefix = b""  # the learned bytes before the text
@@ -61,14 +63,16 @@ class Chunks:
 
     def close(self) -> Iterator[Any]:
         """Yields what is left when the stream ends; raises ProviderError if the model had not finished."""
+        if not self.finished and self.done and self.has_empty_reason:
+            yield from self._finish("stop")
         if self.usage:
             yield self.usage
         if not self.finished:
-            raise errors.broken_off()
+            raise errors.cut_off(self.cut_reason) if self.cut_reason else errors.broken_off()
 
     def read(self, choices: list[dict[str, Any]], chunk: dict[str, Any]) -> list[Any]:
         """Returns the pieces of these choices; only one is requested, and of a server that sends more the first."""
-        if len(choices) == 1 and not choices[0].get("finish_reason"):
+        if len(choices) == 1 and choices[0].get("finish_reason") is None:
             delta = choices[0].get("delta") or {}
             content = delta.get("content")
             if content and type(content) is str and len(delta) == 1:  # as nearly always
@@ -127,12 +131,22 @@ class Chunks:
             yield from self.tool_calls.feed(
                 call.get("index"), call.get("id"), function.get("name"), function.get("arguments")
             )
-        if reason := choice.get("finish_reason"):
-            if reason == "error":
-                raise errors.reported(choice.get("error"))
-            yield from self.tool_calls.close()
-            self.finished = True
-            yield Finish(str(reason))
+        reason = choice.get("finish_reason")
+        if reason == "error":
+            raise errors.reported(choice.get("error"))
+        if reason:
+            yield from self._finish(reason)
+        elif reason is not None:
+            self.has_empty_reason = True
+
+    def _finish(self, word: Any) -> Iterator[Piece]:
+        reason = finish_reasons.normalize(word)
+        if reason == "cut":
+            self.cut_reason = str(word)
+            return
+        yield from self.tool_calls.close()
+        self.finished = True
+        yield Finish(reason)
 
 
 class ToolCallDeltas:
