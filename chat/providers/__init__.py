@@ -11,13 +11,14 @@ are the engine's. A reply without a Finish counts as broken off. docs/providers.
 
 from ..events import Piece
 from ..tools import Context
-from .base import Part, ProviderError, Reply, Request
+from .base import ContextOverflow, Part, ProviderError, Reply, Request
 from .checks import check, try_model
 from .registry import REGISTRY, close, is_language_model, resolve
 
 __all__ = [
     "REGISTRY",
     "Context",
+    "ContextOverflow",
     "Part",
     "Piece",
     "ProviderError",

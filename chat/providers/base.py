@@ -43,6 +43,18 @@ class ProviderError(Exception):
         return seconds if self.retryable and attempt < MAX_RETRIES and seconds <= MAX_RETRY_DELAY else None
 
 
+class ContextOverflow(ProviderError):
+    """The request does not fit into the model's context window.
+
+    `window` is the window's size in tokens and `input_tokens` that of the request, if the server told them.
+    """
+
+    def __init__(self, message: object, window: int | None = None, input_tokens: int | None = None) -> None:
+        super().__init__(message, "context_length")
+        self.window = window
+        self.input_tokens = input_tokens
+
+
 @dataclass(frozen=True)
 class Request:
     """A request to a provider: the turns from the oldest to the question, and the assistant's settings."""

@@ -10,7 +10,8 @@ from django.utils.translation import gettext_lazy as _
 
 from ..events import clean_text
 from ..redaction import redact
-from .base import ProviderError
+from .base import ContextOverflow, ProviderError
+from .overflow import read_overflow
 
 MAX_MESSAGE_LENGTH = 300  # characters of a server's own message
 MAX_READ_LENGTH = 10_000  # characters of it in which keys are looked for
@@ -24,10 +25,10 @@ SENTENCES = {
     402: (_("The provider's account has no quota left."), "quota"),
     403: (_("The provider does not allow this model for this key."), "permission"),
     404: (_("The provider has no such model, or the configured base URL is wrong."), "unknown_model"),
-    413: (_("The conversation is too long for this model. Shorten the message or start a new chat."), "context_length"),
     429: (_("Too many requests to the model. Try again in a minute."), "rate_limited"),
     500: (_("The model is overloaded or failing. Try again in a minute."), "overloaded"),
 }
+TOO_LONG = _("The conversation is too long for this model. Shorten the message or start a new chat.")
 STATUSES = {  # words that servers send in place of an HTTP status, or that are more precise than theirs
     "API_KEY_INVALID": 401,
     "DEADLINE_EXCEEDED": 504,
@@ -40,7 +41,6 @@ STATUSES = {  # words that servers send in place of an HTTP status, or that are 
     "api_error": 500,
     "authentication_error": 401,
     "billing_error": 402,
-    "context_length_exceeded": 413,
     "insufficient_quota": 402,
     "internal_server_error": 500,
     "not_found_error": 404,
@@ -48,7 +48,6 @@ STATUSES = {  # words that servers send in place of an HTTP status, or that are 
     "permission_error": 403,
     "rate_limit_error": 429,
     "rate_limit_exceeded": 429,
-    "request_too_large": 413,
     "server_error": 500,
     "timeout_error": 504,
 }
@@ -67,14 +66,18 @@ def reported(error: Any, status: int | None = None, headers: Mapping[str, str] |
     if type(error) is not dict:
         error = {"message": error}
     message = str(error.get("message") or error.get("detail") or gettext("no reason given"))[:MAX_READ_LENGTH]
-    message = redact(clean_text(message))[:MAX_MESSAGE_LENGTH]
+    message = redact(clean_text(message))
     details = error.get("details")
     details = [detail for detail in details if type(detail) is dict] if type(details) is list else []
     words = [str(detail["reason"]) for detail in details[:MAX_WORDS] if detail.get("reason")]
     words += [str(error[key]) for key in ("code", "type", "status") if error.get(key) is not None]
     words = [redact(word[:MAX_READ_LENGTH])[:MAX_WORD_LENGTH] for word in words]
+    sizes = read_overflow(error, f"{message} {_forwarded(error)}", words, status)
+    message = message[:MAX_MESSAGE_LENGTH]
     logger.warning("The model's server reported an error (%s; %s): %s", status, ", ".join(words), message)
     status = _status(words, status)
+    if sizes or status == 413:
+        return ContextOverflow(TOO_LONG, *(sizes or ()))
     retryable = status in (408, 409, 429) or status >= 500
     retry_after = _retry_after(details, headers or {})
     if status in SENTENCES or retryable:
@@ -82,6 +85,12 @@ def reported(error: Any, status: int | None = None, headers: Mapping[str, str] |
         return ProviderError(sentence, code, retryable=retryable, retry_after=retry_after)
     refusal = gettext("The provider reported an error: %(message)s") % {"message": message}
     return ProviderError(refusal, "refused", retry_after=retry_after)
+
+
+def _forwarded(error: dict[str, Any]) -> str:
+    """Returns the report of the server behind a router, as OpenRouter passes it on."""
+    metadata = error.get("metadata")
+    return str(metadata.get("raw") or "")[:MAX_READ_LENGTH] if type(metadata) is dict else ""
 
 
 def _status(words: list[str], status: int | None) -> int:
@@ -112,8 +121,8 @@ def seconds(value: object) -> float | None:
     return number if number >= 0 else None
 
 
-def too_long() -> ProviderError:
-    return ProviderError(*SENTENCES[413])
+def too_long() -> ContextOverflow:
+    return ContextOverflow(TOO_LONG)
 
 
 def unreachable(error: BaseException) -> ProviderError:

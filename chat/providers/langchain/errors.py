@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from django.utils.translation import gettext
 
 from .. import errors
-from ..base import ProviderError
+from ..base import ContextOverflow, ProviderError
 from ..credentials import missing_variable
 
 TRANSPORTS = ("aiohttp", "httpcore", "httpx", "httpx2")  # packages whose errors mean a lost connection
@@ -54,13 +54,14 @@ def _translate(error: Exception) -> Exception:
     for cause in causes:
         if isinstance(cause, ProviderError):
             return cause
-    if any(kind.__name__ == "ContextOverflowError" for kind in type(error).__mro__):
-        logger.warning("The conversation is too long: %s", type(error).__name__)
-        return errors.too_long()
+    is_overflow = any(kind.__name__ == "ContextOverflowError" for kind in type(error).__mro__)
     for cause in causes:
         translated = _translate_cause(cause)
         if translated:
-            return translated
+            return errors.too_long() if is_overflow and not isinstance(translated, ContextOverflow) else translated
+    if is_overflow:
+        logger.warning("The conversation is too long: %s", type(error).__name__)
+        return errors.too_long()
     if type(error) is ValueError:  # LangChain's own text about the request or the response
         return _reported_in_text(str(error))
     if isinstance(error, ValueError | TypeError | LookupError | AttributeError | RecursionError):
