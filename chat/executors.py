@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, ParamSpec, TypeVar
 from django.db import close_old_connections, connection
 
 NICENESS = 10  # added; SQLite works inside the process, and without this every stream would wait while it commits
+SLOW_NICENESS = 15  # added, for what computes for long: the threads that others wait for go first
 
 NOBODY = object()  # no owner of a queue
 
@@ -18,15 +19,15 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def database_executor(name: str) -> ThreadPoolExecutor:
-    """An executor of one thread, which yields to the event loop where both want the same core (on Linux)."""
-    return ThreadPoolExecutor(1, name, initializer=_lower_priority)
+def database_executor(name: str, niceness: int = NICENESS) -> ThreadPoolExecutor:
+    """Returns an executor of one thread, which yields to the event loop where both want the same core (on Linux)."""
+    return ThreadPoolExecutor(1, name, initializer=_lower_priority, initargs=(niceness,))
 
 
-def _lower_priority() -> None:
+def _lower_priority(niceness: int) -> None:
     try:
         thread = threading.get_native_id()
-        os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + NICENESS)
+        os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + niceness)
     except (AttributeError, OSError):  # not on this system, or not allowed here
         pass
 

@@ -16,7 +16,7 @@ from django.utils.decorators import async_only_middleware
 
 from .addresses import network_of
 from .errors import Refused
-from .executors import database_executor
+from .executors import SLOW_NICENESS, database_executor
 from .per_loop import PerLoop
 from .slots import Slots
 
@@ -31,7 +31,9 @@ WAIT_TIMEOUT = 20  # seconds
 class PasswordChecks:
     """The slots of one event loop, and the threads that nobody has at the moment."""
 
-    threads: deque[ThreadPoolExecutor] = deque(database_executor(f"password-{number}") for number in range(THREADS))
+    threads: deque[ThreadPoolExecutor] = deque(
+        database_executor(f"password-{number}", SLOW_NICENESS) for number in range(THREADS)
+    )
 
     def __init__(self) -> None:
         self.slots = Slots(

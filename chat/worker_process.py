@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-NICENESS = 10  # added: streams come first
+NICENESS = 15  # added: streams and the threads that others wait for come first
 TASKS = {"image": "chat.image_codec", "import": "chat.importers.task"}  # name -> the module with its function `run`
 MAX_OUTPUT_BYTES = 2_000_000_000  # of one file that a task writes
 

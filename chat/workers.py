@@ -134,7 +134,9 @@ class Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # a library's complaints about a user's file would fill the log
-            start_new_session=True,  # Ctrl+C is for the server
+            # Ctrl+C is for the server. In a session of its own, Linux would give it as much time as the whole server
+            # (autogroups), whatever its priority.
+            process_group=0,
         )
 
     @property

@@ -12,7 +12,8 @@ def run(action, **arguments):
 
 
 def whoami():
-    return {"pid": os.getpid(), "niceness": os.nice(0), "environment": dict(os.environ)}
+    groups = {"session": os.getsid(0), "process_group": os.getpgid(0)}
+    return {"pid": os.getpid(), "niceness": os.nice(0), "environment": dict(os.environ), **groups}
 
 
 def sleep(path):

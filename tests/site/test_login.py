@@ -1,18 +1,20 @@
 """Coming in and going out."""
 
 import asyncio
+import os
 import re
 import threading
 from urllib.parse import quote
 
 import pytest
-from asgiref.sync import sync_to_async
+from asgiref.sync import ThreadSensitiveContext, sync_to_async
 from django.contrib.auth import hashers
 from django.contrib.sessions.models import Session
 from django.http import HttpResponse
 from django.test import AsyncRequestFactory
 
 from chat import password_checks
+from chat.executors import database_executor
 from chat.password_checks import MAX_WAITING_PER_ADDRESS, limit_password_checks
 from tests.waiting import wait_until
 
@@ -198,3 +200,21 @@ async def test_passwords_are_checked_in_threads_of_their_own(client_of, path, mo
     await limit_password_checks(respond)(AsyncRequestFactory().post(path))
     await limit_password_checks(respond)(AsyncRequestFactory().get(path))
     assert [name.startswith("password-") for name in names] == [True, False]
+
+
+async def test_passwords_are_checked_when_no_other_thread_needs_the_core(client_of, transactional_db):
+    niceness = {}
+
+    def note():
+        niceness[threading.current_thread().name.partition("-")[0]] = os.getpriority(
+            os.PRIO_PROCESS, threading.get_native_id()
+        )
+        return HttpResponse()
+
+    async def respond(request):
+        return await sync_to_async(note)()
+
+    await limit_password_checks(respond)(AsyncRequestFactory().post(LOGIN))
+    async with ThreadSensitiveContext(executor=database_executor("database-test")):
+        await respond(None)
+    assert os.nice(0) < niceness["database"] < niceness["password"]
