@@ -23,6 +23,8 @@ USAGE_TIMEOUT = 5  # seconds after the finish reason; some servers then neither 
 CONTINUE_PROMPT = (
     "Your answer broke off. Go on exactly where it ends, without repeating anything and without a remark about it."
 )
+ANSWER_PROMPT = "You have thought about this, but have not answered. Your thoughts were:\n\n%s\n\nAnswer now."
+MAX_THOUGHTS_LENGTH = 20_000  # characters of them, the last ones
 # After these a tool runs or the model reads and thinks anew, so that the first token's limit counts.
 BEFORE_LONG_PAUSE = {events.ToolCallEnd, events.ToolCallResult, events.Usage}
 # The third reason to stop, beside Run.CANCELLED and Run.INTERRUPTED (this process shuts down): not ours any more.
@@ -37,13 +39,14 @@ logger = logging.getLogger(__name__)
 def build_request(
     assistant: Assistant,
     model_id: str,
-    turns: list[tuple[str, list[dict[str, Any]]]],
+    turns: list[providers.Turn],
     additions: Iterable[hooks.Addition] = (),
     **fields: Any,
 ) -> providers.Request:
     """What to ask this model for that assistant; `turns` are (role, parts) from the oldest to the question.
 
-    If they end in an answer, the model is asked to continue it. `additions` are those of chat.hooks.
+    If they end in an answer, the model is asked to continue it. What it is sent alternates between the two roles.
+    `additions` are those of chat.hooks.
     """
     provider, _, model = model_id.partition(":")
     additions = list(additions)
@@ -51,10 +54,8 @@ def build_request(
     max_turns = assistant.memory_turns or (assistant.TURNS_WITH_TOOLS if tools else None)
     if max_turns:
         questions = [index for index, (role, _) in enumerate(turns) if role == "user"]
-        turns = turns[questions[-max_turns:][0] :]
-    turns = list(turns)
-    if turns[-1][0] == "assistant" and not fields.get("decisions"):
-        turns.append(("user", [{"type": "text", "text": CONTINUE_PROMPT}]))
+        turns = turns[questions[-max_turns:][0] :] if questions else turns
+    turns = providers.alternating(turns if fields.get("decisions") else _with_prompt(turns))
     instructions = [assistant.system_prompt, *(addition.instructions for addition in additions)]
     return providers.Request(
         model,
@@ -67,6 +68,28 @@ def build_request(
         max_model_calls=assistant.max_model_calls,
         **fields,
     )
+
+
+def _with_prompt(turns: list[providers.Turn]) -> list[providers.Turn]:
+    """Returns the turns with what asks for the rest of the answer in which they end; unchanged without one.
+
+    An answer without content has no rest: its question is asked again, with the thoughts about it if there are some.
+    """
+    turns = list(turns)
+    thoughts = ""
+    while turns and turns[-1][0] == "assistant":
+        parts = turns[-1][1]
+        if thoughts or providers.has_content(parts):
+            break
+        thoughts = "\n\n".join(part["text"] for part in parts if part["type"] == "reasoning").strip()
+        turns.pop()
+    if thoughts:
+        prompt = ANSWER_PROMPT % thoughts[-MAX_THOUGHTS_LENGTH:]
+    elif turns and turns[-1][0] == "assistant":
+        prompt = CONTINUE_PROMPT
+    else:
+        return turns
+    return [*turns, ("user", [{"type": "text", "text": prompt}])]
 
 
 class ReplyWriter:

@@ -11,9 +11,10 @@ are the engine's. A reply without a Finish counts as broken off. docs/providers.
 
 from ..events import Piece
 from ..tools import Context
-from .base import ContextOverflow, Part, ProviderError, Reply, Request
+from .base import ContextOverflow, ProviderError, Reply, Request
 from .checks import check, try_model
 from .registry import REGISTRY, close, is_language_model, resolve
+from .turns import Part, Turn, alternating, has_content
 
 __all__ = [
     "REGISTRY",
@@ -24,8 +25,11 @@ __all__ = [
     "ProviderError",
     "Reply",
     "Request",
+    "Turn",
+    "alternating",
     "check",
     "close",
+    "has_content",
     "is_language_model",
     "resolve",
     "try_model",

@@ -7,12 +7,11 @@ from typing import Any, Protocol
 from ..events import Piece, clean_text
 from ..redaction import redact
 from ..tools import Context
+from .turns import Turn, alternating
 
 MAX_RETRIES = 2  # further attempts of the same request, as long as nothing of the answer was shown
 MAX_RETRY_DELAY = 10  # seconds; a provider that asks for more (Retry-After) fails at once
 MAX_CODE_LENGTH = 50  # characters, as the column that stores it
-
-Part = dict[str, Any]  # as in chat.events.fold
 
 
 class ProviderError(Exception):
@@ -60,7 +59,7 @@ class Request:
     """A request to a provider: the turns from the oldest to the question, and the assistant's settings."""
 
     model: str  # without the provider's name
-    turns: list[tuple[str, list[Part]]]  # (role, parts): role is "user" or "assistant"
+    turns: list[Turn]  # (role, parts) that alternate between "user" and "assistant": see turns.py
     provider: str = ""
     system_prompt: str = ""
     params: dict[str, Any] = field(default_factory=dict)
@@ -74,18 +73,20 @@ class Request:
 
     @property
     def messages(self) -> list[dict[str, Any]]:
-        """System prompt and turns as OpenAI's messages: a content is text, or with images a list of content parts."""
+        """System prompt and turns as OpenAI's messages: a content is text, or with images a list of content parts.
+
+        They alternate, and tool calls are not among them.
+        """
         messages: list[dict[str, Any]] = []
         if self.system_prompt:
             messages.append({"role": "system", "content": self.system_prompt})
-        for role, parts in self.turns:
+        for role, parts in alternating(self.turns, with_calls=False):
             content: Any = "".join(part["text"] for part in parts if part["type"] == "text")
             urls = [f"data:{part['media_type']};base64,{part['data']}" for part in parts if part["type"] == "image"]
             if urls:
                 images = [{"type": "image_url", "image_url": {"url": url}} for url in urls]
                 content = [*images, {"type": "text", "text": content}]
-            if content:
-                messages.append({"role": role, "content": content})
+            messages.append({"role": role, "content": content})
         return messages
 
 

@@ -104,7 +104,7 @@ async def test_turn_without_text_is_not_sent(read_reply, upstream):
     turns += [("assistant", [{"type": "reasoning", "text": "hm"}, call, {"type": "text", "text": "c"}])]
     await read_reply("ok", *END, turns=[*turns, ("user", [{"type": "text", "text": "d"}])])
     messages = [(message["role"], message["content"]) for message in upstream.requests[0].body["messages"]]
-    assert messages == [("user", "a"), ("user", "b"), ("assistant", "c"), ("user", "d")]
+    assert messages == [("user", "a\n\nb"), ("assistant", "c"), ("user", "d")]
 
 
 @pytest.mark.parametrize("late", [(), (0.02,)], ids=["at once", "a little later"])

@@ -548,8 +548,7 @@ async def test_images_are_passed_in_openais_format(team):
         assert [piece async for piece in pieces if piece != Text("")] == [Finish("stop")]
     seen = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
     assert given == [
-        {"role": "user", "content": [seen, {"type": "text", "text": "What is it?"}]},
-        {"role": "user", "content": "And now?"},
+        {"role": "user", "content": [seen, {"type": "text", "text": "What is it?\n\nAnd now?"}]},
     ]
 
 

@@ -26,9 +26,10 @@ from ...events import (
 )
 from ...tools import Tool, ToolError
 from .. import langchain
-from ..base import Part, ProviderError, Request
+from ..base import ProviderError, Request
 from ..langchain import internals
 from ..langchain.models import vendor_row
+from ..turns import Part
 from .turn import Call, Turn
 
 MAX_REMARK_LENGTH = 160  # characters of text that may be only a remark before a tool call

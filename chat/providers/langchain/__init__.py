@@ -18,7 +18,7 @@ from ..base import Request
 from . import internals
 from .errors import translated_errors
 from .messages import messages
-from .models import build, chat_model
+from .models import build, chat_model, vendor_row
 from .pieces import Pieces
 from .transport import TrackedTransport, close
 
@@ -29,9 +29,11 @@ IS_LANGUAGE_MODEL = True
 
 async def reply(request: Request) -> AsyncGenerator[Piece, None]:
     pieces = Pieces()
+    with_calls = not vendor_row(request).needs_offered_tools
     async with chat_model(request) as model:
+        conversation = messages(request, with_calls=with_calls)
         with translated_errors():
-            async with aclosing(internals.stream(model, messages(request))) as chunks:
+            async with aclosing(internals.stream(model, conversation)) as chunks:
                 async for chunk in chunks:
                     for piece in pieces.feed(chunk.message, chunk.generation_info):
                         yield piece

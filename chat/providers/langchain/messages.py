@@ -5,27 +5,33 @@ from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
 
-from ..base import Part, Request
+from ..base import Request
+from ..turns import CALL_PARTS, Part, alternating
 
 NOT_EXECUTED = "This tool call was not executed."
+UNFINISHED = "I did not finish this answer."
 
 
-def messages(request: Request) -> list[Any]:
+def messages(request: Request, *, with_calls: bool = True) -> list[Any]:
     """Returns the system prompt and the turns as LangChain's messages.
 
     Each tool call is followed by its ToolMessage. Its result is that of the part, of a later `tool_result` part, or of
-    the request's decisions if they are dicts; without any it is an error.
+    the request's decisions if they are dicts; without any it is an error. Between results and the next question stands
+    an answer, without which some vendors (Mistral) and templates refuse the request. Calls are left out if not
+    `with_calls`.
     """
     types = import_module("langchain_core.messages")
     results = {id: answer for id, answer in request.decisions.items() if isinstance(answer, dict)}
     results |= {part["id"]: part for _, parts in request.turns for part in parts if part["type"] == "tool_result"}
     converted = [types.SystemMessage(request.system_prompt)] if request.system_prompt else []
-    for role, parts in request.turns:
+    for role, parts in alternating(request.turns, with_calls=with_calls):
         if role == "user":
-            if content := _user_content(parts):
-                converted.append(types.HumanMessage(content))
+            if converted and converted[-1].type == "tool":
+                converted.append(types.AIMessage(UNFINISHED))
+            converted.append(types.HumanMessage(_user_content(parts)))
         else:
-            converted += _assistant_messages(types, parts, results)
+            shown = parts if with_calls else [part for part in parts if part["type"] not in CALL_PARTS]
+            converted += _assistant_messages(types, shown, results)
     return converted
 
 

@@ -32,7 +32,7 @@ class Vendor:
     address_variable: str | None = None
     needs_key: bool = True
     own_params: tuple[str, ...] = ()  # params that `build` takes and the class has not
-    needs_offered_tools: bool = False  # refuses results of tools that the request does not offer
+    needs_offered_tools: bool = False  # refuses calls and results of tools that the request does not offer
 
 
 def _openai(cls: Any, model: str, params: dict[str, Any], server: Server, transport: TrackedTransport) -> Any:
