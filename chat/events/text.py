@@ -4,7 +4,17 @@ import unicodedata
 
 MAX_GRAPHEME_LENGTH = 16  # code points of one visible character, such as a family emoji, that are kept together
 ZERO_WIDTH_JOINER = "\u200d"
-SKIN_TONES = range(0x1F3FB, 0x1F400)
+REGIONAL_INDICATORS = range(0x1F1E6, 0x1F200)  # a flag is two of them
+VIRAMA = 9  # combining class of the mark that joins two consonants of the Indian scripts
+# Code points that belong to the character before them without being marks.
+JOINED = {
+    *range(0x1F3FB, 0x1F400),  # skin tones
+    *range(0xE0020, 0xE0080),  # tags, as in the flag of England
+    *range(0x1160, 0x1200),  # vowels and finals of decomposed Korean, as macOS writes file names
+    *(0xFF9E, 0xFF9F),  # voiced sounds of half-width katakana
+    *(0x0E33, 0x0EB3),  # a vowel of Thai and of Lao
+    0x200C,  # zero-width non-joiner
+}
 
 
 class DeltaCleaner:
@@ -45,13 +55,20 @@ def shorten(text: str, max_length: int) -> str:
         return text
     end = max_length - 1
     for start in range(end, max(0, end - MAX_GRAPHEME_LENGTH), -1):
-        if not _continues_grapheme(text[start], text[start - 1]):
+        if not _continues_grapheme(text, start):
             end = start
             break
     return text[:end].rstrip() + "…"
 
 
-def _continues_grapheme(character: str, previous: str) -> bool:
-    """Whether this code point belongs to the same visible character as the previous one."""
-    is_mark = unicodedata.category(character).startswith("M") or ord(character) in SKIN_TONES
-    return is_mark or ZERO_WIDTH_JOINER in (previous, character)
+def _continues_grapheme(text: str, index: int) -> bool:
+    """Whether the code point at this index belongs to the same visible character as the one before it."""
+    character, previous = text[index], text[index - 1]
+    if unicodedata.category(character).startswith("M") or ord(character) in JOINED:
+        return True
+    if ord(character) in REGIONAL_INDICATORS:
+        start = index
+        while start and index - start < MAX_GRAPHEME_LENGTH and ord(text[start - 1]) in REGIONAL_INDICATORS:
+            start -= 1
+        return (index - start) % 2 == 1
+    return ZERO_WIDTH_JOINER in (previous, character) or unicodedata.combining(previous) == VIRAMA
