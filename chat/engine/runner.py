@@ -183,7 +183,7 @@ class Engine:
         """Tells the user's pages of the end, and gives a new conversation a title."""
         await broadcast.notify_user(live.user_id, live.run.conversation_id)
         if self.titles:
-            self.titles.add(live)
+            await self.titles.add(live)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task:
         """A task that belongs to no request: with a context of its own, a strong reference, its failure in the log."""

@@ -1,8 +1,8 @@
 """A title for a conversation after its first answer, by the model that gave it; on failure the first words stay.
 
-A title is worth less than an answer. It is asked for while its user has no answer of that model in progress, and gives
+A title is worth less than an answer. It is asked for while its user has no answer of that server in progress, and gives
 way when they send the next question: a server of one's own may have room for one request only. It is then asked for
-after that answer.
+after that answer. The request ends when the title's line does.
 """
 
 import asyncio
@@ -18,14 +18,14 @@ from .. import broadcast, events, providers
 from ..models import Assistant, Conversation, Message, Run
 from ..outages import DATABASE_ERRORS
 from .reply import build_request
+from .title_text import MAX_TITLE_READ, read_title
 
 if TYPE_CHECKING:
     from .runner import Engine, LiveRun
 
 TITLE_TIMEOUT = 30  # seconds
-MAX_TITLE_CHARS = 80
 MAX_EXCERPT_CHARS = 2_000  # of the question and of the answer, as the model is shown them
-MAX_TITLE_READ = 1_000  # characters of the model's answer; a line that long is no title
+MAX_TITLE_TOKENS = 1_000  # with the thoughts before it, where the server accepts a limit
 MAX_THOUGHT_LENGTH = 20_000  # characters that the model may think about a title
 MAX_TITLES = 20  # requests for titles at a time in this process
 MAX_WAITING_TITLES = 1_000  # the oldest of more is not given
@@ -34,7 +34,11 @@ TITLE_PROMPT = (
     "Give the conversation below a title of two to six words, in the language of its first message. "
     "Answer with the title alone: no quotation marks, no full stop, no explanation."
 )
-SURROUNDINGS = " #*_`\"'“”„「」『』《》.。"
+# Params of an assistant that are for its answers: with them, the model would write no line of text.
+PARAMS_OF_ANSWERS = {"response_format", "format", "tools", "tool_choice", "functions", "function_call", "modalities"}
+MAX_ANSWERS_BEFORE = 20  # messages above an answer among which an earlier answer is looked for
+
+Occupied = tuple[int, str, object]  # a server, as one user occupies it: the user, the provider, the address in params
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +51,12 @@ class Job:
     user_id: int
     model: str
     request: providers.Request
+    question: str
+    answer: str
+
+    @property
+    def occupies(self) -> Occupied:
+        return self.user_id, self.request.provider, self.request.params.get("base_url")
 
 
 class Titles:
@@ -57,16 +67,17 @@ class Titles:
         self.waiting: dict[uuid.UUID, Job] = {}  # conversation's id -> its job
         self.running: dict[asyncio.Task, Job] = {}
 
-    def add(self, live: "LiveRun") -> None:
+    async def add(self, live: "LiveRun") -> None:
         """Called with each run that has ended: it may need a title, and others may have waited for its end."""
-        if job := _job(live):
+        question = await self._first_question(live.run)
+        if question and (job := _job(live, question)):
             self._wait(job)
         self._start_waiting()
 
     def give_way(self, run: Run) -> None:
-        """Called with each new run: a request for a title that its user's model works on ends, to be made later."""
+        """Called with each new run: a request for a title that its user's server works on ends, to be made later."""
         for task, job in self.running.items():
-            if (job.user_id, job.model) == (run.conversation.owner_id, run.model):
+            if job.occupies == _occupied_by(run):
                 self._wait(job)
                 task.cancel()
 
@@ -76,11 +87,11 @@ class Titles:
             del self.waiting[next(iter(self.waiting))]
 
     def _start_waiting(self) -> None:
-        busy = {(live.user_id, live.run.model) for live in self.engine.live.values()} if self.waiting else set()
+        busy = {_occupied_by(live.run) for live in self.engine.live.values()} if self.waiting else set()
         for job in list(self.waiting.values()):
             if len(self.running) >= MAX_TITLES or self.engine.is_shutting_down:
                 return
-            if (job.user_id, job.model) not in busy:
+            if job.occupies not in busy:
                 del self.waiting[job.conversation_id]
                 task = self.engine.spawn(self._give(job))
                 self.running[task] = job
@@ -89,6 +100,19 @@ class Titles:
     def _on_end(self, task: asyncio.Task) -> None:
         self.running.pop(task, None)
         self._start_waiting()
+
+    async def _first_question(self, run: Run) -> Message | None:
+        """Returns the question of a run whose conversation now gets a title, or None if it gets none."""
+        question = run.message.parent
+        if question is None or not _may_need_title(run):
+            return None
+        if question.parent_id is None:
+            return question
+        try:
+            return await self.engine.run_in_database(_first_question_above, run.message)
+        except DATABASE_ERRORS as error:
+            logger.warning("Whether a conversation needs a title cannot be read: %s", error)
+            return None
 
     async def _give(self, job: Job) -> None:
         if title := await _ask(job):
@@ -110,59 +134,76 @@ class Titles:
             delay = min(2 * delay, MAX_SAVE_DELAY)
 
 
-def _job(live: "LiveRun") -> Job | None:
-    """Returns what to ask for the title of this run's conversation, or None if it needs none."""
-    run = live.run
-    question = run.message.parent
-    assistant = run.assistant
-    if question is None or assistant is None or not _wants_title(run, question):
-        return None
-    answer = events.text_of(events.fold(live.log.events))
-    if not answer:
-        return None
-    excerpt = f"{question.text[:MAX_EXCERPT_CHARS]}\n\n---\n\n{answer[:MAX_EXCERPT_CHARS]}"
-    turns: list[tuple[str, list]] = [("user", [{"type": "text", "text": excerpt}])]
-    namer = Assistant(system_prompt=TITLE_PROMPT, params=assistant.params)
-    return Job(run.conversation_id, live.user_id, run.model, build_request(namer, run.model, turns))
-
-
-async def _ask(job: Job) -> str:
-    """Returns the model's title, or an empty text. Stops reading after the first line."""
-    reply, _ = providers.resolve(job.model)
-    text = ""
-    thought_length = 0
-    try:
-        async with asyncio.timeout(TITLE_TIMEOUT), aclosing(reply(job.request)) as pieces:
-            async for piece in pieces:
-                match piece:
-                    case events.Text():
-                        text += piece.delta[:MAX_TITLE_READ]
-                        start, newline, _ = text.lstrip(SURROUNDINGS + "\n").partition("\n")
-                        if newline:
-                            return tidy(start)
-                    case events.Reasoning():
-                        thought_length += len(piece.delta)
-                    case events.Finish():
-                        return tidy(text) if piece.reason == "stop" else ""
-                if len(text) >= MAX_TITLE_READ or thought_length > MAX_THOUGHT_LENGTH:
-                    return ""
-    except (TimeoutError, providers.ProviderError) as error:
-        logger.info("There is no title from %s: %s", job.model, error)
-    return ""
-
-
-def _wants_title(run: Run, question: Message) -> bool:
-    """Whether this was the first answer of a conversation that nobody has named."""
-    if not settings.AUTO_TITLES or run.status != Run.COMPLETED or question.parent_id is not None:
+def _may_need_title(run: Run) -> bool:
+    """Whether nobody has named the conversation of this completed answer, and its model can."""
+    if not settings.AUTO_TITLES or run.status != Run.COMPLETED or run.assistant is None:
         return False
     if run.conversation.title_by != "text" or run.conversation.is_temporary:
         return False
     return providers.is_language_model(run.model)
 
 
-def tidy(text: str) -> str:
-    """The first line with words in it, without quotation marks, Markdown and a full stop around it."""
-    text = events.clean_text(text[:MAX_TITLE_READ])
-    line = next((line for line in text.splitlines() if line.strip(SURROUNDINGS)), "")
-    words = line.strip(SURROUNDINGS).removeprefix("Title:").split()
-    return events.shorten(" ".join(words).strip(SURROUNDINGS), MAX_TITLE_CHARS)
+def _first_question_above(reply: Message) -> Message | None:
+    """Returns the question of this answer, or None if another answer comes before it. Sync."""
+    path = reply.path_to_root(MAX_ANSWERS_BEFORE + 2)[1:]
+    if len(path) > MAX_ANSWERS_BEFORE:
+        return None
+    rows = Message.objects.in_bulk(path)
+    answered = set(Run.objects.filter(message_id__in=path, status=Run.COMPLETED).values_list("message_id", flat=True))
+    if any(id in answered and row.text for id, row in rows.items()):
+        return None
+    return next((rows[id] for id in path if id in rows and rows[id].role == Message.USER), None)
+
+
+def _occupied_by(run: Run) -> Occupied:
+    params = run.assistant.params if run.assistant else {}
+    return run.conversation.owner_id, run.model.partition(":")[0], params.get("base_url")
+
+
+def _job(live: "LiveRun", question: Message) -> Job | None:
+    """Returns what to ask for the title of this run's conversation, or None if the answer has no text."""
+    run = live.run
+    answer = events.text_of(events.fold(live.log.events))
+    if not answer or run.assistant is None:
+        return None
+    excerpt = f"{question.text[:MAX_EXCERPT_CHARS]}\n\n---\n\n{answer[:MAX_EXCERPT_CHARS]}"
+    turns: list[tuple[str, list]] = [("user", [{"type": "text", "text": excerpt}])]
+    params = {name: value for name, value in run.assistant.params.items() if name not in PARAMS_OF_ANSWERS}
+    params = providers.with_output_limit(run.model, params, MAX_TITLE_TOKENS)
+    namer = Assistant(system_prompt=TITLE_PROMPT, params=params)
+    request = build_request(namer, run.model, turns)
+    return Job(
+        run.conversation_id,
+        live.user_id,
+        run.model,
+        request,
+        question.text[:MAX_EXCERPT_CHARS],
+        answer[:MAX_EXCERPT_CHARS],
+    )
+
+
+async def _ask(job: Job) -> str:
+    """Returns the model's title, or "" if it gives none. Stops reading as soon as the title is known."""
+    reply, _ = providers.resolve(job.model)
+    text = ""
+    thought_length = 0
+    try:
+        async with asyncio.timeout(TITLE_TIMEOUT), aclosing(reply(job.request)) as pieces:
+            async for piece in pieces:
+                is_whole = False
+                match piece:
+                    case events.Text():
+                        text += piece.delta[:MAX_TITLE_READ]
+                    case events.Reasoning():
+                        thought_length += len(piece.delta)
+                    case events.Finish():
+                        is_whole = piece.reason == "stop"
+                        text = text if is_whole else ""
+                title = read_title(text, is_whole, job.question, job.answer)
+                if title is not None:
+                    return title
+                if thought_length > MAX_THOUGHT_LENGTH or isinstance(piece, events.Finish):
+                    break
+    except (TimeoutError, providers.ProviderError) as error:
+        logger.info("There is no title from %s: %s", job.model, error)
+    return ""

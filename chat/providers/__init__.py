@@ -13,7 +13,7 @@ from ..events import Piece
 from ..tools import Context
 from .base import ContextOverflow, ProviderError, Reply, Request
 from .checks import check, try_model
-from .registry import REGISTRY, close, is_language_model, resolve
+from .registry import REGISTRY, close, is_language_model, resolve, with_output_limit
 from .turns import Part, Turn, alternating, has_content
 
 __all__ = [
@@ -33,4 +33,5 @@ __all__ = [
     "is_language_model",
     "resolve",
     "try_model",
+    "with_output_limit",
 ]

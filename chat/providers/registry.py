@@ -3,6 +3,7 @@
 import sys
 from importlib import import_module
 from types import ModuleType
+from typing import Any
 
 from django.utils.translation import gettext
 
@@ -52,6 +53,12 @@ def is_language_model(model_id: str) -> bool:
     """Tells whether the provider's model follows instructions, such as to write a title."""
     name = model_id.partition(":")[0]
     return name in REGISTRY and getattr(import_module(REGISTRY[name]), "IS_LANGUAGE_MODEL", False)
+
+
+def with_output_limit(model_id: str, params: dict[str, Any], tokens: int) -> dict[str, Any]:
+    """Returns the params with at most this many tokens for the answer, where the model's server surely accepts that."""
+    module = provider_module(model_id)
+    return module.with_output_limit(model_id, params, tokens) if hasattr(module, "with_output_limit") else params
 
 
 async def close() -> None:

@@ -5,11 +5,11 @@ import asyncio
 import pytest
 from django.db import OperationalError
 
-from chat import engine
+from chat import engine, providers
 from chat.engine import titles
 from chat.events import Finish, Text
 from chat.models import Assistant, Conversation
-from tests.upstream import END, RESET, STOP, Answer, chunk, refusal
+from tests.upstream import CALLS, END, RESET, SILENCE, STOP, Answer, call, chunk, refusal
 from tests.waiting import wait_for_run, wait_until
 
 
@@ -54,7 +54,7 @@ async def test_title_comes_from_the_model_that_answered(ask, model, upstream):
     await wait_until(lambda: Conversation.objects.filter(pk=run.conversation_id, title_by="assistant").aexists())
     assert await title_of(run) == ("White castle", "assistant")
     body = upstream.requests[1].body
-    assert (body["model"], body["temperature"]) == ("m", 0.1)
+    assert (body["model"], body["temperature"], body["max_tokens"]) == ("m", 0.1, titles.MAX_TITLE_TOKENS)
     assert body["messages"][1]["content"] == "Where is the white castle?\n\n---\n\nIt is in Himeji."
 
 
@@ -64,32 +64,19 @@ async def test_title_comes_from_the_model_that_answered(ask, model, upstream):
         Answer(["", STOP, *END]),
         Answer(["“”", *END]),
         Answer(["Wh", RESET]),
+        Answer(["It is in ", "Himeji.", *END]),
+        Answer(["I'm sorry, but I cannot name this.", *END]),
+        Answer(["<think>A title. White castle", *END]),
         Answer(["A title without end", chunk(finish_reason="length"), *END[1:]]),
         refusal(400, {"error": {"message": "no"}}),
     ],
-    ids=["empty", "only marks", "cut", "too long", "refused"],
+    ids=["empty", "only marks", "cut", "the answer again", "an apology", "a thought", "too long", "refused"],
 )
 async def test_title_stays_the_first_words_if_the_model_gives_none(ask, model, upstream, answer):
     upstream.title = answer
     run = await ask(model, "Where is the white castle?")
     await wait_for_requests(upstream, run, 2)
     assert await title_of(run) == ("Where is the white castle?", "text")
-
-
-@pytest.mark.parametrize(
-    ("answer", "title"),
-    [
-        ('"White castle."', "White castle"),
-        ("**White castle**\n\nIt fits, because…", "White castle"),
-        ("# Title: White  castle", "White castle"),
-        ("「白い城」。", "白い城"),
-        ("w" * 200, "w" * 79 + "…"),
-        ("\n \nWhite castle", "White castle"),
-        ("  ", ""),
-    ],
-)
-def test_title_is_tidy(answer, title):
-    assert titles.tidy(answer) == title
 
 
 async def test_title_comes_after_the_first_answer_only(ask, model, upstream):
@@ -213,3 +200,105 @@ async def test_titles_that_wait_are_limited_in_number(ask, model, upstream, monk
     gate.set()
     await wait_until(lambda: len(engine.current().tasks) == CHORES)
     assert await Conversation.objects.filter(title_by="assistant").acount() == 2
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        ["Here is a title for the conversation:", "\n", "White castle", "\n", SILENCE],
+        ["```json\n", '{"title": ', '"White castle"}', SILENCE],
+        ["<think>Short.</", "think>", "\n\n", "White castle", "\n", SILENCE],
+        ["1. **White castle**\n", "2. Himeji", SILENCE],
+    ],
+    ids=["introduction", "JSON", "thought", "list"],
+)
+async def test_title_is_read_as_soon_as_it_is_known(ask, model, upstream, steps):
+    upstream.title = Answer(steps)
+    run = await ask(model)
+    await wait_for_run(run)
+    await wait_until(lambda: Conversation.objects.filter(title_by="assistant").aexists())
+    assert await title_of(run) == ("White castle", "assistant")
+    assert upstream.requests[1].closed.is_set()
+
+
+async def test_title_request_leaves_out_what_shapes_answers(ask, model, upstream):
+    model.params |= {"response_format": {"type": "json_object"}, "max_tokens": 50, "top_p": 0.5}
+    await model.asave()
+    await wait_for_requests(upstream, await ask(model), 2)
+    answer, title = (request.body for request in upstream.requests)
+    assert (answer["response_format"], title["top_p"], title["max_tokens"]) == ({"type": "json_object"}, 0.5, 50)
+    assert "response_format" not in title
+
+
+LIMITS = [
+    ("openai:m", {"base_url": "http://127.0.0.1:8080/v1"}, {"max_tokens": 9}),
+    ("openai:m", {"base_url": "http://127.0.0.1:8080/v1", "max_completion_tokens": 5}, {}),
+    ("openai:m", {"base_url": "https://api.openai.com/v1"}, {}),
+    ("openai:m", {"base_url": "https://ours.openai.azure.com/openai/v1"}, {}),
+    ("openai:m", {}, {}),
+    ("ollama:m", {}, {"num_predict": 9}),
+    ("ollama:m", {"num_predict": 5}, {}),
+    ("anthropic:m", {"thinking": {"type": "enabled", "budget_tokens": 2_000}}, {}),
+    ("google_genai:m", {}, {}),
+    ("demo:", {}, {}),
+]
+
+
+@pytest.mark.parametrize(("model_id", "params", "added"), LIMITS)
+def test_title_is_limited_in_tokens_where_the_server_accepts_it(model_id, params, added):
+    assert providers.with_output_limit(model_id, params, 9) == params | added
+
+
+def test_title_is_limited_in_tokens_on_the_server_of_the_environment(monkeypatch):
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:8080/v1")
+    assert providers.with_output_limit("openai:m", {}, 9) == {"max_tokens": 9}
+
+
+async def test_title_comes_after_the_first_answer_that_was_completed(ask, model, upstream):
+    gave_answer = upstream.answer
+    upstream.answer = lambda request: refusal(400, {"error": {"message": "no"}})
+    run = await ask(model, "Where?")
+    await wait_for_run(run)
+    upstream.answer = gave_answer
+    second = await run.conversation.ask("And the white castle?")
+    await engine.start(second)
+    await wait_for_run(second)
+    await wait_until(lambda: Conversation.objects.filter(title_by="assistant").aexists())
+    assert upstream.requests[2].question == "And the white castle?\n\n---\n\nIt is in Himeji."
+    assert await title_of(run) == ("White castle", "assistant")
+
+
+async def test_title_comes_after_an_answer_that_asked_for_approval(ask, model, upstream):
+    """The run that asked has no text yet: the one that goes on with the answer gives the title."""
+    model.tools, model.ask_first = ["clock"], ["clock"]
+    await model.asave()
+    texts = upstream.answer
+
+    def answer(request):
+        has_result = any(message["role"] == "tool" for message in request.body["messages"])
+        return Answer([*call("clock", {}), *CALLS]) if "tools" in request.body and not has_result else texts(request)
+
+    upstream.answer = answer
+    run = await ask(model, "What time is it at the castle?")
+    await wait_for_run(run)
+    await run.arefresh_from_db()
+    assert run.interrupts
+    resumed = await run.resume({interrupt["id"]: True for interrupt in run.interrupts})
+    await engine.start(resumed)
+    await wait_for_run(resumed)
+    await wait_until(lambda: Conversation.objects.filter(title_by="assistant").aexists())
+    assert upstream.requests[-1].question == "What time is it at the castle?\n\n---\n\nIt is in Himeji."
+    assert await title_of(run) == ("White castle", "assistant")
+
+
+@pytest.mark.parametrize("is_same_server", [True, False])
+async def test_title_gives_way_to_a_question_to_another_model_of_its_server(ask, model, upstream, is_same_server):
+    """A server with room for one request has no more of it for another model."""
+    upstream.title = Answer(["White ", asyncio.Event().wait])
+    run = await ask(model)
+    await wait_for_run(run)
+    await wait_until(lambda: len(upstream.requests) == 2)
+    address = upstream.base_url if is_same_server else upstream.base_url.replace("127.0.0.1", "localhost")
+    other = await Assistant.objects.acreate(slug="other", name="Other", model="openai:n", params={"base_url": address})
+    await wait_for_run(await ask(other))
+    assert upstream.requests[1].closed.is_set() == is_same_server

@@ -22,7 +22,17 @@ from .models import build, chat_model, vendor_row
 from .pieces import Pieces
 from .transport import TrackedTransport, close
 
-__all__ = ["IS_LANGUAGE_MODEL", "Pieces", "chat_model", "check", "close", "messages", "reply", "translated_errors"]
+__all__ = [
+    "IS_LANGUAGE_MODEL",
+    "Pieces",
+    "chat_model",
+    "check",
+    "close",
+    "messages",
+    "reply",
+    "translated_errors",
+    "with_output_limit",
+]
 
 IS_LANGUAGE_MODEL = True
 
@@ -48,3 +58,8 @@ def check(model_id: str, params: dict[str, Any]) -> None:
     chat = build(request, TrackedTransport())
     with translated_errors():
         internals.check_arguments(chat, messages(request))
+
+
+def with_output_limit(model_id: str, params: dict[str, Any], tokens: int) -> dict[str, Any]:
+    """Limits the answer of Ollama's models. Elsewhere the thoughts of some models count, or the limit is an error."""
+    return {"num_predict": tokens} | params if model_id.startswith("ollama:") else params

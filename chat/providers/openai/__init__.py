@@ -19,9 +19,10 @@ from .chunks import Chunks
 from .client import close
 from .stream import read_stream
 
-__all__ = ["IS_LANGUAGE_MODEL", "chat_model", "check", "check_chat_model", "close", "reply"]
+__all__ = ["IS_LANGUAGE_MODEL", "chat_model", "check", "check_chat_model", "close", "reply", "with_output_limit"]
 
 IS_LANGUAGE_MODEL = True
+LIMITS = {"max_tokens", "max_completion_tokens", "n_predict"}
 
 
 def reply(request: Request) -> AsyncGenerator[Piece, None]:
@@ -31,6 +32,13 @@ def reply(request: Request) -> AsyncGenerator[Piece, None]:
 def check(model_id: str, params: dict[str, Any]) -> None:
     """Raises ProviderError with what to correct if no request could be sent."""
     client.resolve(dict(params))
+
+
+def with_output_limit(model_id: str, params: dict[str, Any], tokens: int) -> dict[str, Any]:
+    """Limits the answer on servers of one's own. OpenAI's models differ in which of the two names they accept."""
+    if not client.is_own_server(params) or LIMITS & params.keys():
+        return params
+    return params | {"max_tokens": tokens}
 
 
 @asynccontextmanager

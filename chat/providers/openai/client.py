@@ -1,10 +1,12 @@
 """The SDK's clients, with connections that are kept for each event loop."""
 
 import functools
+import os
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 import openai
@@ -18,6 +20,7 @@ from .stream import TRANSPORT_ERRORS
 
 CONNECT_TIMEOUT = 5  # seconds; how long an answer may take is for the engine to decide
 KEEPALIVE_EXPIRY = 60  # seconds that an idle connection waits for the next request, to save a handshake
+VENDORS_OF_OPENAI_MODELS = ("openai.com", "azure.com")
 MAX_CONNECTIONS = 100_000  # the number of runs is bounded, not the connections
 
 _clients: PerLoop[dict[tuple[str | None, str | None], openai.AsyncOpenAI]] = PerLoop(dict)
@@ -34,6 +37,12 @@ def for_params(params: dict[str, Any]) -> openai.AsyncOpenAI:
 
 def resolve(params: dict[str, Any]) -> tuple[str | None, str | None]:
     return resolve_server(params, "OPENAI_API_KEY", address_variable="OPENAI_BASE_URL")
+
+
+def is_own_server(params: dict[str, Any]) -> bool:
+    """Whether these params, or else the environment, choose a server that is not a vendor's of OpenAI's models."""
+    host = urlsplit(str(params.get("base_url") or os.environ.get("OPENAI_BASE_URL", ""))).hostname or ""
+    return bool(host) and not host.endswith(VENDORS_OF_OPENAI_MODELS)
 
 
 def sdk_client(base_url: str | None, api_key: str | None, http_client: httpx2.AsyncClient) -> openai.AsyncOpenAI:
