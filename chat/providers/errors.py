@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from ..events import clean_text
 from ..redaction import redact
 from .base import ContextOverflow, ProviderError
+from .error_reports import message_of
 from .overflow import read_overflow
 
 MAX_MESSAGE_LENGTH = 300  # characters of a server's own message
@@ -65,16 +66,16 @@ def reported(error: Any, status: int | None = None, headers: Mapping[str, str] |
         error = error.get("error") or error
     if type(error) is not dict:
         error = {"message": error}
-    message = str(error.get("message") or error.get("detail") or gettext("no reason given"))[:MAX_READ_LENGTH]
-    message = redact(clean_text(message))
+    message = _message(error)
     details = error.get("details")
     details = [detail for detail in details if type(detail) is dict] if type(details) is list else []
     words = [str(detail["reason"]) for detail in details[:MAX_WORDS] if detail.get("reason")]
     words += [str(error[key]) for key in ("code", "type", "status") if error.get(key) is not None]
     words = [redact(word[:MAX_READ_LENGTH])[:MAX_WORD_LENGTH] for word in words]
     sizes = read_overflow(error, f"{message} {_forwarded(error)}", words, status)
-    message = message[:MAX_MESSAGE_LENGTH]
-    logger.warning("The model's server reported an error (%s; %s): %s", status, ", ".join(words), message)
+    logger.warning(
+        "The model's server reported an error (%s; %s): %s", status, ", ".join(words), message[:MAX_MESSAGE_LENGTH]
+    )
     status = _status(words, status)
     if sizes or status == 413:
         return ContextOverflow(TOO_LONG, *(sizes or ()))
@@ -83,8 +84,26 @@ def reported(error: Any, status: int | None = None, headers: Mapping[str, str] |
     if status in SENTENCES or retryable:
         sentence, code = SENTENCES.get(status, SENTENCES[500])
         return ProviderError(sentence, code, retryable=retryable, retry_after=retry_after)
-    refusal = gettext("The provider reported an error: %(message)s") % {"message": message}
-    return ProviderError(refusal, "refused", retry_after=retry_after)
+    return _refused(message, retry_after)
+
+
+def reported_with_success(error: Any) -> ProviderError:
+    """Returns the ProviderError for an error that a server reports with HTTP 200, in a shape of its own.
+
+    It shows the server's words and is not retryable: what a code means there is not known.
+    """
+    known = reported(error)
+    return _refused(_message(error), None) if known.retryable else known
+
+
+def _message(error: dict[str, Any]) -> str:
+    """Returns the words of an error object, without keys."""
+    return redact(clean_text((message_of(error) or gettext("no reason given"))[:MAX_READ_LENGTH]))
+
+
+def _refused(message: str, retry_after: float | None) -> ProviderError:
+    sentence = gettext("The provider reported an error: %(message)s") % {"message": message[:MAX_MESSAGE_LENGTH]}
+    return ProviderError(sentence, "refused", retry_after=retry_after)
 
 
 def _forwarded(error: dict[str, Any]) -> str:
@@ -137,6 +156,11 @@ def not_configured(error: BaseException) -> ProviderError:
 
 def malformed() -> ProviderError:
     return ProviderError(gettext("The model's server sent a response that cannot be read."), "malformed")
+
+
+def empty() -> ProviderError:
+    logger.warning("The model's server sent a response without an answer")
+    return ProviderError(gettext("The model's server sent a response without an answer."), "empty_response")
 
 
 def endless() -> ProviderError:

@@ -698,7 +698,7 @@ async def test_error_in_mid_answer_has_the_same_code_as_the_openai_provider(read
 
 MALFORMED = {
     "openai": b"data: {broken\n\n",
-    "azure": b'data: {"choices": [7]}\n\n',
+    "azure": b'data: {"choices": [{"delta": 7}\n\n',
     "anthropic": b"event: content_block_delta\ndata: {broken\n\n",
     "gemini": b"data: {broken\r\n\r\n",
     "vertex": b'data: "x\r\n\r\n',

@@ -11,7 +11,7 @@ from typing import Any
 from django.conf import settings
 
 from .. import errors
-from ..openai.chunks import Chunks
+from ..openai.chunks import Chunks, delta_of, text_of
 from ..openai.stream import read_stream
 
 CHUNK_FIELDS = ("id", "model", "service_tier", "system_fingerprint")  # all that LangChain reads besides the choices
@@ -35,12 +35,16 @@ class NormalizedChunks(Chunks):
         self.numbers: dict[Any, tuple[str, int]] = {}  # index of an open tool call -> (its id, our number for it)
 
     def read(self, choices: list[dict[str, Any]], chunk: dict[str, Any]) -> list[dict[str, Any]]:
-        if usage := chunk.pop("usage", None):
+        usage = chunk.pop("usage", None)
+        if usage and type(usage) is dict:
             self.usage_dict = usage  # the last one counts; LangChain would add them up
         for choice in choices:
-            delta = choice["delta"] = choice.pop("delta", choice.get("message")) or {}
+            delta = choice["delta"] = delta_of(choice)
+            content = delta.get("content")
+            if content is not None and type(content) is not list:
+                delta["content"] = text_of(content)
             if refusal := delta.get("refusal"):
-                delta["content"] = (delta.get("content") or "") + refusal
+                delta["content"] = (delta.get("content") or "") + text_of(refusal)
             if calls := delta.get("tool_calls"):
                 # One too many is read, which ends the answer where the calls are counted.
                 calls = calls[: settings.MAX_TOOL_CALLS_PER_TURN + 1]
@@ -59,6 +63,9 @@ class NormalizedChunks(Chunks):
             yield {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
         if self.usage_dict:
             yield {"choices": [], "usage": self.usage_dict}
+
+        if not self.has_choices and self.has_document:
+            raise errors.empty()
 
     def _tool_call(self, call: dict[str, Any]) -> dict[str, Any]:
         """Returns a tool call's delta with our number as index and arguments as text."""

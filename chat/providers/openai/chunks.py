@@ -14,11 +14,14 @@ from ...json_limits import check_json
 from ...redaction import redact
 from ...response_limits import MAX_JSON_VALUES
 from .. import errors, finish_reasons
+from ..base import ProviderError
+from ..error_reports import find_error
 
 MAX_LEARNING_ATTEMPTS = 3  # in a row without success, after which learning costs more than it saves
 MAX_SAMPLE_LENGTH = 200  # characters of what cannot be read, in the log
 MAX_NAME_LENGTH = 200  # characters of a tool's name, or of a call's id, which comes back in every event of the call
 MAX_CHOICES = 100  # in one chunk; one is requested, and some servers send it in parts
+FIRST = (0, None, "0", "")  # the index of the first choice, as servers write it
 MAX_COUNT = 2**53  # a token count beyond what JavaScript can represent is ignored
 MAX_LEARNED_LENGTH = 4_000  # bytes of a chunk from which is learned
 CONTENT = re.compile(rb'"content": ?("(?:[^"\\]|\\.)*+")')
@@ -36,6 +39,8 @@ class Chunks:
     def __init__(self) -> None:
         self.done = False
         self.finished = False
+        self.has_document = False  # whether any event could be read
+        self.has_choices = False  # and had choices
         self.cut_reason: str | None = None  # the server's word, if it broke off the answer itself
         self.has_empty_reason = False  # "" as finish reason; some servers send no other
         self.usage: Usage | None = None
@@ -68,15 +73,19 @@ class Chunks:
         if self.usage:
             yield self.usage
         if not self.finished:
-            raise errors.cut_off(self.cut_reason) if self.cut_reason else errors.broken_off()
+            raise self._unfinished()
+
+    def _unfinished(self) -> ProviderError:
+        if self.cut_reason:
+            return errors.cut_off(self.cut_reason)
+        return errors.empty() if self.has_document and not self.has_choices else errors.broken_off()
 
     def read(self, choices: list[dict[str, Any]], chunk: dict[str, Any]) -> list[Any]:
         """Returns the pieces of these choices; only one is requested, and of a server that sends more the first."""
         if len(choices) == 1 and choices[0].get("finish_reason") is None:
-            delta = choices[0].get("delta") or {}
-            content = delta.get("content")
-            if content and type(content) is str and len(delta) == 1:  # as nearly always
-                return [Text(content)]
+            delta = choices[0].get("delta")
+            if type(delta) is dict and len(delta) == 1 and (content := delta.get("content")) and type(content) is str:
+                return [Text(content)]  # as nearly always
         return [piece for choice in choices for piece in self._choice(choice)]
 
     def _learn(self, data: bytes) -> None:
@@ -98,15 +107,10 @@ class Chunks:
             return []
         try:
             check_json(data, MAX_JSON_VALUES)
-            chunk = _load(data)
-            if error := chunk.get("error"):
-                raise errors.reported(error)
-            if usage := chunk.get("usage"):
-                self.usage = _usage(usage)
-            choices = [choice for choice in chunk.get("choices") or () if not choice.get("index")]
-            if len(choices) > MAX_CHOICES:
-                raise ValueError
-            return self.read(choices, chunk)
+            document = _load(data)
+            self.has_document = True
+            chunks = document if type(document) is list else [document]
+            return [piece for chunk in chunks if type(chunk) is dict for piece in self._chunk(chunk)]
         except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
             if cut:
                 return []
@@ -114,16 +118,31 @@ class Chunks:
             logger.warning("The model's server sent a malformed chunk: %r", sample)
             raise errors.malformed() from error
 
+    def _chunk(self, chunk: dict[str, Any]) -> list[Any]:
+        choices = chunk.get("choices")
+        if error := chunk.get("error"):
+            raise errors.reported(error)
+        if not choices and (error := find_error(chunk)):
+            raise errors.reported_with_success(error)
+        usage = chunk.get("usage")
+        if usage and type(usage) is dict:
+            self.usage = _usage(usage)
+        self.has_choices = self.has_choices or bool(choices)
+        choices = [choice for choice in _list(choices) if type(choice) is dict and choice.get("index") in FIRST]
+        if len(choices) > MAX_CHOICES:
+            raise ValueError
+        return self.read(choices, chunk)
+
     def _choice(self, choice: dict[str, Any]) -> Iterator[Piece]:
-        # A message beside a delta repeats the whole text so far.
-        delta = choice.get("delta", choice.get("message")) or {}
+        delta = delta_of(choice)
         if thought := delta.get("reasoning_content") or delta.get("reasoning"):
             yield Reasoning(text_of(thought))
-        if content := delta.get("content"):
-            if type(content) is str:
+        content = delta.get("content")
+        if type(content) is str:
+            if content:
                 yield Text(content)
-            else:
-                yield from _content_parts(content)
+        elif content is not None:
+            yield from _content_parts(content)
         if refusal := delta.get("refusal"):
             yield Text(text_of(refusal))
         for call in delta.get("tool_calls") or ():
@@ -186,10 +205,20 @@ def short_id(id: Any) -> str | None:
     return text if len(text) <= MAX_NAME_LENGTH else hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
+def delta_of(choice: dict[str, Any]) -> dict[str, Any]:
+    """Returns the choice's delta. A message beside it repeats the whole text so far; `text` is of older servers."""
+    delta = choice.get("delta", choice.get("message")) or {"content": choice.get("text")}
+    return delta if type(delta) is dict else {"content": delta}
+
+
 def text_of(content: Any) -> str:
-    """Returns the text of what should be a string but may be a list of parts, each a string or {"text": …}."""
+    """Returns the text of what should be a string but may be a number, {"text": …}, or a list of these."""
     if type(content) is list:
-        return "".join(part if type(part) is str else text_of(part.get("text")) for part in content)
+        return "".join(map(text_of, content))
+    if type(content) is dict:
+        return text_of(content.get("text"))
+    if type(content) in (int, float):
+        return json.dumps(content)
     return content if type(content) is str else ""
 
 
@@ -199,12 +228,17 @@ def _content_parts(content: Any) -> Iterator[Piece]:
         if type(part) is dict and (thought := part.get("thinking")):
             yield Reasoning(text_of(thought))
         else:
-            yield Text(text_of([part]))
+            yield Text(text_of(part))
+
+
+def _list(choices: Any) -> list[Any]:
+    """Returns what should be a list but may be its only item."""
+    return choices if type(choices) is list else [choices]
 
 
 def _usage(usage: dict[str, Any]) -> Usage:
-    completion_details = usage.get("completion_tokens_details") or {}
-    prompt_details = usage.get("prompt_tokens_details") or {}
+    completion_details = _dict(usage.get("completion_tokens_details"))
+    prompt_details = _dict(usage.get("prompt_tokens_details"))
     return Usage(
         _count(usage.get("prompt_tokens")),
         _count(usage.get("completion_tokens")),
@@ -212,6 +246,10 @@ def _usage(usage: dict[str, Any]) -> Usage:
         _count(completion_details.get("reasoning_tokens")),
         _count(prompt_details.get("cached_tokens")),
     )
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if type(value) is dict else {}
 
 
 def _count(value: Any) -> int | None:

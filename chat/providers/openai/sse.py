@@ -13,14 +13,16 @@ from ...response_limits import MAX_EVENT_SIZE
 from .. import errors
 from ..base import ProviderError
 
+MAX_TEXT_LENGTH = 10_000  # bytes of a response in plain text, which is taken for an error
 MAX_LEADING_SPACE = 1_000  # bytes before the first character that tells what the response is
+FIELDS = (b"data", b"event", b"id", b"retry", b":")
 BOM = b"\xef\xbb\xbf"
 
 
 class SSEDecoder:
     """Packets of a server-sent event stream -> the `data` of each event, as bytes; `error` events as error objects.
 
-    One JSON object in place of a stream is its only event; a web page is refused.
+    One JSON object in place of a stream is its only event; a web page is refused; a plain text is an error.
     """
 
     def __init__(self) -> None:
@@ -31,6 +33,9 @@ class SSEDecoder:
         self.data: list[bytes] = []  # lines of the event that has not ended yet
         self.size = 0  # bytes of both
         self.event_name = b""
+        self.has_event = False
+        self.text: list[bytes] = []  # lines that are none of an event stream, until the first event
+        self.text_length = 0  # bytes
 
     def feed(self, packet: bytes) -> Iterable[bytes]:
         """Returns the events that end with this packet."""
@@ -41,11 +46,18 @@ class SSEDecoder:
         return self._decode(packet)
 
     def close(self) -> Iterator[bytes]:
-        """Yields what is left when the stream ends, which may have cut it anywhere."""
+        """Yields what is left when the stream ends, which may have cut it anywhere.
+
+        Raises ProviderError if the response was empty.
+        """
         if self.is_json:
             yield b"".join(self.line)
-        else:
-            yield from self.feed(b"\n\n")
+            return
+        if not self.started and not b"".join(self.line).strip():
+            raise errors.empty()
+        yield from self.feed(b"\n\n")
+        if self.text and not self.has_event:
+            yield _error(b"\n".join(self.text))
 
     def _decode(self, packet: bytes) -> Iterator[bytes]:
         if not self.started:
@@ -71,6 +83,10 @@ class SSEDecoder:
                 self.event_name = b""
             elif line.startswith(b"event:"):
                 self.event_name = line[6:].strip()
+            elif line.startswith(b"error:"):  # as llama.cpp reports errors
+                yield _error(line[6:])
+            elif not (self.has_event or line.startswith(FIELDS)):
+                self._add_text(line)
         self._add_size(len(rest))
 
     def _start(self, packet: bytes) -> bytes:
@@ -104,17 +120,29 @@ class SSEDecoder:
         if self.size > MAX_EVENT_SIZE:
             raise errors.endless()
 
+    def _add_text(self, line: bytes) -> None:
+        if self.text_length < MAX_TEXT_LENGTH and not any(field.startswith(line) for field in FIELDS):
+            self.text.append(line[:MAX_TEXT_LENGTH])
+            self.text_length += len(line)
+
     def _take_event(self) -> bytes:
         data = b"\n".join(self.data)
         self.data = []
         self.size = 0
+        self.has_event = True
         if self.event_name == b"error":
-            try:
-                error = orjson.loads(data)
-            except orjson.JSONDecodeError:
-                error = data.decode(errors="replace")
-            if type(error) is not dict or not error.get("error"):
-                return orjson.dumps({"error": error or "no reason given"})
-        elif self.event_name and not data.lstrip().startswith((b"{", b"[DONE]")):
+            return _error(data)
+        if self.event_name and not data.lstrip().startswith((b"{", b"[DONE]")):
             return b""  # such as a ping, whose data may be anything
         return data
+
+
+def _error(data: bytes) -> bytes:
+    """Returns an error object for what a server says, which may be one already."""
+    try:
+        error = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        error = data.decode(errors="replace").strip()
+    if type(error) is dict and error.get("error"):
+        return data
+    return orjson.dumps({"error": error or "no reason given"})
