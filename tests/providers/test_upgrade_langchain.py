@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 NAMES = {
     "langchain_core.language_models.BaseChatModel._astream": "tokens cost more",
     "langchain_openai.ChatOpenAI._convert_chunk_to_generation_chunk": "the reasoning of OpenAI's format is lost",
-    "langchain_openai.ChatOpenAI._get_request_payload": "params are no longer checked when an assistant is saved",
+    "langchain_openai.ChatOpenAI._get_request_payload": "thinking models refuse the results of their tools",
     "langchain_anthropic.ChatAnthropic._get_request_payload": "params are no longer checked when an assistant is saved",
     "langchain_anthropic.ChatAnthropic._make_message_chunk_from_anthropic_event": "input tokens may be missing",
     "langchain_anthropic.ChatAnthropic._client_params": "connections to Anthropic are not closed with a run",

@@ -13,6 +13,7 @@ from django.conf import settings
 from .. import errors
 from ..openai.chunks import Chunks, delta_of, text_of
 from ..openai.stream import read_stream
+from .round_trip import RoundTrip
 
 CHUNK_FIELDS = ("id", "model", "service_tier", "system_fingerprint")  # all that LangChain reads besides the choices
 
@@ -32,6 +33,7 @@ class NormalizedChunks(Chunks):
     def __init__(self) -> None:
         super().__init__()
         self.usage_dict: dict[str, Any] | None = None
+        self.round_trip = RoundTrip()
         self.numbers: dict[Any, tuple[str, int]] = {}  # index of an open tool call -> (its id, our number for it)
 
     def read(self, choices: list[dict[str, Any]], chunk: dict[str, Any]) -> list[dict[str, Any]]:
@@ -49,9 +51,15 @@ class NormalizedChunks(Chunks):
                 # One too many is read, which ends the answer where the calls are counted.
                 calls = calls[: settings.MAX_TOOL_CALLS_PER_TURN + 1]
                 delta["tool_calls"] = [self._tool_call(call) for call in calls]
+                for call, normalized in zip(calls, delta["tool_calls"], strict=True):
+                    self.round_trip.read_call(normalized["index"], call)
+            if len(delta) > 1 or "content" not in delta:
+                self.round_trip.read(delta)
             reason = choice.get("finish_reason")
             if reason == "error":
                 raise errors.reported(choice.get("error"))
+            if reason:
+                delta |= self.round_trip.take()
             self.finished = self.finished or bool(reason)
             self.has_empty_reason = self.has_empty_reason or reason == ""
         head = {name: chunk[name] for name in CHUNK_FIELDS if name in chunk}
@@ -60,7 +68,7 @@ class NormalizedChunks(Chunks):
     def close(self) -> Iterator[dict[str, Any]]:
         """Yields the usage. Whether the model had finished is checked where the chunks are read."""
         if not self.finished and self.done and self.has_empty_reason:
-            yield {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+            yield {"choices": [{"index": 0, "delta": self.round_trip.take(), "finish_reason": "stop"}]}
         if self.usage_dict:
             yield {"choices": [], "usage": self.usage_dict}
 

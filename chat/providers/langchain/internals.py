@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import Any, NamedTuple
 
 from ..openai.chunks import text_of
+from . import round_trip
 
 MAX_GUESSED_LENGTH = 500  # characters
 
@@ -66,9 +67,10 @@ def parse_short_arguments_only() -> None:
 
 @functools.cache
 def with_reasoning(cls: Any) -> Any:
-    """Returns a subclass of OpenAI's chat model that keeps the reasoning of a chunk, which LangChain drops.
+    """Returns a subclass of OpenAI's chat model that keeps what LangChain drops: reasoning, and what is to go back.
 
-    Without `_convert_chunk_to_generation_chunk` the answer has no reasoning.
+    Without `_convert_chunk_to_generation_chunk` the answer has no reasoning. Without `_get_request_payload` nothing
+    goes back beside the calls of a tool.
     """
 
     class ReasoningModel(cls):
@@ -78,7 +80,17 @@ def with_reasoning(cls: Any) -> Any:
                 delta = choice["delta"]
                 if thought := delta.get("reasoning_content") or delta.get("reasoning"):
                     generation.message.additional_kwargs["reasoning_content"] = text_of(thought)
+                if fields := delta.get("round_trip"):
+                    generation.message.additional_kwargs["round_trip"] = fields
             return generation
+
+        def _get_request_payload(self, input_: Any, **kwargs: Any) -> Any:
+            payload = super()._get_request_payload(input_, **kwargs)
+            if type(input_) is list:
+                for message, converted in zip(input_, payload.get("messages", ()), strict=False):
+                    if fields := message.additional_kwargs.get("round_trip"):
+                        round_trip.restore(converted, fields)
+            return payload
 
     return ReasoningModel if hasattr(cls, "_convert_chunk_to_generation_chunk") else cls
 

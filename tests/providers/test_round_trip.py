@@ -1,0 +1,187 @@
+"""What goes back to the model beside its tool calls: its thoughts and signatures, as its server sent them."""
+
+import copy
+import json
+
+import pytest
+
+from chat import engine
+from chat.providers import ProviderError
+from chat.providers.langchain import round_trip
+from chat.providers.langchain.round_trip import RoundTrip, restore
+from tests.providers.agent_runs import FINAL_ANSWER, messages_after_question, outcome_of
+from tests.upstream import CALLS, call, chunk
+from tests.waiting import wait_for_run
+
+SIGNATURE = {"google": {"thought_signature": "c2lnbmF0dXJl+/=="}}
+ENCRYPTED = {
+    "type": "reasoning.encrypted",
+    "data": "b3BhcXVl",
+    "format": "openai-responses-v1",
+    "id": "rs_1",
+    "index": 1,
+}
+SUMMARY = {"type": "reasoning.summary", "summary": "Hm. ", "format": "openai-responses-v1", "index": 0}
+SIGNED = {
+    "type": "reasoning.text",
+    "text": "Hm. Well.",
+    "signature": "sig",
+    "format": "anthropic-claude-v1",
+    "index": 0,
+}
+BLOCKS = [{"type": "thinking", "thinking": "Hm. Well.", "signature": "sig"}, {"type": "redacted_thinking", "data": "x"}]
+
+
+def deltas(name, *values):
+    return [{name: value} for value in values]
+
+
+MESSAGES = {  # server -> (the deltas before the call, the fields of the message that goes back)
+    "deepseek": (deltas("reasoning_content", "Hm. ", "Well."), {"reasoning_content": "Hm. Well."}),
+    "deepseek, beside the content": (
+        [{"content": None, "reasoning_content": "Hm."}, {"content": "", "reasoning_content": None}],
+        {"reasoning_content": "Hm."},
+    ),
+    "kimi, without a thought": ([{"content": "", "reasoning_content": ""}], {"reasoning_content": ""}),
+    "mistral, as a list": (
+        deltas("reasoning_content", [{"text": "Hm. "}, "Well."]),
+        {"reasoning_content": "Hm. Well."},
+    ),
+    "vllm": (deltas("reasoning", "Hm. ", "Well."), {"reasoning": "Hm. Well."}),
+    "openrouter": (
+        [
+            {"reasoning": "Hm. ", "reasoning_details": [SUMMARY]},
+            {"reasoning": "Well.", "reasoning_details": [SUMMARY | {"summary": "Well."}]},
+            {"reasoning_details": [ENCRYPTED]},
+        ],
+        {"reasoning": "Hm. Well.", "reasoning_details": [SUMMARY | {"summary": "Hm. Well."}, ENCRYPTED]},
+    ),
+    "openrouter, signed in the end": (
+        deltas(
+            "reasoning_details",
+            [SIGNED | {"text": "Hm. ", "signature": None}],
+            [SIGNED | {"text": "Well.", "signature": None}],
+            [{"type": "reasoning.text", "signature": "sig", "index": 0}],
+        ),
+        {"reasoning_details": [SIGNED]},
+    ),
+    "openrouter, two thoughts": (
+        deltas("reasoning_details", [SIGNED, SIGNED | {"index": 1}], [SIGNED | {"index": 2}]),
+        {"reasoning_details": [SIGNED, SIGNED | {"index": 1}, SIGNED | {"index": 2}]},
+    ),
+    "openrouter, whole": (
+        deltas("reasoning_details", [{"type": "reasoning.text", "text": "a"}, {"type": "reasoning.text", "text": "b"}]),
+        {"reasoning_details": [{"type": "reasoning.text", "text": "a"}, {"type": "reasoning.text", "text": "b"}]},
+    ),
+    "minimax": (
+        deltas(
+            "reasoning_details", [{"type": "reasoning.text", "text": "a"}], [{"type": "reasoning.text", "text": "b"}]
+        ),
+        {"reasoning_details": [{"type": "reasoning.text", "text": "ab"}]},
+    ),
+    "litellm": (
+        deltas(
+            "thinking_blocks",
+            [{"type": "thinking", "thinking": "Hm. ", "signature": None}],
+            [{"type": "thinking", "thinking": "Well.", "signature": ""}],
+            [{"type": "thinking", "thinking": "", "signature": "sig"}],
+            [BLOCKS[1]],
+        ),
+        {"thinking_blocks": BLOCKS},
+    ),
+    "gemini, beside the text": ([{"content": "", "extra_content": SIGNATURE}], {"extra_content": SIGNATURE}),
+    "odd": (
+        [
+            {"reasoning_details": "x", "extra_content": ["x"]},
+            {"reasoning_details": ["x", None]},
+            {"thinking_blocks": {}},
+        ],
+        {},
+    ),
+    "openai": ([{"role": "assistant", "content": None, "refusal": None}], {}),
+}
+CALL_FIELDS = {  # server -> the field of a tool call
+    "gemini": {"extra_content": SIGNATURE},
+    "litellm": {"provider_specific_fields": {"thought_signature": "c2ln"}},
+    "openai": {},
+}
+
+
+def call_with(fields, **how):
+    """The chunks of a call of `echo`; the first has these fields beside the call."""
+    first, *others = call("echo", {"text": how.pop("text", "a")}, **how)
+    first = copy.deepcopy(first)
+    first["choices"][0]["delta"]["tool_calls"][0] |= fields
+    return first, *others
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+def test_fields_of_a_message_are_collected(name):
+    given, expected = MESSAGES[name]
+    fields = RoundTrip()
+    for delta in given:
+        fields.read(delta)
+    message = {"role": "assistant", "content": None, "tool_calls": [{"id": "1"}]}
+    restored = copy.deepcopy(message)
+    if taken := fields.take():
+        restore(restored, json.loads(json.dumps(taken["round_trip"])))
+    assert restored == message | expected
+    assert fields.take() == {}
+
+
+def test_message_without_a_call_stays_as_it_is():
+    message = {"role": "assistant", "content": "Hello"}
+    restore(message, {"message": {"reasoning_content": "Hm."}, "calls": {}})
+    assert message == {"role": "assistant", "content": "Hello"}
+
+
+@pytest.mark.parametrize("delta", [{"reasoning_details": [ENCRYPTED]}, {"extra_content": SIGNATURE}])
+def test_fields_without_end_fail_the_answer(monkeypatch, delta):
+    monkeypatch.setattr(round_trip, "MAX_LENGTH", 1_000)
+    fields = RoundTrip()
+    with pytest.raises(ProviderError, match="too long"):
+        for _ in range(100):
+            fields.read(delta)
+
+
+# Through the site -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MESSAGES)
+async def test_fields_of_a_message_go_back_with_its_calls(agent_run, upstream, name):
+    given, expected = MESSAGES[name]
+    turn = (*map(chunk, given), *call("echo", {"text": "a"}), *CALLS)
+    status, _, _ = await outcome_of(await agent_run(turn, turn, FINAL_ANSWER))
+    assert status == "completed"
+    made = [message for message in messages_after_question(upstream) if message["role"] == "assistant"]
+    assert len(made) == 2
+    for message in made:
+        assert {key: message[key] for key in message.keys() - {"role", "content", "tool_calls"}} == expected
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CALL_FIELDS)
+async def test_fields_of_a_call_go_back_with_it(agent_run, upstream, name):
+    fields = CALL_FIELDS[name]
+    turn = (*call_with(fields, id="a", index=0), *call_with({}, id="b", index=1), *CALLS)
+    other = (*call_with({}, id="c", index=0), *call_with(fields, id="d", index=1), *CALLS)
+    await outcome_of(await agent_run(turn, other, FINAL_ANSWER))
+    first, second = [message for message in messages_after_question(upstream) if message["role"] == "assistant"]
+    sent = [{key: call[key] for key in call.keys() - {"id", "type", "function"}} for call in first["tool_calls"]]
+    assert sent == [fields, {}]
+    sent = [{key: call[key] for key in call.keys() - {"id", "type", "function"}} for call in second["tool_calls"]]
+    assert sent == [{}, fields]
+
+
+@pytest.mark.slow
+async def test_fields_do_not_go_back_with_the_next_question(agent_run, upstream):
+    turn = (chunk({"reasoning_content": "Hm."}), *call_with(CALL_FIELDS["gemini"]), *CALLS)
+    run = await agent_run(turn, FINAL_ANSWER)
+    await wait_for_run(run)
+    again = await run.conversation.ask("And now?")
+    await engine.start(again)
+    await wait_for_run(again)
+    sent = json.dumps(upstream.requests[-1].body["messages"])
+    assert "reasoning_content" not in sent
+    assert "extra_content" not in sent
