@@ -61,7 +61,8 @@ class Readiness:
         if self._write is None or self._write.done():
             self._write = asyncio.wrap_future(_threads.submit(_write_problem))
         try:
-            return await asyncio.wait_for(asyncio.shield(self._write), DATABASE_TIMEOUT)
+            async with asyncio.timeout(DATABASE_TIMEOUT):
+                return await asyncio.shield(self._write)
         except TimeoutError:
             return f"no answer within {DATABASE_TIMEOUT} s"
 

@@ -100,7 +100,8 @@ class Journal:
         while not self.finishing and (wait := due - asyncio.get_running_loop().time()) > 0:
             self._wanted.clear()
             try:
-                await asyncio.wait_for(self._wanted.wait(), wait)
+                async with asyncio.timeout(wait):
+                    await self._wanted.wait()
             except TimeoutError:
                 break
         self._wanted.clear()

@@ -109,7 +109,10 @@ class Engine:
             await asyncio.wait(self.hook_tasks, timeout=STOP_TIMEOUT)
         for task in list(self.tasks):
             task.cancel()
-        await asyncio.gather(*self.tasks, return_exceptions=True)
+        if self.tasks:
+            _, left = await asyncio.wait(self.tasks, timeout=STOP_TIMEOUT)
+            if left:  # a team's own code may catch the cancellation
+                logger.error("These tasks do not end: %s", ", ".join(sorted(map(repr, left))))
         await self.database_thread.close()
         await self.history_thread.close()
         await self.retention_thread.close()

@@ -180,7 +180,8 @@ async def test_chat_in_a_conversation_deleted_meanwhile_is_404(client_of, alice,
         calling = asyncio.create_task(client_of(alice).send("POST", "/api/chat", {"text": "Hi", "assistant": "slow"}))
         await begun(3)
         await Conversation.objects.all().adelete()
-        answer = await asyncio.wait_for(calling, 5)
+        async with asyncio.timeout(5):
+            answer = await calling
     assert answer.status_code == 404
     assert answer.json()["error"]["code"] == "not_found"
 
@@ -190,7 +191,8 @@ async def test_chat_during_a_shutdown_is_503(client_of, alice, slow):
         calling = asyncio.create_task(client_of(alice).send("POST", "/api/chat", {"text": "Hi", "assistant": "slow"}))
         run = await begun(3)
         engine.current().begin_shutdown()
-        answer = await asyncio.wait_for(calling, 5)
+        async with asyncio.timeout(5):
+            answer = await calling
     assert answer.status_code == 503
     assert answer.json()["error"]["code"] == "leaving"
     assert answer.json()["run_id"] == str(run.pk)

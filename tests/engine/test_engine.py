@@ -1,6 +1,7 @@
 """The life of a run in one process: slots, cancel, retries, timeouts, and what is stored at the end."""
 
 import asyncio
+import uuid
 
 import pytest
 from django.utils import timezone, translation
@@ -343,6 +344,22 @@ async def test_journal_retries_a_failed_commit_and_loses_nothing(script, ask, mo
     assert len(await stored_events(run=run)) == run.last_seq
 
 
+@pytest.mark.parametrize("turns", range(6))
+async def test_journal_ends_when_it_is_cancelled_while_it_wakes_up(turns, monkeypatch):
+    monkeypatch.setattr(journal, "TICK_INTERVAL", 60)
+    alone = journal.Journal(uuid.uuid4(), {})
+    waiting = asyncio.create_task(alone._next_tick(asyncio.get_running_loop().time() + 60))
+    await asyncio.sleep(0)
+    alone.wake()
+    await asyncio.sleep(0)
+    alone.wake()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.wait([waiting], timeout=5)
+    assert waiting.cancelled()
+
+
 @pytest.mark.parametrize(
     ("took", "rows", "seconds"),
     [(0.002, 1, 0.1), (0.002, 40, 0.1), (0.002, 100, 0.25), (0.002, 1000, 0.5), (0.1, 10, 0.4), (2, 10, 0.5)],
@@ -443,6 +460,25 @@ async def test_journal_serves_followers_in_another_process(script, ask):
     await run.arefresh_from_db()
     assert seen[-1][0] == run.last_seq
     assert fold(event for _, event in seen) == [{"type": "text", "text": "one two"}]
+
+
+async def test_shutdown_does_not_wait_for_code_that_catches_the_cancellation(script, ask, monkeypatch, caplog):
+    released = asyncio.Event()
+
+    async def wait_on():
+        while not released.is_set():
+            try:
+                await released.wait()
+            except asyncio.CancelledError:
+                pass
+
+    monkeypatch.setattr(runner, "STOP_TIMEOUT", 0.05)
+    run = await ask(await script("stubborn", Text("a"), wait_on))
+    await wait_for_delta(run, "a")
+    async with asyncio.timeout(20):
+        await engine.shut_down()
+    assert "These tasks do not end" in caplog.text
+    released.set()
 
 
 async def test_shutdown_interrupts_runs_and_requeues_silent_ones(script, ask):

@@ -345,7 +345,8 @@ async def test_stream_ends_without_a_terminal_event_at_shutdown(client_of, alice
     answer, body = await until_delta(await client_of(alice).get(run.events_url))
     reading = asyncio.create_task(read_body(answer))
     engine.current().begin_shutdown()
-    frames = parse_events(body + await asyncio.wait_for(reading, 2))
+    async with asyncio.timeout(2):
+        frames = parse_events(body + await reading)
     assert not TERMINAL & {event["type"] for _, event in frames}
 
 
@@ -378,7 +379,8 @@ async def test_stream_ends_if_its_run_is_deleted(client_of, alice, script, ask, 
     answer, _ = await until_delta(await client.get(run.events_url))
     reading = asyncio.create_task(read_body(answer))
     assert (await client.send("DELETE", f"/api/conversations/{run.conversation_id}")).status_code == 204
-    await asyncio.wait_for(reading, 5)
+    async with asyncio.timeout(5):
+        await reading
     assert not await Run.objects.aexists()
 
 
