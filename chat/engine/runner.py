@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Coroutine, Mapping
 from typing import Any
 
-from channels.layers import get_channel_layer
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, transaction
 from django.utils.translation import gettext
@@ -74,11 +73,7 @@ class Engine:
             self.titles.give_way(run)
         self._enqueue(copy.copy(run), was_just_created=True)  # the caller's own object stays as it is
         await broadcast.notify_user(run.conversation.owner_id, run.conversation_id)
-        layer = get_channel_layer()
-        if layer is not None:
-            await layer.group_send(
-                f"conversation.{run.conversation_id}", {"type": "run.created", "run_id": str(run.pk)}
-            )
+        await broadcast.announce_run(run)
 
     async def cancel(self, run: Run) -> None:
         """Stops the run in whichever process it is; a run that has ended stays as it is."""

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from asgiref.sync import sync_to_async
+from channels.consumer import get_handler_name
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.http import QueryDict
 from django.utils.translation import gettext
@@ -17,18 +18,18 @@ from pydantic import ValidationError
 
 from .. import broadcast, engine, events, language, outages
 from ..json_bodies import read_json
-from ..models import Conversation, Refused, Run
+from ..models import Conversation, Message, Refused, Run
 from ..page_user import is_for_another
 from ..schemas import (
     MAX_KEY_LENGTH,
     NewMessage,
     Resumption,
-    conversation_out,
     created_out,
     describe_error,
     validate_text,
 )
 from . import limits
+from .news import news
 from .session_check import watch_session
 
 # Close codes
@@ -70,6 +71,15 @@ class UserConsumer(AsyncWebsocketConsumer):
             await super().__call__(scope, receive, send_if_present)
         finally:
             await self.disconnect(None)  # again, unless an error was in between: its tasks must not outlive it
+
+    async def dispatch(self, message):
+        """Handles what a group is told without the visit to a database thread that Channels makes before each message.
+
+        A burst of changes would else visit them once for each socket of the user, and everybody would wait.
+        """
+        if message["type"].startswith("websocket."):
+            return await super().dispatch(message)
+        await getattr(self, get_handler_name(message))(message)
 
     async def connect(self):
         language.activate_from_scope(self.scope)
@@ -195,10 +205,9 @@ class NewsConsumer(UserConsumer):
             await self.send_json({"type": "conversation.show_again"})
 
     async def conversation_changed(self, message):
-        conversations = Conversation.objects.visible_to(self.user).select_related("assistant")
-        row = await conversations.filter(pk=message["conversation_id"], is_temporary=False).afirst()
-        if row:
-            await self.send_json({"type": "conversation.changed", "conversation": conversation_out(row)})
+        changed = await news.get().read(self.user, message["conversation_id"])
+        if changed:
+            await self.send(changed)
 
     async def conversation_deleted(self, message):
         await self.send_json({"type": "conversation.deleted", "id": message["conversation_id"]})
@@ -222,7 +231,7 @@ class ConversationConsumer(UserConsumer):
         return None if await self._conversations().aexists() else NOT_FOUND
 
     def group_name(self):
-        return f"conversation.{self.conversation_id}"
+        return broadcast.conversation_group(self.conversation_id)
 
     async def close(self, code=None, reason=None):
         """Closes the socket. Nothing is received or sent from now on, even before the other side has noticed."""
@@ -315,12 +324,10 @@ class ConversationConsumer(UserConsumer):
     async def run_created(self, message):
         """Announces a run that was started elsewhere, unless this socket knows of it."""
         run_id = uuid.UUID(message["run_id"])
-        if run_id in self.announced:
-            return
-        run = await Run.objects.select_related("message").filter(pk=run_id).afirst()
-        if run is not None and run_id not in self.announced:  # it may have been announced during the query
+        if run_id not in self.announced:
             self.announced.add(run_id)
-            await self.send_json({"type": "run.created", **created_out(run)})
+            reply = Message(pk=message["reply_id"], parent_id=message["message_id"])
+            await self.send_json({"type": "run.created", **created_out(Run(pk=run_id, message=reply))})
 
     async def _get_run(self, command):
         if run_id := read_uuid(command.get("run_id")):

@@ -80,7 +80,8 @@ MAY_IMPORT = {
     "middleware": {"addresses", "django_internals", "per_loop", "slots"},
     "schemas": {"models"},
     "api": ENTRY_POINT | {"page_user", "schemas", "per_loop", "slots", "outages"},
-    "live": ENTRY_POINT | {"page_user", "schemas", "per_loop", "slots", "outages"},  # both validate messages alike
+    # both validate messages alike
+    "live": ENTRY_POINT | {"executors", "page_user", "schemas", "per_loop", "slots", "outages"},
     "views": ENTRY_POINT | {"outages"},
     "addresses": set(),
     "page_user": set(),

@@ -5,11 +5,10 @@ from contextlib import contextmanager
 
 import psycopg
 import pytest
-from channels.layers import get_channel_layer
 from django.db import IntegrityError, InternalError, OperationalError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from chat import outages
+from chat import broadcast, outages
 from chat.live.routing import TRY_AGAIN_LATER
 from tests.waiting import wait_until
 
@@ -108,9 +107,8 @@ async def test_socket_command_gets_the_error_and_the_socket_stays_open(
 async def test_socket_that_needs_the_database_is_closed_and_leaves_no_task(
     socket_of, alice, conversation, without_database
 ):
-    async with socket_of(alice, conversation) as socket:
+    async with socket_of(alice, path="/ws/news") as socket:
         with without_database():
-            created = {"type": "run.created", "run_id": str(conversation.pk)}
-            await get_channel_layer().group_send(f"conversation.{conversation.pk}", created)
+            await broadcast.notify_user(alice.pk, conversation.pk)
             assert await socket.close_code() == TRY_AGAIN_LATER
     await wait_until(lambda: not any("_close_in_time" in repr(task) for task in asyncio.all_tasks()))
