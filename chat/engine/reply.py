@@ -17,7 +17,7 @@ from django.utils.translation import gettext, gettext_lazy
 from .. import events, hooks, providers
 from ..models import Assistant, Ending, Run, interrupts_for
 from .log import Log
-from .time_limits import TimeLimits
+from .time_limits import SilenceTimer, TimeLimits
 
 USAGE_TIMEOUT = 5  # seconds after the finish reason; some servers then neither send the usage nor close
 CONTINUE_PROMPT = (
@@ -122,7 +122,7 @@ class ReplyWriter:
         self.task = asyncio.current_task()
         self.limits = limits
         try:
-            async with asyncio.timeout(self.limits.run.seconds) as timeout:
+            async with asyncio.timeout(limits.run.seconds) as timeout:
                 await self._ask(model_id, request)
         except asyncio.CancelledError:
             if self.stop_reason is None:
@@ -202,26 +202,26 @@ class ReplyWriter:
             self.is_generating = False
 
     async def _consume(self, reply, request: providers.Request) -> None:
-        """Appends the events of each piece of one provider call; moves the timeout on."""
+        """Appends the events of each piece of one provider call; ends one that is silent for too long."""
         builder = self.builder
         log = self.log
         max_length = settings.MAX_REPLY_LENGTH
-        now = asyncio.get_running_loop().time
         limits = self.limits
+        activity = request.activity
         self.silence = limits.first_token
-        precision = limits.silence.seconds / 10
-        async with asyncio.timeout(self.silence.seconds) as clock, aclosing(reply(request)) as pieces:
-            scheduled = now() + self.silence.seconds
+        now = time.monotonic
+        async with SilenceTimer(activity, self.silence) as timer, aclosing(reply(request)) as pieces:
             async for piece in pieces:
+                activity.last_at = now()  # mark() would cost twice as much
                 for event in builder.feed(piece):
                     log.append(event)
                 is_long = not builder.shown or type(piece) in BEFORE_LONG_PAUSE
                 limit = limits.first_token if is_long else limits.silence
-                due = now() + (USAGE_TIMEOUT if builder.finish_reason else limit.seconds)
-                if abs(due - scheduled) > precision:  # each time would be a tenth of a token's cost
-                    clock.reschedule(due)
-                    scheduled = due
+                if limit is not self.silence:
                     self.silence = limit
+                    timer.allow(limit)
+                if builder.finish_reason:
+                    timer.end_within(USAGE_TIMEOUT)
                 if self.first_token_at is None and builder.shown:
                     self.first_token_at = timezone.now()
                 if builder.length > max_length:

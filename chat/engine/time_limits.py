@@ -1,11 +1,15 @@
 """How long a model may be silent, and how long a run may take."""
 
+import asyncio
+import time
 from dataclasses import dataclass
+from typing import Any, Self
 
 from django.conf import settings
 from django.utils.translation import gettext
 
 from ..models import Assistant
+from ..providers.activity import Activity
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +40,49 @@ def _limit(setting: str, assistant: Assistant | None) -> TimeLimit:
     field = setting.lower()
     own = getattr(assistant, field, None)
     return TimeLimit(getattr(settings, setting), setting) if own is None else TimeLimit(own, setting, field)
+
+
+class SilenceTimer:
+    """Raises TimeoutError in the task of its `async with` block when a model has been silent for as long as it may.
+
+    A sign of life only marks the Activity; the timer looks at it when the limit would be reached.
+    """
+
+    def __init__(self, activity: Activity, limit: TimeLimit) -> None:
+        self.activity = activity
+        self.limit = limit
+        self._timeout = asyncio.timeout(None)
+        self._check: asyncio.TimerHandle | None = None
+
+    async def __aenter__(self) -> Self:
+        await self._timeout.__aenter__()
+        self.activity.mark()
+        self.allow(self.limit)
+        return self
+
+    async def __aexit__(self, *error: Any) -> None:
+        self._cancel_check()
+        await self._timeout.__aexit__(*error)
+
+    def allow(self, limit: TimeLimit) -> None:
+        """From now on, this limit counts."""
+        self.limit = limit
+        self._cancel_check()
+        self._check_again()
+
+    def end_within(self, seconds: float) -> None:
+        """Sets the end, whatever signs of life follow."""
+        self._cancel_check()
+        self._timeout.reschedule(asyncio.get_running_loop().time() + seconds)
+
+    def _check_again(self) -> None:
+        loop = asyncio.get_running_loop()
+        silence = 0.0 if self.activity.suspensions else time.monotonic() - self.activity.last_at
+        if silence < self.limit.seconds:
+            self._check = loop.call_later(self.limit.seconds - silence, self._check_again)
+        else:
+            self._timeout.reschedule(loop.time())
+
+    def _cancel_check(self) -> None:
+        if self._check:
+            self._check.cancel()

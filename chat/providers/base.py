@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from ..events import Piece, clean_text
 from ..redaction import redact
 from ..tools import Context
+from .activity import Activity
 from .turns import Turn, alternating
 
 MAX_RETRIES = 2  # further attempts of the same request, as long as nothing of the answer was shown
@@ -70,6 +71,7 @@ class Request:
     # Decisions on the last turn's tool calls that waited for approval: id -> True, False, or {"result", "error"} of a
     # call that has run.
     decisions: dict[str, Any] = field(default_factory=dict)
+    activity: Activity = field(default_factory=Activity, compare=False, repr=False)
 
     @property
     def messages(self) -> list[dict[str, Any]]:

@@ -260,7 +260,8 @@ class AgentRun:
                     call.arguments_json = [json.dumps(changed)]
                 self.waiting.append(call)
                 return "This call waits for the user's approval.", False  # the model never reads this
-            return await tool.use(arguments), False
+            with self.request.activity.suspended():
+                return await tool.use(arguments), False
         except ToolError as error:
             return str(error), True
 

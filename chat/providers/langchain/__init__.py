@@ -55,7 +55,7 @@ def check(model_id: str, params: dict[str, Any]) -> None:
     """Raises ProviderError with what to correct if no request could be sent."""
     provider, _, model = model_id.partition(":")
     request = Request(model, [("user", [{"type": "text", "text": "Hi"}])], provider, params=params)
-    chat = build(request, TrackedTransport())
+    chat = build(request, TrackedTransport(request.activity))
     with translated_errors():
         internals.check_arguments(chat, messages(request))
 

@@ -11,6 +11,7 @@ from typing import Any
 from django.conf import settings
 
 from .. import errors
+from ..activity import Activity
 from ..openai.chunks import Chunks, delta_of, text_of
 from ..openai.stream import read_stream
 from .round_trip import RoundTrip
@@ -19,12 +20,13 @@ CHUNK_FIELDS = ("id", "model", "service_tier", "system_fingerprint")  # all that
 
 
 class Completions:
-    def __init__(self, client: Any):
+    def __init__(self, client: Any, activity: Activity):
         self.client = client
+        self.activity = activity
 
     async def create(self, **payload: Any) -> Any:
         opening = self.client.chat.completions.with_streaming_response.create(**payload)
-        return aclosing(read_stream(opening, NormalizedChunks()))
+        return aclosing(read_stream(opening, NormalizedChunks(), self.activity))
 
 
 class NormalizedChunks(Chunks):

@@ -32,7 +32,7 @@ async def chat_model(request: Request) -> AsyncIterator[Any]:
     Raises ProviderError if the vendor's package or the key is missing or a param is invalid. The model never retries.
     """
     await load_class(vendor_and_model(request)[0])
-    async with AsyncExitStack() as stack, TrackedTransport() as transport:
+    async with AsyncExitStack() as stack, TrackedTransport(request.activity) as transport:
         model = build(request, transport)
         if hasattr(model, "aclose"):
             stack.push_async_callback(model.aclose)

@@ -9,6 +9,7 @@ import httpx2
 from ...per_loop import PerLoop
 from ...response_limits import SEPARATORS, EventLimit, limit_body, limit_error
 from .. import errors, forbidden_hosts
+from ..activity import Activity
 from ..base import ProviderError
 from ..openai import client as openai_client
 
@@ -22,7 +23,8 @@ class TrackedTransport(httpx2.AsyncBaseTransport):
     collector if their stream is not read to its end.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, activity: Activity) -> None:
+        self.activity = activity
         self.responses: list[Any] = []
 
     async def __aenter__(self) -> Self:
@@ -42,7 +44,7 @@ class TrackedTransport(httpx2.AsyncBaseTransport):
         except Exception as error:
             raise errors.unreachable(error) from error
         self.responses.append(response)
-        _limit_response(response)
+        _limit_response(response, self.activity)
         if response.is_redirect and response.url.join(response.headers["location"]).host != request.url.host:
             raise errors.redirected()
         return response
@@ -56,13 +58,19 @@ class TrackedTransport(httpx2.AsyncBaseTransport):
         """Does nothing: Google's sync client, which is never used, closes its transport, too."""
 
 
-def _limit_response(response: Any) -> None:
+def _limit_response(response: Any, activity: Activity) -> None:
     if response.status_code >= 300:
         limit_error(response, errors.malformed)
     else:
         has_lines = "ndjson" in response.headers.get("content-type", "")
         separators = (b"\n",) if has_lines else SEPARATORS
-        limit_body(response, EventLimit(errors.endless, separators), errors.malformed)
+        limit = EventLimit(errors.endless, separators)
+
+        def check(packet: bytes) -> bytes:
+            activity.mark()
+            return limit(packet)
+
+        limit_body(response, check, errors.malformed)
 
 
 def _client(library: str) -> Any:

@@ -38,7 +38,7 @@ class Vendor:
 def _openai(cls: Any, model: str, params: dict[str, Any], server: Server, transport: TrackedTransport) -> Any:
     address, key = server
     client = openai_client.sdk_client(address, key, httpx2.AsyncClient(transport=transport))
-    return internals.with_reasoning(cls)(model=model, api_key=key or "none", **_through(client), **params)
+    return internals.with_reasoning(cls)(model=model, api_key=key or "none", **_through(client, transport), **params)
 
 
 def _azure_openai(cls: Any, model: str, params: dict[str, Any], server: Server, transport: TrackedTransport) -> Any:
@@ -53,13 +53,13 @@ def _azure_openai(cls: Any, model: str, params: dict[str, Any], server: Server, 
         max_retries=0,
     )
     return internals.with_reasoning(cls)(
-        model=model, api_key=key or "none", api_version=version, **_through(client), **params
+        model=model, api_key=key or "none", api_version=version, **_through(client, transport), **params
     )
 
 
-def _through(client: Any) -> dict[str, Any]:
+def _through(client: Any, transport: TrackedTransport) -> dict[str, Any]:
     """Returns the arguments that make LangChain use this client, and make none of its own for sync calls either."""
-    completions = Completions(client)
+    completions = Completions(client, transport.activity)
     return {
         "async_client": completions,
         "client": completions,

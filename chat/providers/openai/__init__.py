@@ -26,7 +26,7 @@ LIMITS = {"max_tokens", "max_completion_tokens", "n_predict"}
 
 
 def reply(request: Request) -> AsyncGenerator[Piece, None]:
-    return read_stream(_response(request), Chunks())
+    return read_stream(_response(request), Chunks(), request.activity)
 
 
 def check(model_id: str, params: dict[str, Any]) -> None:

@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager, suppress
+from time import monotonic
 from typing import Any, Protocol
 
 import aiohttp
 import httpx2
 
+from ..activity import Activity
 from . import aiohttp_stream
 from .sse import SSEDecoder
 
@@ -27,12 +29,15 @@ class ChunkReader(Protocol):
     def close(self) -> Iterable[Any]: ...
 
 
-async def read_stream(opening: AbstractAsyncContextManager[Any], chunks: ChunkReader) -> AsyncGenerator[Any, None]:
+async def read_stream(
+    opening: AbstractAsyncContextManager[Any], chunks: ChunkReader, activity: Activity
+) -> AsyncGenerator[Any, None]:
     """Yields what `chunks` makes of the response's events; closes the response when it is left."""
     decoder = SSEDecoder()
     async with opening as response:
         packets = aiohttp_stream.packets(response)
         async for packet in packets:
+            activity.last_at = monotonic()  # mark() would cost twice as much
             for part in (packet,) if len(packet) < MAX_BYTES_PER_TURN else _parts(packet):
                 for data in decoder.feed(part):
                     for number, piece in enumerate(chunks.feed(data), 1):
