@@ -164,6 +164,7 @@ class ReplyWriter:
             finish_reason=self.builder.finish_reason or "",
             usage=[_counts(usage, model_id) for usage in self.builder.usage],
             interrupts=interrupts_for(self.run_id, approvals),
+            resume_state=self.builder.resume_state if approvals else [],
             first_token_at=self.first_token_at,
         )
 

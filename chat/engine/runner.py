@@ -313,7 +313,13 @@ class LiveRun:
         turns = turns_before(run.message, run.assistant.memory_turns if run.assistant else None)
         context = Context(run.conversation.owner_id, run.time_zone or "UTC", str(run.conversation_id))
         return build_request(
-            run.assistant or Assistant(), run.model, turns, additions, context=context, decisions=run.decisions
+            run.assistant or Assistant(),
+            run.model,
+            turns,
+            additions,
+            context=context,
+            decisions=run.decisions,
+            resume_state=run.resumes.resume_state if run.resumes and run.resumes.model == run.model else [],
         )
 
     def _additions(self) -> list[hooks.Addition]:

@@ -8,7 +8,7 @@ a message. This package uses the standard library only, because models, engine, 
 from .builder import EventBuilder
 from .fold import closing_events, fold, text_of
 from .limits import LimitExceeded, Limits
-from .text import DeltaCleaner, clean_text, shorten
+from .text import DeltaCleaner, clean_json, clean_text, shorten
 from .types import (
     EVENTS,
     STEPS,
@@ -26,6 +26,7 @@ from .types import (
     ReasoningMessageEnd,
     ReasoningMessageStart,
     ReasoningStart,
+    ResumeState,
     RunError,
     RunFinished,
     RunStarted,
@@ -62,6 +63,7 @@ __all__ = [
     "ReasoningMessageEnd",
     "ReasoningMessageStart",
     "ReasoningStart",
+    "ResumeState",
     "RunError",
     "RunFinished",
     "RunStarted",
@@ -75,6 +77,7 @@ __all__ = [
     "ToolCallStart",
     "Usage",
     "camel",
+    "clean_json",
     "clean_text",
     "closing_events",
     "continues",

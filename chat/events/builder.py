@@ -16,6 +16,7 @@ from .types import (
     ReasoningMessageEnd,
     ReasoningMessageStart,
     ReasoningStart,
+    ResumeState,
     Text,
     TextMessageContent,
     TextMessageEnd,
@@ -52,6 +53,7 @@ class EventBuilder:
         self.finish_reason: str | None = None
         self.usage: list[Usage] = []
         self.approvals: list[Approval] = []
+        self.resume_state: list[dict[str, Any]] = []
         self.shown = False
         self.length = 0
         self._open: type | None = None  # the kind of message that is open: Text, Reasoning or None
@@ -90,6 +92,9 @@ class EventBuilder:
             return ()
         if isinstance(piece, Approval):
             self.approvals.append(piece)
+            return ()
+        if isinstance(piece, ResumeState):
+            self.resume_state = piece.value
             return ()
         return list(self._tool(piece))
 

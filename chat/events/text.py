@@ -1,6 +1,7 @@
 """Cleans text so that every database and every encoder accepts it, and shortens it."""
 
 import unicodedata
+from typing import Any
 
 MAX_GRAPHEME_LENGTH = 16  # code points of one visible character, such as a family emoji, that are kept together
 ZERO_WIDTH_JOINER = "\u200d"
@@ -43,6 +44,15 @@ class DeltaCleaner:
 def clean_text(text: str) -> str:
     """Returns the text with surrogate pairs joined, unpaired surrogates replaced and null characters removed."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", "")
+
+
+def clean_json(value: Any) -> Any:
+    """Returns the JSON value with all of its texts cleaned."""
+    if isinstance(value, str):
+        return clean_text(value)
+    if isinstance(value, dict):
+        return {clean_json(name): clean_json(item) for name, item in value.items()}
+    return [clean_json(item) for item in value] if isinstance(value, list) else value
 
 
 def shorten(text: str, max_length: int) -> str:

@@ -219,4 +219,22 @@ class Approval:
     message: str
 
 
-Piece = Text | Reasoning | Usage | Finish | Approval | ToolCallStart | ToolCallArgs | ToolCallEnd | ToolCallResult
+@dataclass(frozen=True, slots=True)
+class ResumeState:
+    """What the provider needs again when the user has allowed or declined the calls; only the server reads it."""
+
+    value: list[dict[str, Any]]  # JSON
+
+
+Piece = (
+    Text
+    | Reasoning
+    | Usage
+    | Finish
+    | Approval
+    | ResumeState
+    | ToolCallStart
+    | ToolCallArgs
+    | ToolCallEnd
+    | ToolCallResult
+)

@@ -623,6 +623,7 @@ class Run(models.Model):
         blank=True,
         help_text=_("For a run that resumes another: the user's decision, or the result, for each tool call."),
     )
+    resume_state = models.JSONField(default=list, blank=True, editable=False)  # see events.ResumeState
 
     objects = RunQuerySet.as_manager()
     is_new = True  # False if an idempotency key led to the run of an earlier request

@@ -35,6 +35,7 @@ class Ending:
     finish_reason: str = ""
     usage: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     interrupts: list[dict[str, Any]] = dataclasses.field(default_factory=list)  # see `interrupts_for`
+    resume_state: list[dict[str, Any]] = dataclasses.field(default_factory=list)  # see events.ResumeState
     first_token_at: datetime | None = None
     finished_at: datetime | None = dataclasses.field(default_factory=timezone.now)
 

@@ -72,6 +72,7 @@ class Request:
     # call that has run.
     decisions: dict[str, Any] = field(default_factory=dict)
     activity: Activity = field(default_factory=Activity, compare=False, repr=False)
+    resume_state: list[dict[str, Any]] = field(default_factory=list)  # of the run that is resumed: see ResumeState
 
     @property
     def messages(self) -> list[dict[str, Any]]:

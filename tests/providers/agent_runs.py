@@ -12,6 +12,13 @@ from tests.waiting import wait_for_run
 FINAL_ANSWER = (*tokens("All is done."), *END)
 
 
+async def answered(run, *yes):
+    """Answers the interrupts in order; returns the run that continues, started."""
+    after = await run.resume(dict(zip([interrupt["id"] for interrupt in run.interrupts], yes, strict=True)))
+    await engine.start(after)
+    return after
+
+
 async def outcome_of(run):
     """Waits for the run's end, and checks that its events are closed and agree with its rows.
 

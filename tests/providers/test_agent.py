@@ -26,6 +26,7 @@ from tests.providers.agent_runs import (
     tool_call_part,
 )
 from tests.providers.provider_runs import wait_until_closed, wait_until_idle, wait_until_shown
+from tests.providers.vendor_turns import anthropic, google, named, tool_use
 from tests.upstream import CALLS, DONE, END, FIN, RESET, SILENCE, Answer, call, chunk, refusal, tokens
 from tests.waiting import wait_for_run, wait_until
 
@@ -688,28 +689,6 @@ async def test_langsmith_tracing_stays_off(agent_run, monkeypatch):
 # What vendors want to see again ---------------------------------------------------------------------------------------
 
 
-def anthropic(*blocks, stop="tool_use"):
-    """Anthropic's events of one turn; a block is (its start, its deltas)."""
-    started = {"id": "m", "type": "message", "role": "assistant", "model": "x", "content": [], "stop_reason": None}
-    yield {"type": "message_start", "message": started | {"usage": {"input_tokens": 9, "output_tokens": 1}}}
-    for index, (block, *deltas) in enumerate(blocks):
-        yield {"type": "content_block_start", "index": index, "content_block": block}
-        for delta in deltas:
-            yield {"type": "content_block_delta", "index": index, "delta": delta}
-        yield {"type": "content_block_stop", "index": index}
-    yield {"type": "message_delta", "delta": {"stop_reason": stop}, "usage": {"output_tokens": 3}}
-    yield {"type": "message_stop"}
-
-
-def named(events):
-    return [f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode() for event in events]
-
-
-def tool_use(id, name, *arguments):
-    deltas = [{"type": "input_json_delta", "partial_json": piece} for piece in arguments]
-    return {"type": "tool_use", "id": id, "name": name, "input": {}}, *deltas
-
-
 async def test_anthropic_receives_its_thinking_calls_and_tools_again(agent_run, upstream):
     thinking = (
         {"type": "thinking", "thinking": "", "signature": ""},
@@ -744,11 +723,6 @@ async def test_anthropic_receives_its_thinking_calls_and_tools_again(agent_run, 
     assert (result_again["content"][0]["tool_use_id"], result_again["content"][0]["is_error"]) == ("toolu_2", True)
     assert "tools" in body  # its API wants them wherever their results are, and is told to use none
     assert body["tool_choice"] == {"type": "none"}
-
-
-def google(*parts, reason=None):
-    candidate = {"content": {"role": "model", "parts": list(parts)}, "index": 0}
-    return {"candidates": [candidate | ({"finishReason": reason} if reason else {})]}
 
 
 async def test_google_receives_its_thought_signatures_again(agent_run, upstream):

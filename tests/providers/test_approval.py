@@ -10,6 +10,7 @@ from chat.models import Assistant
 from tests import toolbox
 from tests.providers.agent_runs import (
     FINAL_ANSWER,
+    answered,
     assert_no_task_is_left,
     messages_after_question,
     outcome_of,
@@ -22,13 +23,6 @@ from tests.waiting import wait_for_run, wait_until
 pytestmark = pytest.mark.slow  # loads the packages of agents
 
 ASKED = (*call("transfer", {"amount": 5}), *CALLS)
-
-
-async def answered(run, *yes):
-    """Answers the interrupts in order; returns the run that continues, started."""
-    after = await run.resume(dict(zip([interrupt["id"] for interrupt in run.interrupts], yes, strict=True)))
-    await engine.start(after)
-    return after
 
 
 def result(id, text=None, error=None):

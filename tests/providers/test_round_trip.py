@@ -6,10 +6,13 @@ import json
 import pytest
 
 from chat import engine
+from chat.models import Assistant, Run
 from chat.providers import ProviderError
+from chat.providers.agent import turn as turn_module
 from chat.providers.langchain import round_trip
 from chat.providers.langchain.round_trip import RoundTrip, restore
-from tests.providers.agent_runs import FINAL_ANSWER, messages_after_question, outcome_of
+from tests.providers.agent_runs import FINAL_ANSWER, answered, messages_after_question, outcome_of
+from tests.providers.vendor_turns import anthropic, google, named, tool_use
 from tests.upstream import CALLS, call, chunk
 from tests.waiting import wait_for_run
 
@@ -185,3 +188,153 @@ async def test_fields_do_not_go_back_with_the_next_question(agent_run, upstream)
     sent = json.dumps(upstream.requests[-1].body["messages"])
     assert "reasoning_content" not in sent
     assert "extra_content" not in sent
+
+
+# Across an approval ---------------------------------------------------------------------------------------------------
+
+TRANSFER = {"amount": 5}
+
+
+async def resumed(run, answer=True):
+    """Lets the run wait, answers in another process, as it were, and returns the run that continues, at its end."""
+    await wait_for_run(run)
+    assert run.interrupts
+    await engine.shut_down()
+    run = await Run.objects.select_related("conversation", "message").aget(pk=run.pk)
+    after = await answered(run, answer)
+    await wait_for_run(after)
+    assert after.status == "completed"
+    return after
+
+
+def assistant_messages(upstream):
+    return [message for message in messages_after_question(upstream) if message["role"] == "assistant"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("answer", [True, False])
+@pytest.mark.parametrize("name", MESSAGES)
+async def test_fields_go_back_after_an_approval(agent_run, upstream, name, answer):
+    given, expected = MESSAGES[name]
+    first = (*map(chunk, given), *call_with(CALL_FIELDS["gemini"], text="a"), *CALLS)
+    second = ("Let me see.", *map(chunk, given), *call("transfer", TRANSFER, id="call_2"), *CALLS)
+    await resumed(await agent_run(first, second, FINAL_ANSWER, tools=["echo", "transfer"]), answer)
+    made = assistant_messages(upstream)
+    assert [message["content"] for message in made] == [None, "Let me see."]
+    for message in made:
+        assert {key: message[key] for key in message.keys() - {"role", "content", "tool_calls"}} == expected
+    assert made[0]["tool_calls"][0]["extra_content"] == SIGNATURE
+    assert [call["id"] for message in made for call in message["tool_calls"]] == ["call_1", "call_2"]
+    # What the model had seen before the approval is the beginning of what it sees after it.
+    before, after = (request.body["messages"] for request in upstream.requests[-2:])
+    assert after[: len(before)] == before
+
+
+@pytest.mark.slow
+async def test_fields_go_back_after_each_of_two_approvals(agent_run, upstream):
+    turns = [
+        (chunk({"reasoning_content": f"Thought {number}"}), *call("transfer", TRANSFER, id=f"c{number}"), *CALLS)
+        for number in range(2)
+    ]
+    run = await resumed(await agent_run(*turns, FINAL_ANSWER, tools=["transfer"]))
+    await resumed(run)
+    assert [message["reasoning_content"] for message in assistant_messages(upstream)] == ["Thought 0", "Thought 1"]
+
+
+@pytest.mark.slow
+async def test_fields_do_not_go_to_another_model_after_an_approval(agent_run, upstream):
+    turn = (chunk({"reasoning_content": "Hm."}), *call("transfer", TRANSFER), *CALLS)
+    run = await agent_run(turn, FINAL_ANSWER, tools=["transfer"])
+    await wait_for_run(run)
+    await Assistant.objects.aupdate(model="openai:another")
+    await resumed(run)
+    assert upstream.requests[-1].body["model"] == "another"
+    assert "reasoning_content" not in assistant_messages(upstream)[0]
+
+
+@pytest.mark.slow
+async def test_fields_of_a_waiting_run_are_for_the_server_alone(agent_run, client_of, alice):
+    turn = (chunk({"reasoning_details": [ENCRYPTED]}), *call("transfer", TRANSFER), *CALLS)
+    run = await agent_run(turn, tools=["transfer"])
+    events = await wait_for_run(run)
+    assert ENCRYPTED["data"] in json.dumps(run.resume_state)
+    assert ENCRYPTED["data"] not in repr(events)
+    for path in (f"/api/runs/{run.pk}", f"/api/conversations/{run.conversation_id}/messages"):
+        assert ENCRYPTED["data"] not in (await client_of(alice).get(path)).text
+    export = await client_of(alice).get("/api/export")
+    assert ENCRYPTED["data"].encode() not in b"".join([part async for part in export.streaming_content])
+
+
+@pytest.mark.slow
+async def test_fields_with_characters_that_no_database_takes_are_kept_without_them(agent_run, upstream):
+    turn = (chunk({"reasoning_content": "H\0m\ud83d."}), *call("transfer", TRANSFER), *CALLS)
+    await resumed(await agent_run(turn, FINAL_ANSWER, tools=["transfer"]))
+    assert assistant_messages(upstream)[0]["reasoning_content"] == "Hm\ufffd."
+
+
+@pytest.mark.slow
+async def test_fields_that_are_too_long_are_not_kept(agent_run, upstream, monkeypatch, caplog):
+    monkeypatch.setattr(turn_module, "MAX_RESUME_STATE_LENGTH", 1_000)
+    turn = (chunk({"reasoning_content": "Hm." * 1_000}), *call("transfer", TRANSFER), *CALLS)
+    await resumed(await agent_run(turn, FINAL_ANSWER, tools=["transfer"]))
+    assert "reasoning_content" not in assistant_messages(upstream)[0]
+    assert "too long" in caplog.text
+
+
+@pytest.mark.slow
+async def test_fields_that_are_no_json_are_not_kept(agent_run, upstream, monkeypatch, caplog):
+    merge = turn_module._merge
+
+    def merge_with_object(chunks):
+        whole = merge(chunks)
+        whole.additional_kwargs["odd"] = object()
+        return whole
+
+    monkeypatch.setattr(turn_module, "_merge", merge_with_object)
+    turn = (*call("transfer", TRANSFER), *CALLS)
+    await resumed(await agent_run(turn, FINAL_ANSWER, tools=["transfer"]))
+    assert "cannot be stored" in caplog.text
+
+
+@pytest.mark.slow
+async def test_anthropic_receives_its_thinking_after_an_approval(agent_run, upstream):
+    thinking = (
+        {"type": "thinking", "thinking": "", "signature": ""},
+        {"type": "thinking_delta", "thinking": "Hm."},
+        {"type": "signature_delta", "signature": "c2ln"},
+    )
+    redacted = ({"type": "redacted_thinking", "data": "xyz"},)
+    remark = ({"type": "text", "text": ""}, {"type": "text_delta", "text": "I pay."})
+    words = ({"type": "text", "text": ""}, {"type": "text_delta", "text": "All is done."})
+    run = await agent_run(
+        named(anthropic(thinking, redacted, remark, tool_use("toolu_1", "transfer", '{"amount": 5}'))),
+        named(anthropic(words, stop="end_turn")),
+        model="anthropic:scripted",
+        params={"base_url": upstream.base_url.removesuffix("/v1"), "api_key": "k"},
+        tools=["transfer"],
+    )
+    await resumed(run)
+    _, made, result = upstream.requests[-1].body["messages"]
+    assert made["content"] == [
+        {"type": "thinking", "thinking": "Hm.", "signature": "c2ln"},
+        {"type": "redacted_thinking", "data": "xyz"},
+        {"type": "text", "text": "I pay."},
+        {"type": "tool_use", "id": "toolu_1", "name": "transfer", "input": {"amount": 5}},
+    ]
+    assert result["content"][0]["tool_use_id"] == "toolu_1"
+
+
+@pytest.mark.slow
+async def test_google_receives_its_thought_signatures_after_an_approval(agent_run, upstream):
+    wanted = {"functionCall": {"name": "transfer", "args": TRANSFER}, "thoughtSignature": "c2ln"}
+    run = await agent_run(
+        [f"data: {json.dumps(google(wanted, reason='STOP'))}\n\n".encode()],
+        [f"data: {json.dumps(google({'text': 'All is done.'}, reason='STOP'))}\n\n".encode()],
+        model="google_genai:gemini-3-pro",
+        params={"base_url": upstream.base_url.removesuffix("/v1"), "api_key": "k"},
+        tools=["transfer"],
+    )
+    await resumed(run)
+    _, made, result = upstream.requests[-1].body["contents"]
+    assert made["parts"][0]["thoughtSignature"] == "c2ln"
+    assert result["parts"][0]["functionResponse"]["name"] == "transfer"

@@ -17,6 +17,7 @@ from ...events import (
     Finish,
     LimitExceeded,
     Piece,
+    ResumeState,
     Text,
     ToolCallArgs,
     ToolCallEnd,
@@ -57,6 +58,7 @@ class AgentRun:
         self.sent_message_ids: set[str] = set()
         self.call_count = 0  # of all turns
         self.has_result = False  # whether a tool has answered in this reply
+        self.resume_state = list(request.resume_state)
         self.waiting: list[Call] = []  # calls that need the user's approval
         self.finish = Finish("stop")
 
@@ -70,6 +72,8 @@ class AgentRun:
         state = await graph.ainvoke({"messages": messages}, config, context=self)
         for call in self.waiting:
             await self.send(Approval(call.id, gettext("Allow “%(tool)s” to run?") % {"tool": call.name}))
+        if self.waiting:
+            await self.send(ResumeState(self.resume_state))
         last = state["messages"][-1]
         if not self.waiting and isinstance(last, AIMessage):
             await self._send_unstreamed(last)
@@ -162,7 +166,10 @@ class AgentRun:
             await self._refuse_calls(turn)
             turn.calls = {}
         self.calls = turn.calls
-        return await turn.message(self._message_id())
+        message = await turn.message(self._message_id())
+        if state := turn.resume_state(message):
+            self.resume_state.append(state)
+        return message
 
     async def call_tool(self, request: Any, handler: Any) -> Any:
         """Runs one tool call. A tool that the team's middleware brought is run by LangChain's tool node."""

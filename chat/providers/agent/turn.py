@@ -7,6 +7,7 @@ Then it is streamed, and if a call comes after all, it stays text.
 
 import asyncio
 import json
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,11 +24,23 @@ from ...events import (
     ToolCallArgs,
     ToolCallEnd,
     ToolCallStart,
+    clean_json,
     clean_text,
 )
 from ...tools import ToolError
 
+MAX_RESUME_STATE_LENGTH = 500_000  # characters of one message, as JSON
+CALL_BLOCKS = {
+    "tool_use",
+    "tool_call",
+    "tool_call_chunk",
+    "function_call",
+    "input_json_delta",
+}  # in a message's content
+ORIGIN = {"model_provider", "output_version"}  # of a message's metadata: how LangChain reads its content
 MAX_CHUNKS_IN_LOOP = 500  # that are merged in the event loop, which takes some milliseconds; more in a thread
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -148,6 +161,29 @@ class Turn:
             self.chunks[-1].append(chunk.content)
         else:
             self.chunks.append([chunk.content])
+
+    def resume_state(self, message: Any) -> dict[str, Any] | None:
+        """Returns what makes this message of calls again, as JSON; None without calls, or if it cannot be stored.
+
+        It has our ids of the calls, and no calls itself: those are parts.
+        """
+        if not self.calls:
+            return None
+        content = message.content
+        if type(content) is list:
+            content = [block for block in content if type(block) is str or block.get("type") not in CALL_BLOCKS]
+        metadata = {name: value for name, value in message.response_metadata.items() if name in ORIGIN}
+        state = {"content": content, "additional_kwargs": message.additional_kwargs, "response_metadata": metadata}
+        try:
+            state = clean_json(state)
+            length = len(json.dumps(state))
+        except (TypeError, ValueError, RecursionError):
+            logger.warning("What the model wants back cannot be stored", exc_info=True)
+            return None
+        if length > MAX_RESUME_STATE_LENGTH:
+            logger.warning("What the model wants back is too long to be stored: %s characters", length)
+            return None
+        return {"calls": [call.id for call in self.calls.values()]} | state
 
     async def message(self, id: str) -> Any:
         """Returns the turn as LangChain's message: everything the vendor wants to see again, and the calls as read."""

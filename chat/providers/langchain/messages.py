@@ -11,6 +11,8 @@ from ..turns import CALL_PARTS, Part, alternating
 NOT_EXECUTED = "This tool call was not executed."
 UNFINISHED = "I did not finish this answer."
 
+Parts = dict[str, Any]  # by the id of a tool call
+
 
 def messages(request: Request, *, with_calls: bool = True) -> list[Any]:
     """Returns the system prompt and the turns as LangChain's messages.
@@ -23,6 +25,7 @@ def messages(request: Request, *, with_calls: bool = True) -> list[Any]:
     types = import_module("langchain_core.messages")
     results = {id: answer for id, answer in request.decisions.items() if isinstance(answer, dict)}
     results |= {part["id"]: part for _, parts in request.turns for part in parts if part["type"] == "tool_result"}
+    states = {id: state for state in request.resume_state for id in state["calls"]}
     converted = [types.SystemMessage(request.system_prompt)] if request.system_prompt else []
     for role, parts in alternating(request.turns, with_calls=with_calls):
         if role == "user":
@@ -31,7 +34,7 @@ def messages(request: Request, *, with_calls: bool = True) -> list[Any]:
             converted.append(types.HumanMessage(_user_content(parts)))
         else:
             shown = parts if with_calls else [part for part in parts if part["type"] not in CALL_PARTS]
-            converted += _assistant_messages(types, shown, results)
+            converted += _assistant_messages(types, shown, results, states)
     return converted
 
 
@@ -50,27 +53,36 @@ def _user_content(parts: list[Part]) -> Any:
     return blocks
 
 
-def _assistant_messages(types: Any, parts: list[Part], results: dict[str, Any]) -> Iterator[Any]:
-    """Yields a message for each text with the calls that follow it, and one for each call's result."""
+def _assistant_messages(types: Any, parts: list[Part], results: Parts, states: Parts) -> Iterator[Any]:
+    """Yields a message for each text with the calls that follow it, and one for each call's result.
+
+    Calls of which there is a state were made by one message, which is made again.
+    """
     text = ""
     calls: list[Part] = []
     for part in parts:
         if part["type"] == "text":
             if calls:
-                yield from _calls_and_results(types, text, calls, results)
+                yield from _calls_and_results(types, text, calls, results, states)
                 text = ""
                 calls = []
             text += part["text"]
         elif part["type"] == "tool_call":
+            if calls and states.get(part["id"]) is not states.get(calls[-1]["id"]):
+                yield from _calls_and_results(types, text, calls, results, states)
+                text = ""
+                calls = []
             calls.append(part)
     if calls:
-        yield from _calls_and_results(types, text, calls, results)
+        yield from _calls_and_results(types, text, calls, results, states)
     elif text:
         yield types.AIMessage(text)
 
 
-def _calls_and_results(types: Any, text: str, calls: list[Part], results: dict[str, Any]) -> Iterator[Any]:
-    yield types.AIMessage(text, tool_calls=[_tool_call(call) for call in calls])
+def _calls_and_results(types: Any, text: str, calls: list[Part], results: Parts, states: Parts) -> Iterator[Any]:
+    state = states.get(calls[0]["id"], {"content": text})
+    fields = {name: value for name, value in state.items() if name != "calls"}
+    yield types.AIMessage(**fields, tool_calls=[_tool_call(call) for call in calls])
     for call in calls:
         yield _tool_message(types, call, results.get(call["id"], {}))
 
