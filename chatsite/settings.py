@@ -280,6 +280,7 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 
+DEFAULT_EXCEPTION_REPORTER = "chat.error_reports.RedactingReporter"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

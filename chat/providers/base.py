@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ..events import Piece, clean_text
-from ..redaction import redact
+from ..redaction import add_secrets_of, redact
 from ..tools import Context
 from .activity import Activity
 from .turns import Turn, alternating
@@ -63,7 +63,7 @@ class Request:
     turns: list[Turn]  # (role, parts) that alternate between "user" and "assistant": see turns.py
     provider: str = ""
     system_prompt: str = ""
-    params: dict[str, Any] = field(default_factory=dict)
+    params: dict[str, Any] = field(default_factory=dict, repr=False)  # keys may be among them
     tools: list[str] = field(default_factory=list)  # names in chat.tools
     ask_first: list[str] = field(default_factory=list)  # tools that need the user's approval
     max_model_calls: int = 3  # of an agent, before it has to answer
@@ -73,6 +73,9 @@ class Request:
     decisions: dict[str, Any] = field(default_factory=dict)
     activity: Activity = field(default_factory=Activity, compare=False, repr=False)
     resume_state: list[dict[str, Any]] = field(default_factory=list)  # of the run that is resumed: see ResumeState
+
+    def __post_init__(self) -> None:
+        add_secrets_of(self.params)
 
     @property
     def messages(self) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from typing import Any
 from django.utils.translation import gettext
 
 from ..events import Text, clean_text
+from ..redaction import add_secrets_of, redact
 from .base import ProviderError, Request
 from .credentials import only_bound_keys
 from .registry import resolve, responsible_module
@@ -23,6 +24,7 @@ def check(
 
     `may_bind_keys`: whether a key of the environment may be sent to an address that the environment does not name.
     """
+    add_secrets_of(params)
     module = responsible_module(model_id, tools)
     if hasattr(module, "check"):
         with only_bound_keys(not may_bind_keys):
@@ -41,11 +43,11 @@ async def try_model(model_id: str, params: dict[str, Any], system_prompt: str = 
                 if isinstance(piece, Text):
                     answer += piece.delta
                 if len(answer) >= MAX_TRIAL_LENGTH:
-                    return f"{clean_text(answer[:MAX_TRIAL_LENGTH])} …"
+                    return f"{redact(clean_text(answer))[:MAX_TRIAL_LENGTH]} …"
     except TimeoutError:
         if not answer:
             sentence = gettext("The model did not answer within %(seconds)s seconds.") % {"seconds": TRIAL_TIMEOUT}
             raise ProviderError(sentence, "timeout") from None
     if not answer:
         raise ProviderError(gettext("The model returned an empty answer."))
-    return clean_text(answer)
+    return redact(clean_text(answer))

@@ -32,6 +32,7 @@ from mcp.types import (
     ToolAnnotations,
 )
 
+from .. import redaction
 from ..models import ToolServer
 from ..response_limits import SEPARATORS, EventLimit, limit_body, limit_error
 from . import execution
@@ -166,12 +167,16 @@ class Session:
         server = self.server
         if server.transport == ToolServer.STDIO:
             program, *arguments = server.command
+            env = expand_variables(server.env)
+            redaction.add_secrets_of([env, arguments])
             # The library adds a few harmless variables such as PATH and HOME, and no others of ours.
-            return {"transport": "stdio", "command": program, "args": arguments, "env": expand_variables(server.env)}
+            return {"transport": "stdio", "command": program, "args": arguments, "env": env}
+        headers = expand_variables(server.headers)
+        redaction.add_secrets_of([headers, server.url])
         return {
             "transport": "http",
             "url": server.url,
-            "headers": expand_variables(server.headers),
+            "headers": headers,
             "timeout": CONNECT_TIMEOUT,
             "sse_read_timeout": execution.TOOL_TIMEOUT + 5,  # our own timeout comes first
             "httpx_client_factory": self._http_client,

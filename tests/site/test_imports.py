@@ -29,6 +29,7 @@ MAY_IMPORT = {
     "errors": set(),
     "outages": {"errors"},
     "backends": set(),
+    "error_reports": {"redaction"},
     "logs": {"outages", "redaction"},
     "hooks": set(),
     "redaction": set(),
