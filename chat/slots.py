@@ -1,6 +1,7 @@
 """Limits how much of some work is under way at a time: for everyone together, and for each user or address."""
 
 import asyncio
+import itertools
 from collections import Counter
 from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager
@@ -38,12 +39,10 @@ class Slots:
         self.wait_timeout = wait_timeout
         self.in_use = 0
         self.held: Counter[Hashable] = Counter()  # by key
-        self._waiting: dict[asyncio.Future[None], Hashable] = {}  # in the order of their arrival
-        self._waiting_of: Counter[Hashable] = Counter()  # by key
-
-    @property
-    def waiting(self) -> int:
-        return len(self._waiting)
+        # key -> those of it that wait, in the order of their arrival, each with its number
+        self._lines: dict[Hashable, dict[asyncio.Future[None], int]] = {}
+        self._arrivals = itertools.count()
+        self.waiting = 0
 
     @asynccontextmanager
     async def hold(self, key: Hashable) -> AsyncIterator[None]:
@@ -63,14 +62,14 @@ class Slots:
             return self._take(key)
         self._refuse_if_full(key)
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting[turn] = key
-        self._waiting_of[key] += 1
+        self._lines.setdefault(key, {})[turn] = next(self._arrivals)
+        self.waiting += 1
         try:
             async with asyncio.timeout(self.wait_timeout):
                 await turn
         except BaseException as error:  # a timeout, or the client has gone
-            if turn in self._waiting:
-                self._leave_line(turn)
+            if turn in self._lines.get(key, ()):
+                self._leave_line(key, turn)
             else:  # the slot was given at the same moment
                 self._release(key)
             if isinstance(error, TimeoutError):
@@ -84,30 +83,42 @@ class Slots:
         self.in_use += 1
         self.held[key] += 1
 
-    def _leave_line(self, turn: asyncio.Future[None]) -> None:
-        key = self._waiting.pop(turn)
-        self._waiting_of[key] -= 1
-        if not self._waiting_of[key]:
-            del self._waiting_of[key]
+    def _leave_line(self, key: Hashable, turn: asyncio.Future[None]) -> None:
+        line = self._lines[key]
+        del line[turn]
+        if not line:
+            del self._lines[key]
+        self.waiting -= 1
 
     def _refuse_if_full(self, key: Hashable) -> None:
-        if self.held[key] + self._waiting_of[key] >= self.per_key + self.max_waiting_per_key:
+        if self.held[key] + len(self._lines.get(key, ())) >= self.per_key + self.max_waiting_per_key:
             sentence = gettext_lazy("You have too many requests in progress. Try again in a moment.")
             raise Refused(sentence, "too_many_requests", 429, retry_after=RETRY_DELAY)
-        if len(self._waiting) >= self.max_waiting:
+        if self.waiting >= self.max_waiting:
             raise _busy()
 
     def _release(self, key: Hashable) -> None:
+        had_room = self.in_use < self.total
         self.in_use -= 1
         self.held[key] -= 1
         if not self.held[key]:
             del self.held[key]  # keys are endless, memory is not
-        for turn, waiting_key in self._waiting.items():
-            if not turn.done() and self._is_free_for(waiting_key):  # done: cancelled, and about to leave the line
-                self._leave_line(turn)
-                self._take(waiting_key)
-                turn.set_result(None)
-                return
+        # Where there was room before, only this key may have more than it had.
+        keys = [key] if had_room else self._lines
+        heads = [head for waiting_key in keys if (head := self._head(waiting_key))]
+        if heads:
+            _, next_key, turn = min(heads, key=lambda head: head[0])
+            self._leave_line(next_key, turn)
+            self._take(next_key)
+            turn.set_result(None)
+
+    def _head(self, key: Hashable) -> tuple[int, Hashable, asyncio.Future[None]] | None:
+        """Returns the one of this key that has waited longest, with its number, unless the key has its share."""
+        if not self._is_free_for(key):
+            return None
+        # One that is done has been cancelled and is about to leave the line.
+        line = self._lines.get(key, {}).items()
+        return next(((number, key, turn) for turn, number in line if not turn.done()), None)
 
 
 def _busy() -> Refused:

@@ -127,3 +127,48 @@ async def test_slot_is_not_given_to_a_task_that_is_being_cancelled():
     assert await staying
     assert leaving.cancelled()
     assert (slots.in_use, slots.waiting) == (0, 0)
+
+
+async def test_slots_take_as_long_to_give_on_whatever_the_number_of_waiting_tasks():
+    """One user may have hundreds waiting: each of them, and each of the others, would look at all of these."""
+    looked_at = []
+
+    class Turn(asyncio.Future):
+        def done(self):
+            looked_at.append(self)
+            return super().done()
+
+    loop = asyncio.get_running_loop()
+    loop.create_future = lambda: Turn(loop=loop)
+    try:
+        slots = Slots(total=10, per_key=1, max_waiting=999, max_waiting_per_key=999)
+        released = asyncio.Event()
+        released.set()
+        async with slots.hold("alice"):
+            tasks = start(*(hold_until(slots, "alice", released) for _ in range(300)))
+            await let_all_run()
+            looked_at.clear()
+            for _ in range(10):
+                async with slots.hold("bob"):
+                    pass
+            assert slots.waiting == 300
+            assert looked_at == []
+    finally:
+        del loop.create_future
+    await asyncio.gather(*tasks)
+    assert (slots.in_use, slots.waiting) == (0, 0)
+
+
+async def test_slots_go_to_whoever_waited_longest_when_all_were_taken():
+    slots = Slots(total=2, per_key=2, max_waiting=9, max_waiting_per_key=9)
+    gates = {name: asyncio.Event() for name in ("alice", "bob", "carol")}
+    order = []
+    tasks = start(
+        *(hold_until(slots, key, gates[key], order) for key in ("alice", "alice", "bob", "alice", "carol", "bob"))
+    )
+    await let_all_run()
+    for name in ("alice", "bob", "carol"):
+        gates[name].set()
+        await let_all_run()
+    await asyncio.gather(*tasks)
+    assert order == ["alice", "alice", "bob", "alice", "carol", "bob"]
