@@ -19,10 +19,7 @@ from django.middleware.security import SecurityMiddleware
 from django.utils.decorators import async_only_middleware
 from django.utils.translation import gettext_lazy as _
 
-from .addresses import network_of
 from .django_internals import InLoopMixin, cached_user
-from .per_loop import PerLoop
-from .slots import Slots
 
 # The browser offers nothing of these to the page, nor to what it frames.
 PERMISSIONS_POLICY = ", ".join(
@@ -97,21 +94,9 @@ class Authentication(InLoopMixin, AuthenticationMiddleware):
         request.auser = functools.partial(_load_user, request)
 
 
-# How many users are looked up at a time for one address. More wait here and not before the database threads, where
-# everybody else would wait behind them.
-MAX_LOOKUPS_PER_ADDRESS = 4
-MAX_WAITING = 10_000
-lookups = PerLoop(
-    lambda: Slots(MAX_WAITING, MAX_LOOKUPS_PER_ADDRESS, max_waiting=MAX_WAITING, max_waiting_per_key=MAX_WAITING)
-)
-
-
 async def _load_user(request):
     """Loads session and user in one visit to the database thread, where Django makes two."""
-    if user := cached_user(request):
-        return user
-    async with lookups.get().hold(network_of(request.META.get("REMOTE_ADDR") or "")):
-        return await sync_to_async(get_user)(request)
+    return cached_user(request) or await sync_to_async(get_user)(request)
 
 
 class Messages(InLoopMixin, MessageMiddleware):

@@ -14,6 +14,7 @@ from django.db import close_old_connections
 from django.shortcuts import render
 from django.utils.decorators import async_only_middleware
 
+from . import turns
 from .addresses import network_of
 from .errors import Refused
 from .executors import SLOW_NICENESS, database_executor
@@ -46,6 +47,7 @@ class PasswordChecks:
 
     async def run(self, get_response, request):
         """Returns the response, made in one of the threads. Raises Refused."""
+        await turns.release(request)
         async with self.slots.hold(network_of(request.META.get("REMOTE_ADDR", ""))):
             thread = self.threads.popleft()
             try:

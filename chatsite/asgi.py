@@ -7,7 +7,6 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatsite.settings")
 django.setup(set_prefix=False)  # before the imports below
 
-from channels.auth import AuthMiddlewareStack  # noqa: E402
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from django.conf import settings  # noqa: E402
 from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler  # noqa: E402
@@ -23,6 +22,7 @@ from chat.asgi.sends import limit_send_time  # noqa: E402
 from chat.asgi.threads import share_database_threads  # noqa: E402
 from chat.backends import limits  # noqa: E402
 from chat.django_internals import LeanASGIHandler  # noqa: E402
+from chat.live.authentication import authenticate  # noqa: E402
 from chat.live.routing import close_during_outages, no_such_socket, websocket_urlpatterns  # noqa: E402
 from chat.storage import add_headers  # noqa: E402
 
@@ -30,7 +30,7 @@ limits.answer_timeout = 10  # seconds; longer than any statement of a request, a
 
 pages: Application = limit_send_time(limit_body(share_database_threads(LeanASGIHandler())))
 # Channels' types name one form of ASGI application of several.
-sessions = AuthMiddlewareStack(URLRouter([*websocket_urlpatterns, no_such_socket]))
+sessions = authenticate(URLRouter([*websocket_urlpatterns, no_such_socket]))
 sockets = SameOriginValidator(share_database_threads(close_during_outages(sessions)))
 
 if settings.DEBUG or not (settings.STATIC_ROOT / "staticfiles.json").exists():  # not collected

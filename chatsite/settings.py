@@ -179,6 +179,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [  # most are Django's own, adapted to ASGI: see chat.middleware
+    "chat.turns.take_turns",
     "chat.middleware.json_errors",
     "chat.middleware.Security",
     "chat.middleware.ContentPolicy",

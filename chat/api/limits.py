@@ -1,27 +1,10 @@
-"""How many calls of one user are worked on at a time; more wait in line, so that a burst delays nobody else."""
+"""How many calls of one user are worked on at a time."""
 
 import functools
 from contextlib import AsyncExitStack
 
-from django.conf import settings
-
-from ..per_loop import PerLoop
-from ..slots import Slots
-
-MAX_REQUESTS = 1_000
-MAX_WAITING = 3_000
-MAX_WAITING_PER_USER = 300
-WAIT_TIMEOUT = 30  # seconds
-
-requests = PerLoop(
-    lambda: Slots(
-        MAX_REQUESTS,
-        settings.MAX_REQUESTS_PER_USER,
-        max_waiting=MAX_WAITING,
-        max_waiting_per_key=MAX_WAITING_PER_USER,
-        wait_timeout=WAIT_TIMEOUT,
-    )
-)
+from .. import turns
+from ..live.limits import requests
 
 
 def limit_requests(operation):
@@ -29,6 +12,7 @@ def limit_requests(operation):
 
     @functools.wraps(operation)
     async def limited(request, *args, **kwargs):
+        await turns.release(request)
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(requests.get().hold(request.auth.pk))
             request.slot = stack

@@ -42,6 +42,7 @@ async def run_events(request, run_id: uuid.UUID, after: str | None = None, steps
 
     `steps=0` leaves out reasoning and tool calls, so the stream has only the answer.
     """
+    await hold_stream(request.scope, request.auth.pk)  # before the query, which the ones that are refused do not need
     run = await own_run(request, run_id)
     try:
         position = sse.parse_position(request.headers.get("Last-Event-ID"), after)
@@ -49,7 +50,6 @@ async def run_events(request, run_id: uuid.UUID, after: str | None = None, steps
         raise Refused(str(error), "bad_position") from None
     if position and position == run.last_seq:
         return HttpResponse(status=204)
-    await hold_stream(request.scope, request.auth.pk)
     return event_stream(request, run, position, steps)
 
 

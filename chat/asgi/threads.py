@@ -84,4 +84,4 @@ async def _run_slow(kind: SlowRequests, application: Application, scope: Scope, 
         except Refused as error:
             return await send_error(scope, send, error)
         await stack.enter_async_context(ThreadSensitiveContext(executor=next(kind.threads)))
-        await application(scope, receive, send)
+        await application({**scope, "has_slot": True}, receive, send)

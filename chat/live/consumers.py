@@ -84,8 +84,10 @@ class UserConsumer(AsyncWebsocketConsumer):
     async def connect(self):
         language.activate_from_scope(self.scope)
         self.user = self.scope["user"]
-        close_code = self._refuse_stale_page() or await self.refuse() or await self._take_slot()
-        if close_code is None:
+        close_code = self._refuse_user() or await self._take_slot() or await self.refuse()
+        if close_code is not None:
+            await self._release_slot()
+        else:
             self.group = self.group_name()
             await self.channel_layer.group_add(self.group, self.channel_name)
         await self.accept()  # before that, a socket cannot be closed with a code, and after it, it misses nothing
@@ -94,14 +96,16 @@ class UserConsumer(AsyncWebsocketConsumer):
         self.is_open = True
         self.closer = asyncio.create_task(self._close_in_time())
 
-    def _refuse_stale_page(self) -> int | None:
-        """Returns the close code if the page was made for a user who is no longer logged in here, else None."""
+    def _refuse_user(self) -> int | None:
+        """Returns the close code if nobody is logged in, or another user than the page was made for, else None."""
+        if not self.user.is_authenticated:
+            return UNAUTHENTICATED
         named = QueryDict(self.scope["query_string"]).get("user")
-        return ANOTHER_USER if self.user.is_authenticated and is_for_another(self.user, named) else None
+        return ANOTHER_USER if is_for_another(self.user, named) else None
 
     async def refuse(self) -> int | None:
         """Returns the close code if the user may not open this socket, else None."""
-        return None if self.user.is_authenticated else UNAUTHENTICATED
+        return None
 
     async def _take_slot(self) -> int | None:
         """Returns the close code if too many sockets are open, else None."""
@@ -111,6 +115,10 @@ class UserConsumer(AsyncWebsocketConsumer):
         except Refused:
             return TOO_MANY
         return None
+
+    async def _release_slot(self):
+        if self.slot:
+            await self.slot.aclose()
 
     def group_name(self) -> str:
         """Returns the group of the channel layer whose messages this socket gets."""
@@ -132,8 +140,7 @@ class UserConsumer(AsyncWebsocketConsumer):
     async def disconnect(self, code):
         if self.closer:
             self.closer.cancel()
-        if self.slot:
-            await self.slot.aclose()
+        await self._release_slot()
         if self.group:
             await self.channel_layer.group_discard(self.group, self.channel_name)
 
@@ -147,7 +154,8 @@ class UserConsumer(AsyncWebsocketConsumer):
             if handler is None:
                 sentence = gettext("Send a JSON object whose type is one of %(types)s.")
                 raise Refused(sentence % {"types": ", ".join(handlers)})
-            await handler(command)
+            async with limits.requests.get().hold(self.user.pk):
+                await handler(command)
         except Refused as error:
             await self._send_error(error)
         except ValidationError as error:
@@ -226,8 +234,6 @@ class ConversationConsumer(UserConsumer):
         await super().connect()
 
     async def refuse(self):
-        if not self.user.is_authenticated:
-            return UNAUTHENTICATED
         return None if await self._conversations().aexists() else NOT_FOUND
 
     def group_name(self):

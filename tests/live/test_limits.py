@@ -2,12 +2,12 @@
 
 import asyncio
 import json
+import uuid
 
 import pytest
 
-from chat.api import limits as api_limits
 from chat.live import limits
-from chat.models import Assistant, Conversation, Run
+from chat.models import Assistant, Conversation, Message, Run
 from chatsite.asgi import application
 from tests.clients import asgi_request, asgi_response
 from tests.waiting import wait_for_run, wait_until
@@ -68,7 +68,7 @@ async def test_chat_call_counts_as_a_stream_and_not_as_a_request(client_of, alic
     )
     async with slow() as gate:
         first = await request_of(client_of, alice, "POST", "/api/chat", body, *headers)
-        await wait_until(lambda: limits.streams.get().in_use == 1 and not api_limits.requests.get().in_use)
+        await wait_until(lambda: limits.streams.get().in_use == 1 and not limits.requests.get().in_use)
         status, _, _ = await asgi_response(await request_of(client_of, alice, "POST", "/api/chat", body, *headers))
         assert status == 429
         assert (await client_of(alice).get("/api/assistants")).status_code == 200
@@ -95,8 +95,8 @@ async def test_sockets_of_a_user_are_limited(socket_of, alice, bob, conversation
 
 async def test_requests_of_a_user_wait_in_a_queue_of_limited_length(client_of, alice, settings, monkeypatch):
     settings.MAX_REQUESTS_PER_USER = 2
-    monkeypatch.setattr(api_limits, "MAX_WAITING_PER_USER", 5)
-    slots = api_limits.requests.get()
+    monkeypatch.setattr(limits, "MAX_WAITING_PER_USER", 5)
+    slots = limits.requests.get()
     async with slots.hold(alice.pk), slots.hold(alice.pk):
         client = client_of()
         await client.aforce_login(alice)
@@ -109,3 +109,45 @@ async def test_requests_of_a_user_wait_in_a_queue_of_limited_length(client_of, a
     assert [(answer.status_code, answer["Retry-After"]) for answer in refused] == [(429, "2")] * 3
     assert await Conversation.objects.acount() == 5
     assert (slots.in_use, slots.waiting) == (0, 0)
+
+
+async def test_commands_of_a_user_over_many_sockets_are_limited_like_requests(socket_of, alice, conversation, settings):
+    settings.MAX_REQUESTS_PER_USER = 1
+    async with socket_of(alice, conversation) as one, socket_of(alice, conversation) as other:
+        slots = limits.requests.get()
+        async with slots.hold(alice.pk):
+            for socket in (one, other):
+                await socket.send_command({"type": "message.create", "text": "Hi"})
+            await wait_until(lambda: slots.waiting == 2)
+            assert not await Message.objects.aexists()
+        for socket in (one, other):
+            run = await Run.objects.aget(pk=(await socket.receive_event("run.created"))["run_id"])
+            await wait_for_run(run)
+
+
+async def test_command_is_refused_when_too_many_wait(socket_of, alice, conversation, settings, monkeypatch):
+    settings.MAX_REQUESTS_PER_USER = 1
+    monkeypatch.setattr(limits, "MAX_WAITING_PER_USER", 0)
+    async with socket_of(alice, conversation) as socket, limits.requests.get().hold(alice.pk):
+        await socket.send_command({"type": "message.create", "text": "Hi"})
+        assert (await socket.receive_event("error"))["error"]["code"] == "too_many_requests"
+
+
+async def test_stream_over_the_limit_is_refused_before_its_run_is_read(client_of, alice, settings):
+    settings.MAX_STREAMS_PER_USER = 1
+    async with limits.streams.get().hold(alice.pk):
+        path = f"/api/runs/{uuid.uuid4()}/events"
+        status, _, _ = await asgi_response(await request_of(client_of, alice, "GET", path))
+        assert status == 429
+    status, _, _ = await asgi_response(await request_of(client_of, alice, "GET", path))
+    assert status == 404
+    assert not limits.streams.get().in_use
+
+
+async def test_socket_over_the_limit_is_refused_before_its_conversation_is_read(socket_of, alice, settings):
+    settings.MAX_SOCKETS_PER_USER = 1
+    async with limits.sockets.get().hold(alice.pk), socket_of(alice, uuid.uuid4()) as socket:
+        assert await socket.close_code() == 4429
+    async with socket_of(alice, uuid.uuid4()) as socket:
+        assert await socket.close_code() == 4404
+        assert not limits.sockets.get().in_use  # while its client has not left yet

@@ -1,14 +1,12 @@
 """What a client may send before Django sees it: headers and bodies; and the threads that requests share."""
 
 import asyncio
-import contextlib
 import json
 import threading
 
 import pytest
 from asgiref.sync import sync_to_async
 
-from chat import middleware
 from chat.asgi import bodies, threads
 from chat.asgi.bodies import limit_body
 from chat.asgi.headers import sanitize
@@ -374,16 +372,3 @@ async def test_database_threads_for_slow_paths_have_a_queue_of_limited_length(sl
     slow_path.gate.set()
     for request in two:
         await request.wait(5)
-
-
-async def test_concurrent_user_lookups_of_one_address_are_limited(client_of, alice):
-    client = client_of(alice)
-    lookups = middleware.lookups.get()
-    async with contextlib.AsyncExitStack() as others:
-        for _ in range(middleware.MAX_LOOKUPS_PER_ADDRESS):
-            await others.enter_async_context(lookups.hold("127.0.0.1"))
-        call = asyncio.create_task(client.get("/api/me"))
-        while not lookups.waiting:
-            await asyncio.sleep(0)
-        assert not call.done()
-    assert (await call).status_code == 200

@@ -1,0 +1,49 @@
+"""Requests of one address enter the site a few at a time, and the others wait in line.
+
+A client may send hundreds at once. Each would run through the middleware and queue for a database thread in the same
+turns of the event loop, and everybody else's requests, tokens and heartbeats would come after them.
+
+A request has its turn until its response begins, or until it waits for something of its own (`release`). It never waits
+for both: one that waits for an answer, a password check or its user's other calls would keep the turn from the others
+of its address.
+"""
+
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+
+from django.utils.decorators import async_only_middleware
+
+from .addresses import network_of
+from .per_loop import PerLoop
+from .slots import Slots
+
+MAX_PER_ADDRESS = 4
+MAX_WAITING = 10_000  # more than there are connections
+READINESS_PATH = "/health/ready"  # tells what a new request would meet, also where all requests hang
+
+turns = PerLoop(lambda: Slots(MAX_WAITING, MAX_PER_ADDRESS, max_waiting=MAX_WAITING, max_waiting_per_key=MAX_WAITING))
+
+
+def hold_turn(address: str) -> AbstractAsyncContextManager[None]:
+    """Waits for a turn of this address, which lasts while the block runs."""
+    return turns.get().hold(network_of(address))
+
+
+@async_only_middleware
+def take_turns(get_response):
+    """Lets a request in when it is its turn."""
+
+    async def middleware(request):
+        if request.scope.get("has_slot") or request.path == READINESS_PATH:  # of a slow kind: see chat.asgi.threads
+            return await get_response(request)
+        async with AsyncExitStack() as request.turn:
+            await request.turn.enter_async_context(hold_turn(request.META.get("REMOTE_ADDR") or ""))
+            return await get_response(request)
+
+    return middleware
+
+
+async def release(request) -> None:
+    """Gives the request's turn back before its response begins."""
+    turn = getattr(request, "turn", None)
+    if turn:
+        await turn.aclose()

@@ -1,0 +1,150 @@
+"""chat.turns: a burst of one client enters the site a few requests at a time."""
+
+import asyncio
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import pytest
+from django.http import HttpResponse
+from django.test import AsyncRequestFactory
+
+from chat import turns
+from chat.asgi import threads
+from chat.live import limits
+from chat.turns import MAX_PER_ADDRESS, hold_turn, release, take_turns
+from tests.waiting import wait_until
+
+BURST, OTHER = "127.0.0.9", "127.0.0.8"  # addresses
+
+
+class View:
+    """Notes what enters and waits for the gate; `releases`: it first gives its turn back."""
+
+    def __init__(self, releases=False):
+        self.entered, self.gate, self.releases = [], asyncio.Event(), releases
+
+    async def __call__(self, request):
+        self.entered.append(request.META["REMOTE_ADDR"])
+        if self.releases:
+            await release(request)
+        await self.gate.wait()
+        return HttpResponse()
+
+
+def send(view, address, count=1, **scope):
+    site = take_turns(view)
+    requests = [AsyncRequestFactory().get("/", REMOTE_ADDR=address) for _ in range(count)]
+    for request in requests:
+        request.META["REMOTE_ADDR"] = address
+        request.scope |= scope
+    return [asyncio.create_task(site(request)) for request in requests]
+
+
+@asynccontextmanager
+async def all_turns_of(address):
+    async with AsyncExitStack() as stack:
+        for _ in range(MAX_PER_ADDRESS):
+            await stack.enter_async_context(hold_turn(address))
+        yield
+
+
+async def test_burst_of_an_address_enters_a_few_at_a_time_and_delays_no_other():
+    view = View()
+    burst = send(view, BURST, 50)
+    await wait_until(lambda: turns.turns.get().waiting == 50 - MAX_PER_ADDRESS)
+    assert view.entered == [BURST] * MAX_PER_ADDRESS
+    other = send(view, OTHER)
+    await wait_until(lambda: view.entered[-1] == OTHER)
+    view.gate.set()
+    assert {response.status_code for response in await asyncio.gather(*burst, *other)} == {200}
+    assert len(view.entered) == 51
+    assert (turns.turns.get().in_use, turns.turns.get().waiting) == (0, 0)
+
+
+async def test_request_that_waits_for_something_of_its_own_lets_the_next_one_in():
+    view = View(releases=True)
+    burst = send(view, BURST, 50)
+    await wait_until(lambda: len(view.entered) == 50)
+    view.gate.set()
+    await asyncio.gather(*burst)
+
+
+async def test_turn_of_a_client_that_left_is_free():
+    view = View()
+    burst = send(view, BURST, 3 * MAX_PER_ADDRESS)
+    await wait_until(lambda: len(view.entered) == MAX_PER_ADDRESS)
+    for request in burst[: 2 * MAX_PER_ADDRESS]:
+        request.cancel()
+    await wait_until(lambda: len(view.entered) == 2 * MAX_PER_ADDRESS)
+    view.gate.set()
+    await asyncio.gather(*burst, return_exceptions=True)
+    assert turns.turns.get().in_use == 0
+
+
+async def test_addresses_of_one_network_share_their_turns():
+    view = View()
+    burst = [task for host in range(20) for task in send(view, f"2001:db8::{host}")]
+    await wait_until(lambda: turns.turns.get().waiting)
+    assert len(view.entered) == MAX_PER_ADDRESS
+    view.gate.set()
+    await asyncio.gather(*burst)
+
+
+async def test_slow_kinds_of_request_keep_no_turn():
+    """They have slots of their own, in which they may wait for long."""
+    view = View()
+    burst = send(view, BURST, 2 * MAX_PER_ADDRESS, has_slot=True)
+    await wait_until(lambda: len(view.entered) == 2 * MAX_PER_ADDRESS)
+    view.gate.set()
+    await asyncio.gather(*burst)
+
+
+@pytest.mark.parametrize("path", ["/admin/", "/api/export", "/api/import", "/api/attachments"])
+async def test_paths_with_slots_of_their_own_say_so(path):
+    scopes = []
+
+    async def application(scope, receive, send):
+        scopes.append(scope)
+
+    await threads.share_database_threads(application)({"path": path, "client": None}, None, None)
+    assert scopes[0]["has_slot"]
+
+
+@pytest.mark.parametrize("path", ["/", "/api/me", "/accounts/login/", "/s/none/", "/nowhere"])
+async def test_every_page_and_call_waits_for_its_turn(client_of, alice, path):
+    async with all_turns_of("127.0.0.1"):
+        call = asyncio.create_task(client_of(alice).get(path))
+        await wait_until(lambda: turns.turns.get().waiting)
+        assert not call.done()
+        assert (await client_of(alice, address=OTHER).get(path)).status_code < 500
+    assert (await call).status_code < 500
+
+
+async def test_readiness_is_told_when_all_requests_of_the_address_hang(client_of, transactional_db):
+    async with all_turns_of("127.0.0.1"):
+        assert (await client_of().get("/health/ready")).status_code == 200
+
+
+async def test_user_of_a_socket_is_looked_up_in_turn(socket_of, alice, conversation, monkeypatch):
+    monkeypatch.setattr(turns, "network_of", lambda address: "127.0.0.1")
+
+    async def connect():
+        async with socket_of(alice, conversation) as socket:
+            await socket.send_command("{")
+            return await socket.receive_event()
+
+    async with all_turns_of("127.0.0.1"):
+        task = asyncio.create_task(connect())
+        await wait_until(lambda: turns.turns.get().waiting)
+        assert not task.done()
+    assert (await task)["type"] == "error"
+
+
+async def test_call_that_waits_for_its_users_other_calls_keeps_no_turn(client_of, alice, settings):
+    settings.MAX_REQUESTS_PER_USER = 1
+    async with limits.requests.get().hold(alice.pk):
+        client = client_of()
+        await client.aforce_login(alice)
+        calls = [asyncio.create_task(client.get("/api/me")) for _ in range(3 * MAX_PER_ADDRESS)]
+        await wait_until(lambda: limits.requests.get().waiting == len(calls))
+        assert turns.turns.get().in_use == 0
+    assert {response.status_code for response in await asyncio.gather(*calls)} == {200}
