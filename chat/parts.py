@@ -67,6 +67,13 @@ class DocumentPart(TypedDict):
     text: str
 
 
+class ContextTrimmedPart(TypedDict):
+    """The conversation was longer than the model's context window: the older messages were not sent to the model."""
+
+    type: Literal["context_trimmed"]
+    kept: int  # how many messages before this one were sent, the question included
+
+
 @dataclass
 class AguiMessages:
     """The AG-UI messages that a message of ours becomes: reasoning, then the answer with its calls, then results."""
@@ -193,6 +200,16 @@ def _tool_result_to_staff(part: ToolResultPart) -> StaffView:
     return StaffView(heading=_("Result of the tool call above"), sections=(("", text or ""),), failed=failed)
 
 
+def _context_trimmed_to_staff(part: ContextTrimmedPart) -> StaffView:
+    return StaffView(text=context_trimmed_sentence(part["kept"]))
+
+
+def context_trimmed_sentence(kept: int) -> str:
+    """Returns for people who do not see the boundary on the page how much of the conversation the model was sent."""
+    sentence = gettext("The conversation is too long for the model. Messages that the model sees, from the end: %(kept)s.")
+    return sentence % {"kept": kept}
+
+
 def _indent_json(text: str) -> str:
     """Returns JSON with line breaks, and text that is no JSON (yet) as it is."""
     try:
@@ -244,6 +261,7 @@ KINDS: dict[str, Kind] = {
         to_markdown=_document_to_markdown,
         to_staff=_document_to_staff,
     ),
+    "context_trimmed": Kind(fields=ContextTrimmedPart, to_staff=_context_trimmed_to_staff),
 }
 UNKNOWN = Kind(fields=None)  # for the rows of an app that was removed: only staff see their parts
 

@@ -112,7 +112,10 @@ class AssistantAdmin(BaseAdmin):
     fieldsets = [
         (None, {"fields": ["name", "slug", "description", "starters", "is_enabled", "is_default"]}),
         (_("Model"), {"fields": ["model", "system_prompt", "params", "sees_images"]}),
-        (_("Tools and limits"), {"fields": ["tools", "ask_first", "memory_turns", "max_model_calls"]}),
+        (
+            _("Tools and limits"),
+            {"fields": ["tools", "ask_first", "memory_turns", "context_window", "max_model_calls"]},
+        ),
         (_("Time limits"), {"fields": list(TIME_LIMITS)}),
     ]
 

@@ -15,7 +15,7 @@ from .. import events, providers
 from ..models import Assistant, Run
 from ..per_loop import PerLoop
 from . import log
-from .reply import ReplyWriter, build_request
+from .reply import ReplyWriter, build_prompt
 from .runner import Engine
 from .time_limits import TimeLimits
 
@@ -71,11 +71,11 @@ async def generate_unsaved(
     run = Run(conversation_id=uuid.uuid4(), message_id=uuid.uuid4(), model=model_id)
     reply = ReplyWriter(run.pk, str(run.message_id), fields.get("decisions", ()))
     reply.log.append(events.RunStarted(str(run.conversation_id), str(run.pk)))
-    request = build_request(assistant, model_id, turns, **fields)
+    prompt = build_prompt(assistant, model_id, turns, **fields)
 
     async def write() -> None:
         try:
-            ending = await reply.generate(model_id, request, TimeLimits(assistant))
+            ending = await reply.generate(model_id, prompt, TimeLimits(assistant))
             reply.close()
             reply.log.append(run.terminal_event(ending))
         finally:

@@ -18,6 +18,7 @@ from .. import events, hooks, providers
 from ..models import Assistant, Ending, Run, interrupts_for
 from .log import Log
 from .time_limits import SilenceTimer, TimeLimits
+from .window import Prompt
 
 USAGE_TIMEOUT = 5  # seconds after the finish reason; some servers then neither send the usage nor close
 CONTINUE_PROMPT = (
@@ -50,11 +51,8 @@ def build_request(
     """
     provider, _, model = model_id.partition(":")
     additions = list(additions)
-    tools = list(dict.fromkeys([*assistant.tools, *(name for addition in additions for name in addition.tools)]))
-    max_turns = assistant.memory_turns or (assistant.TURNS_WITH_TOOLS if tools else None)
-    if max_turns:
-        questions = [index for index, (role, _) in enumerate(turns) if role == "user"]
-        turns = turns[questions[-max_turns:][0] :] if questions else turns
+    tools = _tools(assistant, additions)
+    turns = _remembered(assistant, tools, turns)
     turns = providers.alternating(turns if fields.get("decisions") else _with_prompt(turns))
     instructions = [assistant.system_prompt, *(addition.instructions for addition in additions)]
     return providers.Request(
@@ -68,6 +66,32 @@ def build_request(
         max_model_calls=assistant.max_model_calls,
         **fields,
     )
+
+
+def build_prompt(
+    assistant: Assistant,
+    model_id: str,
+    turns: list[providers.Turn],
+    additions: Iterable[hooks.Addition] = (),
+    **fields: Any,
+) -> Prompt:
+    """Returns what a run asks: the request of `build_request`, and shorter ones for a model that it is too long for."""
+    additions = list(additions)
+    turns = _remembered(assistant, _tools(assistant, additions), turns)
+    return Prompt(
+        lambda kept: build_request(assistant, model_id, kept, additions, **fields), turns, assistant.context_window
+    )
+
+
+def _tools(assistant: Assistant, additions: list[hooks.Addition]) -> list[str]:
+    return list(dict.fromkeys([*assistant.tools, *(name for addition in additions for name in addition.tools)]))
+
+
+def _remembered(assistant: Assistant, tools: list[str], turns: list[providers.Turn]) -> list[providers.Turn]:
+    """Returns the last turns, as many as the assistant remembers."""
+    max_turns = assistant.memory_turns or (assistant.TURNS_WITH_TOOLS if tools else None)
+    questions = [index for index, (role, _) in enumerate(turns) if role == "user"]
+    return turns[questions[-max_turns:][0] :] if max_turns and questions else turns
 
 
 def _with_prompt(turns: list[providers.Turn]) -> list[providers.Turn]:
@@ -104,6 +128,7 @@ class ReplyWriter:
         self.stop_reason: str | None = None  # Run.CANCELLED, Run.INTERRUPTED or LOST
         self.task: asyncio.Task | None = None  # that generates
         self.is_generating = False
+        self.kept: int | None = None  # messages of the conversation that the model is sent; None: all
         self.limits = TimeLimits()
         self.silence = self.limits.first_token  # the limit that the provider's silence has now
 
@@ -114,7 +139,7 @@ class ReplyWriter:
             if self.is_generating and self.task:
                 self.task.cancel()
 
-    async def generate(self, model_id: str, request: providers.Request, limits: TimeLimits) -> Ending:
+    async def generate(self, model_id: str, prompt: Prompt, limits: TimeLimits) -> Ending:
         """Writes the provider's reply into the log and returns how it ended.
 
         Raises CancelledError only if the task was cancelled by something other than `stop`.
@@ -123,7 +148,7 @@ class ReplyWriter:
         self.limits = limits
         try:
             async with asyncio.timeout(limits.run.seconds) as timeout:
-                await self._ask(model_id, request)
+                await self._ask(model_id, prompt)
         except asyncio.CancelledError:
             if self.stop_reason is None:
                 raise
@@ -183,24 +208,42 @@ class ReplyWriter:
             )
         return sentence % {"seconds": f"{limit.seconds:,}", "setting": limit.place}
 
-    async def _ask(self, model_id: str, request: providers.Request) -> None:
-        """Asks the provider; at most twice again, where that may help and nothing was shown yet."""
+    async def _ask(self, model_id: str, prompt: Prompt) -> None:
+        """Asks the provider. As long as nothing was shown, asks at most twice again where that may help, and with fewer
+        turns if the request is too long.
+        """
         self.is_generating = True
         try:
             if self.stop_reason:
                 raise asyncio.CancelledError
-            reply, _ = providers.resolve(model_id, request.tools)
-            for attempt in itertools.count():
+            reply, _ = providers.resolve(model_id, prompt.request.tools)
+            prompt.fit()
+            retries = itertools.count()
+            while True:
+                self._announce(prompt)
                 try:
-                    return await self._consume(reply, request)
+                    return await self._consume(reply, prompt.request)
                 except providers.ProviderError as error:
-                    delay = error.pause(attempt)
-                    if delay is None or self.builder.shown or self.builder.finish_reason:
+                    if self.builder.shown or self.builder.finish_reason:
+                        raise
+                    if isinstance(error, providers.ContextOverflow) and prompt.shorten(error):
+                        logger.info("Run %s: asking with the last %s messages", self.run_id, prompt.kept)
+                        continue
+                    delay = error.pause(next(retries))
+                    if delay is None:
                         raise
                     logger.info("Run %s: %s Asking again in %s s", self.run_id, error, delay)
                 await asyncio.sleep(delay)
         finally:
             self.is_generating = False
+            if self.builder.usage:
+                prompt.correct(self.builder.usage[0].input_tokens)
+
+    def _announce(self, prompt: Prompt) -> None:
+        """Tells the readers how many messages the model is sent, if it is not the whole conversation."""
+        if prompt.kept and prompt.kept != self.kept:
+            self.kept = prompt.kept
+            self.log.append(events.context_trimmed(prompt.kept))
 
     async def _consume(self, reply, request: providers.Request) -> None:
         """Appends the events of each piece of one provider call; ends one that is silent for too long."""

@@ -22,11 +22,12 @@ from .heartbeat import Heartbeat
 from .history import turns_before
 from .journal import Journal
 from .recovery import recover, recover_own
-from .reply import LOST, ReplyWriter, build_request
+from .reply import LOST, ReplyWriter, build_prompt
 from .retention import prune
 from .temporary import TemporaryConversations
 from .time_limits import TimeLimits
 from .titles import Titles
+from .window import Prompt
 
 PRUNE_INTERVAL = 600  # seconds
 READER_WAKE_INTERVAL = 2.5  # seconds between wake-ups of quiet readers, so that none sends nothing for 15 s
@@ -272,11 +273,11 @@ class LiveRun:
         self.engine.journal.wake()
         self.log.append(events.RunStarted(str(self.run.conversation_id), str(self.run.pk)))
         with self.run.in_its_language():
-            request = await self._prepare()
-            await self._finish(self.failure or await self._generate(request))
+            prompt = await self._prepare()
+            await self._finish(self.failure or await self._generate(prompt))
 
-    async def _generate(self, request: providers.Request) -> Ending:
-        return await self.reply.generate(self.run.model, request, TimeLimits(self.run.assistant))
+    async def _generate(self, prompt: Prompt) -> Ending:
+        return await self.reply.generate(self.run.model, prompt, TimeLimits(self.run.assistant))
 
     def _claim(self, was_just_created: bool) -> bool:
         """Returns whether the run is now ours. Sync. A run that was queued is read again."""
@@ -292,11 +293,11 @@ class LiveRun:
         self.run = run
         return True
 
-    async def _prepare(self) -> providers.Request:
+    async def _prepare(self) -> Prompt:
         """Returns what to ask the provider. While the database is away, waits for it."""
         while not self.reply.stop_reason:
             try:
-                return await self.engine.history_thread.run(self._request)
+                return await self.engine.history_thread.run(self._prompt)
             except (OperationalError, InterfaceError):
                 logger.warning("The conversation of run %s cannot be read; trying again", self.run.pk)
                 await asyncio.sleep(RETRY_DELAY)
@@ -304,15 +305,15 @@ class LiveRun:
                 logger.exception("The conversation of run %s cannot be read", self.run.pk)
                 self.failure = self._internal_failure()
                 break
-        return providers.Request(self.run.model, [])  # is not sent
+        return Prompt(lambda turns: providers.Request(self.run.model, turns), [])  # is not sent
 
-    def _request(self) -> providers.Request:
+    def _prompt(self) -> Prompt:
         """Returns what to ask the provider. Sync."""
         run = self.run
         additions = self._additions()
         turns = turns_before(run.message, run.assistant.memory_turns if run.assistant else None)
         context = Context(run.conversation.owner_id, run.time_zone or "UTC", str(run.conversation_id))
-        return build_request(
+        return build_prompt(
             run.assistant or Assistant(),
             run.model,
             turns,

@@ -10,6 +10,7 @@ from .fold import closing_events, fold, text_of
 from .limits import LimitExceeded, Limits
 from .text import DeltaCleaner, clean_json, clean_text, shorten
 from .types import (
+    CONTEXT_TRIMMED,
     EVENTS,
     STEPS,
     TERMINAL,
@@ -39,10 +40,12 @@ from .types import (
     ToolCallResult,
     ToolCallStart,
     Usage,
+    context_trimmed,
 )
 from .wire import camel, continues, from_json, join_deltas, pack, to_dict, to_json, unpack, without_steps
 
 __all__ = [
+    "CONTEXT_TRIMMED",
     "EVENTS",
     "STEPS",
     "TERMINAL",
@@ -80,6 +83,7 @@ __all__ = [
     "clean_json",
     "clean_text",
     "closing_events",
+    "context_trimmed",
     "continues",
     "fold",
     "from_json",

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from .types import (
+    CONTEXT_TRIMMED,
+    Custom,
     Event,
     ReasoningEnd,
     ReasoningMessageContent,
@@ -36,7 +38,8 @@ def fold(events: Iterable[Event]) -> list[Part]:
 
     `{"type": "text", "text"}`, `{"type": "reasoning", "text"}`,
     `{"type": "tool_call", "id", "name", "arguments": JSON text, "result": text or None, "error": text or None}`,
-    `{"type": "tool_result", "id", "result", "error"}` for a call of an earlier message that the user allowed.
+    `{"type": "tool_result", "id", "result", "error"}` for a call of an earlier message that the user allowed,
+    `{"type": "context_trimmed", "kept"}` if the model was sent only so many messages, by the last event that says so.
     Reasoning and tool calls also have `"seconds"` if the events carry the time at both ends. `chat.parts` has all
     kinds, also those that a user sends.
     """
@@ -44,6 +47,7 @@ def fold(events: Iterable[Event]) -> list[Part]:
     deltas: list[str] = []  # of the text or reasoning that is open
     reasonings: dict[str, Part] = {}  # message id -> part
     calls: dict[str, Part] = {}  # tool call id -> part
+    trimmed: Part | None = None
     part: Part
     started: dict[str, int | None] = {}  # id -> time of its first event, in milliseconds
     for event in events:
@@ -78,6 +82,11 @@ def fold(events: Iterable[Event]) -> list[Part]:
                 failed = bool(event.metadata and event.metadata.get("error"))
                 answered["error" if failed else "result"] = event.content
                 _set_seconds(answered, started.get(event.tool_call_id), event.timestamp)
+            case Custom(name=name) if name == CONTEXT_TRIMMED:
+                if trimmed is None:
+                    trimmed = {"type": CONTEXT_TRIMMED}
+                    parts.append(trimmed)
+                trimmed["kept"] = event.value["kept"]
     for part in parts:
         if field := DELTA_FIELDS.get(part["type"]):
             part[field] = "".join(part[field])

@@ -169,6 +169,7 @@ EVENTS: dict[str, type[Event]] = {
         RunError,
     )
 }
+CONTEXT_TRIMMED = "context_trimmed"  # name of the Custom event, and type of the part that it becomes
 TERMINAL = {RunFinished.type, RunError.type}
 VISIBLE = {  # the types of events after which the reader has seen some of the reply
     TextMessageContent.type,
@@ -178,6 +179,11 @@ VISIBLE = {  # the types of events after which the reader has seen some of the r
     ToolCallResult.type,
 }
 STEPS = {name for name in EVENTS if name.startswith(("REASONING_", "TOOL_CALL_"))}  # reasoning and tool calls
+
+
+def context_trimmed(kept: int) -> Custom:
+    """Returns the event that says how many messages of a longer conversation, with the question, the model was sent."""
+    return Custom(CONTEXT_TRIMMED, {"kept": kept})
 
 
 # What a provider yields, besides the four tool call events ------------------------------------------------------------

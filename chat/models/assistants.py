@@ -66,6 +66,16 @@ class Assistant(models.Model):
             "Leave empty for all turns, or five if the assistant has tools."
         ),
     )
+    context_window = models.PositiveIntegerField(
+        _("context window"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(256)],
+        help_text=_(
+            "How many tokens the model can read and write. Of a longer conversation, the oldest messages are left out. "
+            "Leave empty if the model's server reports that a conversation is too long. Nearly all do; Ollama does not."
+        ),
+    )
     max_model_calls = models.PositiveSmallIntegerField(
         _("maximum model calls"), default=3, validators=[MinValueValidator(1), MaxValueValidator(50)]
     )

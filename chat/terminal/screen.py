@@ -37,6 +37,7 @@ class Screen:
         self.announce = announce
         self._unfinished: OutputWrapper | None = None  # the stream whose line has no end yet
         self._last_delta = ""  # of the answer
+        self._is_trimmed = False  # whether the user knows that the model does not see the whole conversation
         self._calls: dict[str, ToolCall] = {}
         self._reasoning_since: int | None = None  # milliseconds
         for stream in (out, err, sys.stdin):
@@ -80,6 +81,9 @@ class Screen:
                 self.write_note(f"Conversation {event.thread_id}")
             case events.TextMessageContent():
                 self.write_answer(event.delta)
+            case events.Custom(name=events.CONTEXT_TRIMMED) if not self._is_trimmed:
+                self._is_trimmed = True
+                self.write_note("The conversation is too long for the model, which no longer sees the oldest messages.")
             case events.ToolCallStart():
                 self._calls[event.tool_call_id] = ToolCall(event.tool_call_name, event.timestamp)
             case events.ToolCallArgs():

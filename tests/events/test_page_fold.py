@@ -58,6 +58,10 @@ def narrated(chance):
             ]
         )
         log += builder.feed(piece)
+        if chance.random() < 0.05:
+            log.append(
+                chance.choice([events.context_trimmed(chance.randrange(1, 9)), events.Custom("other", {"a": 1})])
+            )
     return log[: chance.randrange(1, len(log) + 1)] if chance.random() < 0.3 else log + events.closing_events(log)
 
 
@@ -72,4 +76,4 @@ def test_page_folds_events_as_the_server_does():
     for log, parts in zip(logs, run_module(PAGE, sent), strict=True):
         assert parts == events.fold(log), log
     kinds = {(part["type"], "seconds" in part) for log in logs for part in events.fold(log)}
-    assert len(kinds) == 6  # each step with its time and without; texts and results have none
+    assert len(kinds) == 7  # each step with its time and without; texts, results and the context have none

@@ -5,6 +5,7 @@ import { plainText } from "../../../static/chat/js/data/parts.js"
 import { apply, newReply } from "../../../static/chat/js/data/reducer.js"
 import {
   branch,
+  contextBoundary,
   isUnfinished,
   joinReplies,
   liveReply,
@@ -296,4 +297,54 @@ test("sections groups consecutive steps, even with blank text between them", () 
     { type: "steps", steps: [use] },
   ])
   assert.deepEqual(sections([blank, { type: "of a later version" }]), [])
+})
+
+const conversation = (...kept) =>
+  kept.flatMap((count, index) => [
+    { id: `q${index}`, role: "user", parent_id: index ? `a${index - 1}` : null, parts: [{ type: "text", text: "?" }] },
+    {
+      id: `a${index}`,
+      role: "assistant",
+      parent_id: `q${index}`,
+      parts: [...(count ? [{ type: "context_trimmed", kept: count }] : []), { type: "text", text: "." }],
+    },
+  ])
+
+const boundaryOf = (messages) => {
+  const { firstId, noticeIds } = contextBoundary(messages)
+  return { firstId, noticeIds: [...noticeIds] }
+}
+
+test("a conversation that fits has no boundary", () => {
+  for (const messages of [[], conversation(0), conversation(0, 0, 0)])
+    assert.deepEqual(boundaryOf(messages), { firstId: null, noticeIds: [] })
+})
+
+test("the boundary is where the newest reply's context begins, and is announced once", () => {
+  assert.deepEqual(boundaryOf(conversation(0, 0, 3)), { firstId: "q1", noticeIds: ["a2"] })
+  assert.deepEqual(boundaryOf(conversation(0, 0, 3, 3, 5)), { firstId: "q2", noticeIds: ["a2"] })
+  assert.deepEqual(boundaryOf(conversation(0, 1)), { firstId: "q1", noticeIds: ["a1"] })
+})
+
+test("a model that sees everything again has no boundary, and a later one is announced again", () => {
+  assert.deepEqual(boundaryOf(conversation(0, 1, 0)), { firstId: null, noticeIds: ["a1"] })
+  assert.deepEqual(boundaryOf(conversation(0, 1, 0, 3)), { firstId: "q2", noticeIds: ["a1", "a3"] })
+})
+
+test("a reply that has nothing yet, or failed, leaves the boundary where it was", () => {
+  const waiting = { id: "a9", role: "assistant", parts: [] }
+  assert.deepEqual(boundaryOf([...conversation(0, 1), waiting]), { firstId: "q1", noticeIds: ["a1"] })
+})
+
+test("a conversation whose beginning is not loaded announces nothing, and may lack the boundary", () => {
+  const loaded = conversation(0, 3, 3, 5).slice(4)
+  assert.deepEqual(boundaryOf(loaded), { firstId: null, noticeIds: [] })
+  assert.deepEqual(boundaryOf(conversation(0, 3, 3).slice(2)), { firstId: "q1", noticeIds: [] })
+})
+
+test("what a reply says about its context is no part of the answer", () => {
+  const [, reply] = conversation(5)
+  assert.deepEqual(joinReplies([reply], { isLast: true, now: 0 }).parts, [{ type: "text", text: "." }])
+  const empty = { ...reply, parts: [{ type: "context_trimmed", kept: 1 }] }
+  assert.deepEqual(joinReplies([empty], { isLast: true, now: 0 }).parts, [])
 })

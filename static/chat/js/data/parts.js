@@ -2,7 +2,7 @@
 // tests. No DOM.
 //
 // `group`: where the part is shown. "text" is the answer itself, "step" stands among the steps that lead to it, and
-// "attachment" goes with a message that the user sent.
+// "attachment" goes with a message that the user sent, and "note" says something about the reply.
 // `events`: how a run's events change a reply, by event type. The server folds them in the same way; a test compares both.
 // `plainText(part)`: what a copy of the message contains; without it, nothing.
 
@@ -86,12 +86,25 @@ export const partKinds = {
     },
   },
 
+  context_trimmed: {
+    group: "note",
+    events: {
+      CUSTOM: (reply, { name, value }) => {
+        if (name !== "context_trimmed") return reply
+        const { kept } = value
+        const index = reply.parts.findIndex(({ type }) => type === name)
+        return index < 0 ? append(reply, { type: name, kept }) : update(reply, index, { kept })
+      },
+    },
+  },
+
   image: { group: "attachment", events: {} },
   document: { group: "attachment", events: {} },
 }
 
 export const isAnswer = (part) => partKinds[part.type]?.group === "text"
 export const isStep = (part) => partKinds[part.type]?.group === "step"
+export const isNote = (part) => partKinds[part.type]?.group === "note"
 export const isAttachment = (part) => partKinds[part.type]?.group === "attachment"
 
 /** Returns the text of a message, as it is copied. */

@@ -2,7 +2,7 @@
 //
 // A reply is what one run writes. An answer is all replies of a turn: the first, and those that continued it.
 
-import { indexOfCall, isAnswer, isStep } from "./parts.js"
+import { indexOfCall, isAnswer, isNote, isStep } from "./parts.js"
 import { isInProgress } from "./reducer.js"
 
 /**
@@ -49,6 +49,26 @@ export const turns = (messages) => {
   return grouped
 }
 
+/**
+ * Returns what a branch that is longer than its model's context window shows: `firstId`, the message with which begins what
+ * the model was sent for the newest reply, and `noticeIds`, the replies for which older messages were left out, unlike for
+ * the reply before. If the branch is not loaded from its beginning, it is taken to have been said earlier.
+ */
+export const contextBoundary = (messages) => {
+  const noticeIds = new Set()
+  let firstId = null
+  let isTrimmed = Boolean(messages[0]?.parent_id)
+  messages.forEach(({ id, role, parts }, index) => {
+    if (role !== "assistant" || !parts.length) return
+    const { type, kept } = parts[0] // of a reply, nothing comes before it
+    const wasTrimmed = isTrimmed
+    isTrimmed = type === "context_trimmed"
+    firstId = isTrimmed ? (messages[index - kept]?.id ?? null) : null
+    if (isTrimmed && !wasTrimmed) noticeIds.add(id)
+  })
+  return { firstId, noticeIds }
+}
+
 /** Whether an answer was cut off, so that the assistant can be asked to continue it. */
 export const isUnfinished = ({ status, finish_reason }) =>
   status === "interrupted" || status === "cancelled" || finish_reason === "length"
@@ -84,6 +104,7 @@ const addReply = (parts, reply, { previous, last, isLast, now }) => {
   const callsToApprove = new Set(reply.interrupts?.map(({ toolCallId }) => toolCallId))
   let cutOff = cutOffTextIndex(previous, parts)
   reply.parts.forEach((part, index) => {
+    if (isNote(part)) return
     const callIndex = part.type === "tool_result" ? indexOfCall(parts, part.id) : -1
     if (callIndex >= 0) {
       parts[callIndex] = withOutcome({ ...parts[callIndex], ...part, type: "tool_call" })

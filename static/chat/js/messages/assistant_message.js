@@ -46,15 +46,22 @@ export class AssistantMessage {
     return this.#sections.reduce((sum, { shownLength = 0 }) => sum + shownLength, 0)
   }
 
-  /** Shows an answer. If nothing changed, this costs nothing. */
-  show(replies, { isLast, name, versions }) {
+  /**
+   * Shows an answer. If nothing changed, this costs nothing. `isNewlyTrimmed`: it is the first for which the model did not
+   * see the whole conversation.
+   */
+  show(replies, { isLast, isNewlyTrimmed, name, versions }) {
     const before = this.#shown
     const hasSameReplies =
       this.replies.length === replies.length && this.replies.every((reply, index) => reply === replies[index])
     const isSame =
-      hasSameReplies && before.isLast === isLast && before.name === name && sameVersions(before.versions, versions)
+      hasSameReplies &&
+      before.isLast === isLast &&
+      before.isNewlyTrimmed === isNewlyTrimmed &&
+      before.name === name &&
+      sameVersions(before.versions, versions)
     if (isSame) return
-    this.#shown = { isLast, name, versions }
+    this.#shown = { isLast, isNewlyTrimmed, name, versions }
     this.replies = replies
     this.versions = versions
     this.#draw(now())
@@ -67,7 +74,7 @@ export class AssistantMessage {
   }
 
   #draw(now) {
-    const { isLast, name, versions } = this.#shown
+    const { isLast, isNewlyTrimmed, name, versions } = this.#shown
     const { replies } = this
     const answer = joinReplies(replies, { isLast, now })
     const isLive = isInProgress(answer)
@@ -78,6 +85,7 @@ export class AssistantMessage {
     this.element.dataset.status = answer.status
     this.element.setAttribute("aria-busy", isLive)
     setText(find("name", this.element), name)
+    find("trimmed", this.element).hidden = !isNewlyTrimmed
     this.#showSections(sections(answer.parts), { isLive, isWaiting: openRequests.length > 0, now })
     this.#showPending(answer, isLive)
     this.#approvals.show(answer.approvalRequests)

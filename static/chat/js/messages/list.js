@@ -1,7 +1,7 @@
 // The messages on the page. Unchanged messages keep their elements. Of a long conversation only the end is on the page, and
 // more of it for those who scroll up.
 
-import { turns, withoutQueued } from "../data/turns.js"
+import { contextBoundary, turns, withoutQueued } from "../data/turns.js"
 import { AssistantMessage } from "./assistant_message.js"
 import { UserMessage } from "./user_message.js"
 
@@ -16,6 +16,7 @@ export class MessageList {
   #startId = null
   #lastMessage // of the branch
   #waiting = new Set() // ids of questions whose replies are queued
+  #boundary = contextBoundary([])
 
   /**
    * Hooks: `nameOf(message)`, the name of the assistant that wrote it; `versionsOf(turn)`; `onAction(name, view, button)` when
@@ -37,6 +38,7 @@ export class MessageList {
   show(messages, entries = []) {
     const { started, waiting } = withoutQueued(messages)
     this.#waiting = waiting
+    this.#boundary = contextBoundary(started)
     this.#lastMessage = messages.at(-1)
     this.#turns = [...turns(started), ...entries.map((entry) => [entry])]
     const start = this.#turns.findIndex((turn) => idOf(turn) === this.#startId)
@@ -52,7 +54,14 @@ export class MessageList {
       const view = this.#views.get(idOf(turn)) ?? this.#createView(turn)
       const versions = turn[0].key ? undefined : this.#hooks.versionsOf(turn)
       const isLast = turn.includes(this.#lastMessage)
-      view.show(turn, { isLast, isWaiting: this.#waiting.has(turn[0].id), name: this.#hooks.nameOf(turn[0]), versions })
+      view.show(turn, {
+        isLast,
+        isWaiting: this.#waiting.has(turn[0].id),
+        isFirstSeen: turn[0].id !== undefined && turn[0].id === this.#boundary.firstId,
+        isNewlyTrimmed: turn.some(({ id }) => this.#boundary.noticeIds.has(id)),
+        name: this.#hooks.nameOf(turn[0]),
+        versions,
+      })
       const current = this.#element.children[index]
       if (current !== view.element) this.#element.insertBefore(view.element, current)
     })

@@ -18,6 +18,7 @@ export class UserMessage {
   text = "" // as it is copied
   #hooks
   #isWaiting
+  #isFirstSeen
   #editor = null
 
   /**
@@ -28,17 +29,23 @@ export class UserMessage {
     this.#hooks = hooks
   }
 
-  /** Shows a message, or an entry of the outbox. `isWaiting`: its answer is queued behind another one. */
-  show([message], { versions = ONLY_VERSION, isWaiting }) {
-    if (message === this.message && isWaiting === this.#isWaiting && sameVersions(versions, this.versions)) return
+  /**
+   * Shows a message, or an entry of the outbox. `isWaiting`: its answer is queued behind another one; `isFirstSeen`: the
+   * model does not see the messages above it.
+   */
+  show([message], { versions = ONLY_VERSION, isWaiting, isFirstSeen }) {
+    const isUnchanged = isWaiting === this.#isWaiting && isFirstSeen === this.#isFirstSeen
+    if (message === this.message && isUnchanged && sameVersions(versions, this.versions)) return
     const isNew = message.id !== this.message?.id
     this.message = message
     this.versions = versions
     this.#isWaiting = isWaiting
+    this.#isFirstSeen = isFirstSeen
     const isUnsent = Boolean(message.key)
     this.text = message.text
     setText(find("text", this.element), message.text)
     setLanguage(find("text", this.element), message.text)
+    find("boundary", this.element).hidden = !isFirstSeen
     this.#showAttachments(message)
     this.#showDelivery(message, isWaiting)
     this.element.classList.toggle("message--waiting", isWaiting || isUnsent)
