@@ -201,13 +201,8 @@ def _tool_result_to_staff(part: ToolResultPart) -> StaffView:
 
 
 def _context_trimmed_to_staff(part: ContextTrimmedPart) -> StaffView:
-    return StaffView(text=context_trimmed_sentence(part["kept"]))
-
-
-def context_trimmed_sentence(kept: int) -> str:
-    """Returns for people who do not see the boundary on the page how much of the conversation the model was sent."""
-    sentence = gettext("The conversation is too long for the model. Messages that the model sees, from the end: %(kept)s.")
-    return sentence % {"kept": kept}
+    sentence = gettext("The conversation was too long for the model. Number of messages that it saw: %(kept)s.")
+    return StaffView(text=sentence % {"kept": part["kept"]})
 
 
 def _indent_json(text: str) -> str:

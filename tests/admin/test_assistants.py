@@ -72,6 +72,13 @@ async def test_save_with_an_api_key(save, monkeypatch, model):
     assert (await Assistant.objects.aget(slug="a")).model == model
 
 
+async def test_save_keeps_the_context_window(save):
+    assert await save(context_window="2048") == {}
+    assert (await Assistant.objects.aget(slug="a")).context_window == 2048
+    for value in ("0", "-2048", "255", "2k"):
+        assert [*await save(slug="b", context_window=value)] == ["context_window"]
+
+
 async def test_save_keeps_time_limits_and_leaves_the_others_to_the_site(save):
     assert await save(first_token_seconds="1800", silence_seconds="", run_seconds="86400") == {}
     saved = await Assistant.objects.aget(slug="a")

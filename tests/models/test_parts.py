@@ -132,6 +132,17 @@ def test_read_part_cleans_and_drops():
     assert parts.read_part({"type": "tool_result", "id": "a"}) == STEPS[2] | {"id": "a", "error": None}
 
 
+def test_context_trimmed_is_kept_for_its_owner_and_staff_and_is_no_text():
+    part = {"type": "context_trimmed", "kept": 9}
+    assert parts.read_part(part | {"color": "red"}) == part
+    assert "Number of messages that it saw: 9." in parts.for_staff(part).text
+    assert parts.text_of([part]) == ""
+    assert parts.for_model([part]) == parts.for_share([part]) == parts.to_markdown([part]) == []
+    for kept in (None, "9", True, 1.5):
+        with pytest.raises((KeyError, ValueError)):
+            parts.read_part({"type": "context_trimmed", "kept": kept})
+
+
 def test_unknown_kind_is_shown_to_staff_alone():
     unknown = [{"type": "hologram", "data": "…"}]
     assert parts.text_of(unknown) == ""
