@@ -22,6 +22,7 @@ ASSISTANTS = {
     "halves": "Stops in the middle of a sentence, and can continue.",
     "seer": "Gives the sizes of the images in the question.",
     "reader": "Gives the lengths of the texts in the question.",
+    "patient": "Waits for its gate before the first word.",
     "waits": "Uses a tool that runs until the test opens its gate.",
     "many": "Uses many tools.",
     "bursts": "Repeats the question in large pieces.",
@@ -137,6 +138,12 @@ async def mirror(question):
     yield ToolCallResult(id, question)
     yield Text(question)
     yield Finish("stop")
+
+
+async def patient(question):
+    await gate(question)
+    async for piece in slow(question):
+        yield piece
 
 
 async def waits(question):

@@ -60,6 +60,25 @@ def elsewhere(new_context, chat):
     return new
 
 
+# Waiting
+
+
+def test_wait_for_the_first_word_is_shown_with_its_seconds(chat):
+    chat.choose("patient").send("Take your time, first-word")
+    wait = chat.replies.last.locator(".message__pending")
+    for reloaded in (False, True):
+        if reloaded:
+            chat.page.reload()
+        expect(wait).to_have_text(re.compile(r"^\s*The model is reading your message… ([3-9]|\d\d) s\s*$"))
+        expect(chat.stop_button).to_be_visible()
+    open_gate(chat, "first-word")
+    expect(chat.replies.last).to_contain_text("1 2 3")
+    expect(wait).to_be_hidden()
+    chat.stop_button.click()
+    chat.wait_for_end()
+    expect(wait).to_be_hidden()
+
+
 # Tools and thoughts
 
 

@@ -84,6 +84,10 @@ const CALLS = {
   "data/parts.js update": onList(reply, (update, before) => update(before, 0, {})),
   "data/parts.js partsFromSnapshot": onList(snapshot, (read, items) => read(items, "m")),
   "data/parts.js plainText": onList(reply, (read, message) => read(message)),
+  "data/activity.js activityOf": onList(calls, (read, parts) => {
+    const message = { status: "in_progress", parts }
+    return read(message, message, { areStepsShown: true, changedAt: 0, now: 0 })
+  }),
   "data/reducer.js apply": onList(reply, (apply, before) => apply(before, delta, 1)),
   "data/reducer.js reduce": onList(reply, (reduce, before) => reduce(before, delta)),
   "data/reducer.js merge": onList(messages, (merge, items) => merge(items, items)),

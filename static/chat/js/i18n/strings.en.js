@@ -94,8 +94,14 @@ export const strings = {
   // Messages
   you: "You",
   assistant: "Assistant",
-  queued: "Waiting in the queue…",
-  thinking: "Thinking…",
+  activity: {
+    queued: "Waiting in the queue…",
+    reading: "The model is reading your message…",
+    reading_result: "The model is reading the result…",
+    thinking: "Thinking…",
+    using_tool: "Waiting for a tool…",
+    silent: "Waiting for the model to continue…",
+  },
   emptyAnswer: "The assistant returned an empty answer.",
   cancelled: "You stopped this answer.",
   interrupted: "This answer was interrupted.",

@@ -93,8 +93,14 @@ export const strings = {
   // Messages
   you: "あなた",
   assistant: "アシスタント",
-  queued: "順番を待っています…",
-  thinking: "考えています…",
+  activity: {
+    queued: "順番を待っています…",
+    reading: "モデルがメッセージを読んでいます…",
+    reading_result: "モデルが結果を読んでいます…",
+    thinking: "考えています…",
+    using_tool: "ツールの結果を待っています…",
+    silent: "モデルからの続きを待っています…",
+  },
   emptyAnswer: "アシスタントの返答が空でした。",
   cancelled: "この返答を停止しました。",
   interrupted: "この返答は中断されました。",

@@ -18,6 +18,7 @@ export class Announcer {
   #closingSentence = "" // is announced after the rest of the answer
   #blockIndex = 0 // of the first block that is not read completely
   #blockOffset = 0 // characters of that block that were read
+  #wait = "" // the long wait that was announced last
   #lastReadAt = 0
 
   constructor(log) {
@@ -49,6 +50,7 @@ export class Announcer {
   /** Reads on. `answer` is the view of the answer that is being written, or null; `isQueued`: nothing of it is written. */
   tick(answer, isQueued = false, now = performance.now()) {
     if (isQueued) this.#isNewAnswer = true
+    this.#announceWait(answer?.longWait ?? "")
     const current = answer ?? this.#getEndedAnswer?.()
     if (current && current !== this.#answer) this.#switchTo(current)
     if (!this.#answer || (answer && now - this.#lastReadAt < LINE_INTERVAL) || !this.#isDrawn(!answer)) return
@@ -64,6 +66,13 @@ export class Announcer {
     this.#getEndedAnswer = null
     this.#isNewAnswer = false
     this.#closingSentence = ""
+  }
+
+  // Once for each wait: the seconds are on the page for those who look for them.
+  #announceWait(sentence) {
+    if (sentence === this.#wait) return
+    this.#wait = sentence
+    if (sentence) this.announce(sentence)
   }
 
   // Of an answer that was being written before it was opened here, only new text is read out.

@@ -1,5 +1,6 @@
 // An answer on the page: its steps, its text, and what can be done with it.
 
+import { activityOf } from "../data/activity.js"
 import { plainText } from "../data/parts.js"
 import { isInProgress } from "../data/reducer.js"
 import { now } from "../data/server_clock.js"
@@ -10,6 +11,9 @@ import { Approvals } from "./approvals.js"
 import { textViews } from "./parts/kinds.js"
 import { StepsView } from "./parts/steps.js"
 import { sameVersions, showVersions } from "./versions.js"
+
+const MIN_ELAPSED = 3 // seconds that are worth showing
+const LONG_WAIT = 10 // seconds, after which a screen reader announces what is waited for
 
 const sectionViews = { ...textViews, steps: StepsView }
 
@@ -22,6 +26,9 @@ export class AssistantMessage {
   #sections = []
   #approvals
   #expiresAt = Infinity // when the first open question expires
+  #answer = null // the replies as one message
+  #changedAt = 0 // when the replies changed last, in milliseconds of the server's clock
+  #longWait = ""
 
   /** Hooks: `onDecision(runId, resume)`. */
   constructor({ onDecision }) {
@@ -46,6 +53,11 @@ export class AssistantMessage {
     return this.#sections.reduce((sum, { shownLength = 0 }) => sum + shownLength, 0)
   }
 
+  /** What has been waited for, for a long time; empty if there is something to read. */
+  get longWait() {
+    return this.#longWait
+  }
+
   /**
    * Shows an answer. If nothing changed, this costs nothing. `isNewlyTrimmed`: it is the first for which the model did not
    * see the whole conversation.
@@ -64,6 +76,7 @@ export class AssistantMessage {
     this.#shown = { isLast, isNewlyTrimmed, name, versions }
     this.replies = replies
     this.versions = versions
+    if (!hasSameReplies) this.#changedAt = now()
     this.#draw(now())
   }
 
@@ -71,12 +84,14 @@ export class AssistantMessage {
   tick(now) {
     if (now >= this.#expiresAt) this.#draw(now)
     for (const section of this.#sections) section.tick?.(now)
+    if (isInProgress(this.#answer)) this.#showActivity(now)
   }
 
   #draw(now) {
     const { isLast, isNewlyTrimmed, name, versions } = this.#shown
     const { replies } = this
     const answer = joinReplies(replies, { isLast, now })
+    this.#answer = answer
     const isLive = isInProgress(answer)
     const openRequests = answer.approvalRequests.filter(({ isExpired }) => !isExpired)
     const hasExpiredRequests = answer.approvalRequests.length > openRequests.length
@@ -87,7 +102,7 @@ export class AssistantMessage {
     setText(find("name", this.element), name)
     find("trimmed", this.element).hidden = !isNewlyTrimmed
     this.#showSections(sections(answer.parts), { isLive, isWaiting: openRequests.length > 0, now })
-    this.#showPending(answer, isLive)
+    this.#showActivity(now)
     this.#approvals.show(answer.approvalRequests)
     this.#showNote(answer, isLive)
     find("retry", this.element).hidden = isLive || !isLast || (answer.status === "completed" && !hasExpiredRequests)
@@ -112,16 +127,17 @@ export class AssistantMessage {
     for (const view of this.#sections.splice(index)) view.element.remove()
   }
 
-  // Three dots and the current activity, until there is text to read or a step that is running.
-  #showPending({ status, parts }, isLive) {
-    const lastPart = this.replies.at(-1).parts.at(-1)
-    const isWriting = lastPart?.type === "text" && lastPart.text
-    const hasRunningStep = parts.at(-1)?.state === "running" || hasRunningCall(parts)
-    const isStepVisible = hasRunningStep && !document.body.classList.contains("without-steps")
-    const isPending = isLive && !isWriting && !isStepVisible
-    find("pending", this.element).hidden = !isPending
-    const activity = status === "queued" ? strings.queued : strings.thinking
-    setText(find("activity", this.element), isPending ? activity : "")
+  // Three dots, what is going on and for how long, until there is text to read or a step that is running.
+  #showActivity(now) {
+    const areStepsShown = !document.body.classList.contains("without-steps")
+    const options = { areStepsShown, changedAt: this.#changedAt, now }
+    const activity = isInProgress(this.#answer) ? activityOf(this.#answer, this.replies.at(-1), options) : null
+    const seconds = activity ? Math.floor((now - activity.since) / 1000) : 0
+    const sentence = activity ? strings.activity[activity.kind] : ""
+    this.#longWait = seconds >= LONG_WAIT ? sentence : ""
+    find("pending", this.element).hidden = !activity
+    setText(find("activity", this.element), sentence)
+    setText(find("elapsed", this.element), seconds >= MIN_ELAPSED ? strings.elapsed(seconds) : "")
   }
 
   #showNote({ status, error, notice, parts }, isLive) {
@@ -145,8 +161,6 @@ export class AssistantMessage {
     showTime(find("sent-at", this.element), this.replies[0].created_at)
   }
 }
-
-const hasRunningCall = (parts) => parts.some(({ type, state }) => type !== "reasoning" && state === "running")
 
 // after a question to the user, the answer continues with a new paragraph; after a cut, in mid-sentence.
 const joinedText = (replies) => {

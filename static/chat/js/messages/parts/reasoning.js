@@ -9,7 +9,7 @@ export class ReasoningView extends StepLine {
   #markdown = new MarkdownView(find("text", this.element))
 
   show({ text, state, since, seconds }) {
-    const title = state === "running" ? strings.thinking : strings.reasoningTitle(seconds) // which includes the seconds
+    const title = state === "running" ? strings.activity.thinking : strings.reasoningTitle(seconds) // which includes the seconds
     this.showLine({ title, state, since })
     this.#markdown.show(text, { done: state !== "running" })
   }
