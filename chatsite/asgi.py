@@ -14,6 +14,7 @@ from servestatic import ServeStaticASGI  # noqa: E402
 
 from chat.asgi.base import Application  # noqa: E402
 from chat.asgi.bodies import limit_body  # noqa: E402
+from chat.asgi.bursts import spread_bursts  # noqa: E402
 from chat.asgi.headers import limit_headers  # noqa: E402
 from chat.asgi.health import answer_health  # noqa: E402
 from chat.asgi.lifespan import lifespan  # noqa: E402
@@ -46,5 +47,7 @@ else:
         add_headers_function=add_headers,
     )
 
-site = ProtocolTypeRouter({"http": answer_health(pages), "websocket": sockets, "lifespan": lifespan})
+site = ProtocolTypeRouter(
+    {"http": answer_health(spread_bursts(pages)), "websocket": spread_bursts(sockets), "lifespan": lifespan}
+)
 application = limit_headers(site)
