@@ -3,17 +3,18 @@
 They are read as those of `openai:`, which costs a fraction of the SDK's objects and tolerates more.
 """
 
-import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import aclosing
 from typing import Any
 
 from django.conf import settings
 
+from ...events import Piece, ToolCallArgs, ToolCallStart
 from .. import errors
 from ..activity import Activity
-from ..openai.chunks import Chunks, delta_of, text_of
+from ..openai.chunks import Chunks, calls_of, delta_of, text_of
 from ..openai.stream import read_stream
+from ..openai.tool_calls import ToolCallDeltas
 from .round_trip import RoundTrip
 
 CHUNK_FIELDS = ("id", "model", "service_tier", "system_fingerprint")  # all that LangChain reads besides the choices
@@ -26,17 +27,19 @@ class Completions:
 
     async def create(self, **payload: Any) -> Any:
         opening = self.client.chat.completions.with_streaming_response.create(**payload)
-        return aclosing(read_stream(opening, NormalizedChunks(), self.activity))
+        return aclosing(read_stream(opening, NormalizedChunks(payload.get("tools")), self.activity))
 
 
 class NormalizedChunks(Chunks):
     """The data of a stream's events -> chunks as dicts, in the form that LangChain expects."""
 
-    def __init__(self) -> None:
+    def __init__(self, tools: Any = ()) -> None:
         super().__init__()
+        self.names = {tool["function"]["name"] for tool in tools or () if "function" in tool}  # that are offered
         self.usage_dict: dict[str, Any] | None = None
         self.round_trip = RoundTrip()
-        self.numbers: dict[Any, tuple[str, int]] = {}  # index of an open tool call -> (its id, our number for it)
+        self.tool_calls = ToolCallDeltas(self._is_name, self.round_trip.read_call)
+        self.numbers: dict[str, int] = {}  # id of a tool call -> our number for it
 
     def read(self, choices: list[dict[str, Any]], chunk: dict[str, Any]) -> list[dict[str, Any]]:
         usage = chunk.pop("usage", None)
@@ -49,51 +52,46 @@ class NormalizedChunks(Chunks):
                 delta["content"] = text_of(content)
             if refusal := delta.get("refusal"):
                 delta["content"] = (delta.get("content") or "") + text_of(refusal)
-            if calls := delta.get("tool_calls"):
-                # One too many is read, which ends the answer where the calls are counted.
-                calls = calls[: settings.MAX_TOOL_CALLS_PER_TURN + 1]
-                delta["tool_calls"] = [self._tool_call(call) for call in calls]
-                for call, normalized in zip(calls, delta["tool_calls"], strict=True):
-                    self.round_trip.read_call(normalized["index"], call)
             if len(delta) > 1 or "content" not in delta:
                 self.round_trip.read(delta)
             reason = choice.get("finish_reason")
             if reason == "error":
                 raise errors.reported(choice.get("error"))
-            if reason:
-                delta |= self.round_trip.take()
             self.finished = self.finished or bool(reason)
             self.has_empty_reason = self.has_empty_reason or reason == ""
+            if (calls := calls_of(delta)) or reason:
+                # One too many is read, which ends the answer where the calls are counted.
+                pieces = [*self.tool_calls.feed_all(calls, settings.MAX_TOOL_CALLS_PER_TURN + 1)]
+                delta["tool_calls"] = self._deltas([*pieces, *(self.tool_calls.close() if reason else ())])
+                delta.pop("function_call", None)
+            if reason:
+                delta |= self.round_trip.take()
         head = {name: chunk[name] for name in CHUNK_FIELDS if name in chunk}
         return [head | {"choices": [choice]} for choice in choices]
 
     def close(self) -> Iterator[dict[str, Any]]:
         """Yields the usage. Whether the model had finished is checked where the chunks are read."""
         if not self.finished and self.done and self.has_empty_reason:
-            yield {"choices": [{"index": 0, "delta": self.round_trip.take(), "finish_reason": "stop"}]}
+            delta = self.round_trip.take() | {"tool_calls": self._deltas(self.tool_calls.close())}
+            yield {"choices": [{"index": 0, "delta": delta, "finish_reason": "stop"}]}
         if self.usage_dict:
             yield {"choices": [], "usage": self.usage_dict}
-
         if not self.has_choices and self.has_document:
             raise errors.empty()
 
-    def _tool_call(self, call: dict[str, Any]) -> dict[str, Any]:
-        """Returns a tool call's delta with our number as index and arguments as text."""
-        index = call.get("index") or 0
-        id = call.get("id")
-        function = call.get("function") or {}
-        name = function.get("name")
-        arguments = function.get("arguments")
-        current, number = self.numbers.get(index, (None, 0))
-        if current is None or (id and name and str(id) != current):
-            number = self.tool_calls.count
-            self.tool_calls.count += 1
-            id = str(id or f"call_{number}")
-            name = str(name or "unknown")
-            self.numbers[index] = id, number
-        else:
-            id = None
-            name = None
-        if arguments is not None and type(arguments) is not str:
-            arguments = json.dumps(arguments)
-        return {"index": number, "id": id, "function": {"name": name, "arguments": arguments or ""}}
+    def _is_name(self, name: str) -> bool:
+        """Whether this is a tool's name, and not the beginning of another's."""
+        return name in self.names and not any(other != name and other.startswith(name) for other in self.names)
+
+    def _deltas(self, pieces: Iterable[Piece]) -> list[dict[str, Any]]:
+        """Returns the pieces of tool calls as deltas, with our numbers as their indexes."""
+        deltas: list[dict[str, Any]] = []
+        for piece in pieces:
+            match piece:
+                case ToolCallStart(id, name):
+                    number = self.numbers[id] = len(self.numbers)
+                    deltas.append({"index": number, "id": id, "function": {"name": name, "arguments": ""}})
+                case ToolCallArgs(id, delta):
+                    function = {"name": None, "arguments": delta}
+                    deltas.append({"index": self.numbers[id], "id": None, "function": function})
+        return deltas

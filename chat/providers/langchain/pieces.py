@@ -5,7 +5,7 @@ from typing import Any
 
 from ...events import Finish, Piece, Reasoning, Text, Usage
 from .. import errors, finish_reasons
-from ..openai.chunks import ToolCallDeltas
+from ..openai.tool_calls import ToolCallDeltas
 
 REASON_KEYS = ("finish_reason", "stop_reason", "stopReason", "done_reason", "status")  # one for each vendor
 
@@ -21,7 +21,7 @@ class Pieces:
     def __init__(self) -> None:
         self.finished = False
         self.cut_reason: str | None = None  # the server's word, if it broke off the answer itself
-        self.tool_calls = ToolCallDeltas()
+        self.tool_calls = ToolCallDeltas(is_name=bool)  # LangChain and NormalizedChunks give the whole name
         self.usages: list[Any] = []  # LangChain's usage of a call is the sum over its chunks
 
     def feed(self, message: Any, info: dict[str, Any] | None = None) -> list[Piece]:

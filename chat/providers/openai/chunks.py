@@ -1,6 +1,5 @@
 """OpenAI's chat completion chunks and their many dialects -> pieces."""
 
-import hashlib
 import json
 import logging
 import re
@@ -9,17 +8,17 @@ from typing import Any
 
 import orjson
 
-from ...events import Finish, Piece, Reasoning, Text, ToolCallArgs, ToolCallEnd, ToolCallStart, Usage
+from ...events import Finish, Piece, Reasoning, Text, Usage
 from ...json_limits import check_json
 from ...redaction import redact
 from ...response_limits import MAX_JSON_VALUES
 from .. import errors, finish_reasons
 from ..base import ProviderError
 from ..error_reports import find_error
+from .tool_calls import ToolCallDeltas
 
 MAX_LEARNING_ATTEMPTS = 3  # in a row without success, after which learning costs more than it saves
 MAX_SAMPLE_LENGTH = 200  # characters of what cannot be read, in the log
-MAX_NAME_LENGTH = 200  # characters of a tool's name, or of a call's id, which comes back in every event of the call
 MAX_CHOICES = 100  # in one chunk; one is requested, and some servers send it in parts
 FIRST = (0, None, "0", "")  # the index of the first choice, as servers write it
 MAX_COUNT = 2**53  # a token count beyond what JavaScript can represent is ignored
@@ -145,11 +144,8 @@ class Chunks:
             yield from _content_parts(content)
         if refusal := delta.get("refusal"):
             yield Text(text_of(refusal))
-        for call in delta.get("tool_calls") or ():
-            function = call.get("function") or {}
-            yield from self.tool_calls.feed(
-                call.get("index"), call.get("id"), function.get("name"), function.get("arguments")
-            )
+        if calls := calls_of(delta):
+            yield from self.tool_calls.feed_all(calls)
         reason = choice.get("finish_reason")
         if reason == "error":
             raise errors.reported(choice.get("error"))
@@ -168,47 +164,15 @@ class Chunks:
         yield Finish(reason)
 
 
-class ToolCallDeltas:
-    """Deltas of tool calls -> pieces. Deltas of a call have the same index; its first id and name count.
-
-    Some servers send the same index or none for all calls: there a new call is recognized by its own id and name.
-    """
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.open: dict[Any, str] = {}  # index -> id
-
-    def feed(self, index: Any, id: Any, name: Any, arguments: Any) -> Iterator[Piece]:
-        index = index or 0
-        id = short_id(id)
-        current = self.open.get(index)
-        if current is None or (id and name and str(id) != current):
-            if current is not None:
-                yield ToolCallEnd(current)
-            current = self.open[index] = str(id or f"call_{index}")
-            self.count += 1
-            yield ToolCallStart(current, str(name or "unknown")[:MAX_NAME_LENGTH])
-        if arguments:
-            yield ToolCallArgs(current, arguments if type(arguments) is str else json.dumps(arguments))
-
-    def close(self) -> Iterator[Piece]:
-        for id in self.open.values():
-            yield ToolCallEnd(id)
-        self.open.clear()
-
-
-def short_id(id: Any) -> str | None:
-    """Returns the id as text, or its digest if it is very long; None if there is none."""
-    if not id:
-        return None
-    text = str(id)
-    return text if len(text) <= MAX_NAME_LENGTH else hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
-
-
 def delta_of(choice: dict[str, Any]) -> dict[str, Any]:
     """Returns the choice's delta. A message beside it repeats the whole text so far; `text` is of older servers."""
     delta = choice.get("delta", choice.get("message")) or {"content": choice.get("text")}
     return delta if type(delta) is dict else {"content": delta}
+
+
+def calls_of(delta: dict[str, Any]) -> Any:
+    """Returns the delta's tool calls; `function_call` is of older servers."""
+    return delta.get("tool_calls") or delta.get("function_call")
 
 
 def text_of(content: Any) -> str:
