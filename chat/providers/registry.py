@@ -19,6 +19,7 @@ REGISTRY = {  # the part of an assistant's model id before the colon -> the modu
     "langchain": LANGCHAIN,
     "ollama": LANGCHAIN,
     "openai": "chat.providers.openai",
+    "openai_responses": "chat.providers.openai_responses",
     "python": "chat.providers.python",
 }
 AGENT = "chat.providers.agent"  # answers with tools, over the `chat_model` of the provider's module

@@ -26,6 +26,7 @@ ANSWERS = {  # a part of the question -> aimock's fixture
     "too often": {"response": {"error": {"message": "Slow down.", "type": "rate_limit_error"}, "status": 429}},
     "wrong key": {"response": {"error": {"message": "Bad key.", "type": "authentication_error"}, "status": 401}},
     "cut": {"response": {"content": LONG}, "latency": 30, "truncateAfterChunks": 5},
+    "torn": {"response": {"content": LONG}, "latency": 30, "truncateAfterChunks": 8},
     "slow": {"response": {"content": LONG}, "latency": 400},
 }
 

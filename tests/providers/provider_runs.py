@@ -12,11 +12,11 @@ from tests.waiting import wait_for_run, wait_until
 class ProviderReply:
     """A reply read without an engine: its `parts` and `text`, the `builder`, and the `error` that ended it, or None."""
 
-    async def read(self, params, turns=None, model="scripted"):
+    async def read(self, params, turns=None, model="scripted", provider=openai):
         self.builder, self.error, log = EventBuilder("m"), None, []
         turns = turns or [("user", [{"type": "text", "text": "Hi"}])]
         try:
-            async with aclosing(openai.reply(Request(model, turns, params=params))) as pieces:
+            async with aclosing(provider.reply(Request(model, turns, params=params))) as pieces:
                 async for piece in pieces:
                     log += self.builder.feed(piece)
         except ProviderError as error:

@@ -28,6 +28,7 @@ from ...events import (
     clean_text,
 )
 from ...tools import ToolError
+from ..langchain.pieces import ServerToolPiece
 
 MAX_RESUME_STATE_LENGTH = 500_000  # characters of one message, as JSON
 CALL_BLOCKS = {
@@ -97,7 +98,7 @@ class Turn:
         self.reason: str | None = None  # why it ended
         self.chunks: list[Any] = []  # consecutive chunks of plain text are one list of strings, which is far smaller
 
-    async def feed(self, piece: Piece) -> None:
+    async def feed(self, piece: Piece | ServerToolPiece) -> None:
         match piece:
             case Text() if self.may_call and (self.remark_length or self.calls):
                 self.held.append(piece.delta)
@@ -126,6 +127,8 @@ class Turn:
             case Finish():  # AgentRun sends it when the graph has ended
                 self.reason = piece.reason
                 await self.release()
+            case ServerToolPiece():
+                await self.send(piece.piece)
             case _:
                 await self.send(piece)
 

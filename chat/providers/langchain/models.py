@@ -45,7 +45,7 @@ def build(request: Request, transport: TrackedTransport) -> Any:
     row = vendor_row(request)
     cls = classes.get(vendor) or import_class(vendor)
     params = dict(request.params)
-    if request.provider == "openai":  # its params are fields of the request, with or without LangChain
+    if request.provider in ("openai", "openai_responses"):  # params are fields of the request, also without LangChain
         server_params: dict[str, Any] = {
             name: params.pop(name) for name in ("base_url", "api_key_env", "api_key") if name in params
         }

@@ -1,6 +1,7 @@
 """LangChain's message chunks -> our pieces."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from ...events import Finish, Piece, Reasoning, Text, Usage
@@ -8,6 +9,13 @@ from .. import errors, finish_reasons
 from ..openai.tool_calls import ToolCallDeltas
 
 REASON_KEYS = ("finish_reason", "stop_reason", "stopReason", "done_reason", "status")  # one for each vendor
+
+
+@dataclass(frozen=True, slots=True)
+class ServerToolPiece:
+    """A piece of a call that the model's server runs itself: the agent shows it and has nothing to do."""
+
+    piece: Piece
 
 
 class Pieces:
@@ -25,7 +33,10 @@ class Pieces:
         self.usages: list[Any] = []  # LangChain's usage of a call is the sum over its chunks
 
     def feed(self, message: Any, info: dict[str, Any] | None = None) -> list[Piece]:
-        """Returns the chunk's pieces; `info` is the generation's, if the chunk came with one."""
+        """Returns the chunk's pieces; `info` is the generation's, if the chunk came with one. It may have pieces."""
+        if info and "pieces" in info:
+            self.finished = self.finished or any(isinstance(piece, Finish) for piece in info["pieces"])
+            return info["pieces"]
         pieces: list[Piece] = []
         if content := message.content:
             if type(content) is str:

@@ -16,6 +16,7 @@ from . import internals
 from .completions import Completions
 from .errors import package_missing
 from .params import check_params
+from .responses import streaming_model
 from .transport import TrackedTransport
 
 AZURE_API_VERSION = "2024-10-21"  # the newest that is generally available
@@ -39,6 +40,16 @@ def _openai(cls: Any, model: str, params: dict[str, Any], server: Server, transp
     address, key = server
     client = openai_client.sdk_client(address, key, httpx2.AsyncClient(transport=transport))
     return internals.with_reasoning(cls)(model=model, api_key=key or "none", **_through(client, transport), **params)
+
+
+def _openai_responses(cls: Any, model: str, params: dict[str, Any], server: Server, transport: TrackedTransport) -> Any:
+    address, key = server
+    client = openai_client.sdk_client(address, key, httpx2.AsyncClient(transport=transport))
+    chat = streaming_model(cls)(
+        model=model, api_key=key or "none", use_responses_api=True, **_through(client, transport), **params
+    )
+    chat._activity = transport.activity
+    return chat
 
 
 def _azure_openai(cls: Any, model: str, params: dict[str, Any], server: Server, transport: TrackedTransport) -> Any:
@@ -211,6 +222,13 @@ VENDORS = {
         package="langchain_openai",
         class_name="ChatOpenAI",
         build=_openai,
+        key_variables=("OPENAI_API_KEY",),
+        address_variable="OPENAI_BASE_URL",
+    ),
+    "openai_responses": Vendor(
+        package="langchain_openai",
+        class_name="ChatOpenAI",
+        build=_openai_responses,
         key_variables=("OPENAI_API_KEY",),
         address_variable="OPENAI_BASE_URL",
     ),

@@ -40,9 +40,11 @@ class SSEDecoder:
     def feed(self, packet: bytes) -> Iterable[bytes]:
         """Returns the events that end with this packet."""
         is_between = self.started and not (self.is_json or self.after_cr or self.line or self.data or self.event_name)
-        if is_between and packet.startswith(b"data: {") and packet.find(b"\n") == len(packet) - 2:
-            if packet.endswith(b"\n") and b"\r" not in packet:
-                return (packet[6:-2],)  # one event and nothing else, as nearly always
+        if is_between and packet.startswith((b"data: {", b"event: response.")):
+            start = 0 if packet.startswith(b"d") else packet.find(b"\n") + 1
+            if packet.startswith(b"data: {", start) and packet.find(b"\n", start) == len(packet) - 2:
+                if packet.endswith(b"\n") and b"\r" not in packet:
+                    return (packet[start + 6 : -2],)  # one event and nothing else, as nearly always
         return self._decode(packet)
 
     def close(self) -> Iterator[bytes]:
