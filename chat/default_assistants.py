@@ -14,6 +14,7 @@ from django.utils.text import slugify
 from django.utils.translation import gettext_noop
 
 from .models import Assistant, SeededAssistant
+from .providers.vision import is_known_to_see
 
 OLLAMA_TIMEOUT = 0.5  # seconds for the list of its models
 MAX_OLLAMA_MODELS = 20  # some people collect them
@@ -31,6 +32,9 @@ class Vendor:
     model_variable: str
     default_model: str = ""  # empty: the model's variable is needed too
     other_variables: tuple[str, ...] = ()  # all of these too
+    address_variable: str = ""  # of another server in place of the vendor's
+    host: str = ""  # the vendor's
+    has_eyes: bool = False  # whether all of the vendor's models see images
 
     def model(self) -> str:
         return _variable(self.model_variable) or self.default_model
@@ -38,6 +42,13 @@ class Vendor:
     def is_configured(self) -> bool:
         has_key = any(_variable(name) for name in self.key_variables)
         return has_key and bool(self.model()) and all(_variable(name) for name in self.other_variables)
+
+    def sees_images(self) -> bool:
+        """Returns whether the model is known to see images. Another server may serve any model as the default one."""
+        address = _variable(self.address_variable) if self.address_variable else ""
+        if address and (urlsplit(address).hostname or "") != self.host:
+            return is_known_to_see(_variable(self.model_variable))
+        return self.has_eyes or is_known_to_see(self.model())
 
 
 VENDORS = (
@@ -48,6 +59,8 @@ VENDORS = (
         key_variables=("OPENAI_API_KEY",),
         model_variable="OPENAI_MODEL",
         default_model="gpt-5-mini",
+        address_variable="OPENAI_BASE_URL",
+        host="api.openai.com",
     ),
     Vendor(
         slug="anthropic",
@@ -56,6 +69,9 @@ VENDORS = (
         key_variables=("ANTHROPIC_API_KEY",),
         model_variable="ANTHROPIC_MODEL",
         default_model="claude-sonnet-5-5",
+        address_variable="ANTHROPIC_BASE_URL",
+        host="api.anthropic.com",
+        has_eyes=True,
     ),
     Vendor(
         slug="google",
@@ -64,6 +80,9 @@ VENDORS = (
         key_variables=("GOOGLE_API_KEY", "GEMINI_API_KEY"),
         model_variable="GOOGLE_MODEL",
         default_model="gemini-flash-latest",
+        address_variable="GOOGLE_GEMINI_BASE_URL",
+        host="generativelanguage.googleapis.com",
+        has_eyes=True,
     ),
     Vendor(
         slug="azure",
@@ -88,7 +107,8 @@ def create_default_assistants(**kwargs) -> None:
         )
     for vendor in VENDORS:
         if vendor.is_configured():
-            _create_once(vendor.slug, f"{vendor.provider}:{vendor.model()}", vendor.description)
+            model = f"{vendor.provider}:{vendor.model()}"
+            _create_once(vendor.slug, model, vendor.description, vendor.sees_images())
 
 
 def create_ollama_assistants() -> None:
@@ -100,7 +120,7 @@ def create_ollama_assistants() -> None:
     models = [chosen] if chosen else list_ollama_models()[:MAX_OLLAMA_MODELS]
     for model in models:
         slug = slugify(model.replace(":", "-").replace("/", "-").replace(".", "-"))
-        _create_once(f"ollama-{slug}"[:50], f"ollama:{model}", OLLAMA_DESCRIPTION, sees_images=False)
+        _create_once(f"ollama-{slug}"[:50], f"ollama:{model}", OLLAMA_DESCRIPTION, is_known_to_see(model))
 
 
 def list_ollama_models() -> list[str]:
@@ -134,7 +154,7 @@ def _is_embedding_model(model: dict[str, Any]) -> bool:
     return "embed" in model["name"] or "bert" in family
 
 
-def _create_once(slug: str, model: str, description: str, sees_images: bool = True) -> None:
+def _create_once(slug: str, model: str, description: str, sees_images: bool) -> None:
     """Creates the assistant unless it was created before, even if staff have deleted it since."""
     _row, is_new = SeededAssistant.objects.get_or_create(slug=slug)
     if not is_new or Assistant.objects.filter(slug=slug).exists():

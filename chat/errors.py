@@ -2,6 +2,8 @@
 
 from typing import Any
 
+SEES_NO_IMAGES = "sees_no_images"  # the code of errors about a model that cannot see
+
 
 class Refused(Exception):
     """A request that cannot be done. Has a sentence for the user, and a code and an HTTP status for programs.

@@ -118,6 +118,7 @@ class Kind:
     fields: Any
     is_shared: bool = False  # whether a shared chat shows it
     attachment: str | None = None  # the field with the id of its Attachment
+    left_out: str = ""  # what a model reads in place of a part whose attachment it is not shown
     text: Callable[[Any], str] = lambda part: ""  # its share of Message.text: the answer, and what a search reads
     to_model: Callable[[Any], list[dict[str, Any]]] = lambda part: []  # as kinds that providers know: see `for_model`
     to_markdown: Callable[[Any], list[str]] = lambda part: []  # lines
@@ -246,6 +247,7 @@ KINDS: dict[str, Kind] = {
         to_model=_unchanged,
         is_shared=True,
         attachment="id",
+        left_out="[There was an image here, which you cannot see.]\n",
         to_markdown=lambda part: ["*({})*".format(gettext("an image"))],
         to_staff=_image_to_staff,
     ),
@@ -315,6 +317,12 @@ def attachment_id(part: Part) -> str | None:
     """Returns the id of the part's Attachment, or None if parts of its kind have none."""
     name = _kind(part).attachment
     return part[name] if name else None
+
+
+def without_attachment(part: Part) -> list[dict[str, Any]]:
+    """Returns what a model gets in place of a part whose attachment it is not shown."""
+    text = _kind(part).left_out
+    return [{"type": "text", "text": text}] if text else []
 
 
 def read_part(value: Any) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The part of a conversation that a model is shown, within limits. Sync: for a database thread."""
 
+from collections.abc import Callable
 from typing import Any
 
 from ..models import Message
@@ -13,11 +14,14 @@ BATCH_SIZE = 20  # messages that are read at a time
 Turn = tuple[str, list[dict[str, Any]]]  # a role and its parts
 
 
-def turns_before(reply: Message, max_questions: int | None = None) -> list[Turn]:
+def turns_before(
+    reply: Message, max_questions: int | None = None, shows_images_of: Callable[[Message], bool] = lambda message: True
+) -> list[Turn]:
     """Returns the turns of the branch up to this reply, without it, oldest first.
 
     If there are more questions than `max_questions`, or more than the limits of this module allow, the older turns are
-    left out, and of older turns the images: nothing of them is read. What is left begins with a question.
+    left out, and of older turns the images: nothing of them is read. What is left begins with a question. Other images
+    are left out where `shows_images_of` the message is False.
     """
     path = reply.path_to_root(MAX_MESSAGES + 1)[1:]
     newest_first: list[Turn] = []
@@ -29,8 +33,10 @@ def turns_before(reply: Message, max_questions: int | None = None) -> list[Turn]
             characters += _length(message)
             if newest_first and characters > MAX_CHARACTERS:
                 return _from_first_question(newest_first)
-            images += sum(attachment_id(part) is not None for part in message.parts)
-            newest_first.append((message.role, message.parts_for_model(with_attachments=images <= MAX_IMAGES)))
+            count = sum(attachment_id(part) is not None for part in message.parts)
+            images += count
+            with_images = images <= MAX_IMAGES and (count == 0 or shows_images_of(message))
+            newest_first.append((message.role, message.parts_for_model(with_attachments=with_images)))
             questions += message.role == Message.USER
             if message.role == Message.USER and questions == max_questions:
                 return newest_first[::-1]

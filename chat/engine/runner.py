@@ -311,7 +311,8 @@ class LiveRun:
         """Returns what to ask the provider. Sync."""
         run = self.run
         additions = self._additions()
-        turns = turns_before(run.message, run.assistant.memory_turns if run.assistant else None)
+        memory_turns = run.assistant.memory_turns if run.assistant else None
+        turns = turns_before(run.message, memory_turns, run.shows_images_of)
         context = Context(run.conversation.owner_id, run.time_zone or "UTC", str(run.conversation_id))
         return build_prompt(
             run.assistant or Assistant(),

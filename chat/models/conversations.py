@@ -25,9 +25,9 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from .. import events, hooks
-from ..errors import Refused
+from ..errors import SEES_NO_IMAGES, Refused
 from ..events import Event
-from ..parts import attachment_id, for_model, for_share, text_of
+from ..parts import attachment_id, for_model, for_share, text_of, without_attachment
 from .assistants import Assistant
 from .attachments import Attachment
 from .ending import Ending
@@ -182,7 +182,7 @@ class Conversation(models.Model):
             return []
         if not assistant.sees_images:
             sentence = gettext("%(assistant)s does not support images. Choose another assistant.")
-            raise Refused(sentence % {"assistant": assistant.name}, "sees_no_images")
+            raise Refused(sentence % {"assistant": assistant.name}, SEES_NO_IMAGES)
         usable = Q(message=None) | Q(message=instead)
         images = Attachment.objects.filter(usable, owner_id=self.owner_id).defer("data").in_bulk(ids)
         if len(images) < len(ids):
@@ -502,7 +502,7 @@ class Message(models.Model):
     def parts_for_model(self, *, with_attachments: bool = True) -> list[dict[str, Any]]:
         """Returns the parts as providers know them, with the data of their attachments in base64. Sync.
 
-        A part whose attachment is gone, or not wanted, is left out.
+        A part whose attachment is gone is left out. In place of one that is not wanted stands a short text.
         """
         data: dict[str, str] = {}
         if with_attachments and any(attachment_id(part) for part in self.parts):
@@ -514,6 +514,8 @@ class Message(models.Model):
                 parts.append(part)
             elif id in data:
                 parts.append({**part, "data": data[id]})
+            elif not with_attachments:
+                parts += without_attachment(part)
         return for_model(parts)
 
     def branch(self) -> list["Message"]:
@@ -659,6 +661,17 @@ class Run(models.Model):
     def is_broken_off(self):
         """Whether the answer broke off and can be continued."""
         return self.status in (self.INTERRUPTED, self.CANCELLED) or self.finish_reason == "length"
+
+    def shows_images_of(self, message: Message) -> bool:
+        """Returns whether the model gets the images of this message. Sync.
+
+        It does not if it cannot see, as staff say, or if its server has said so since they were sent: otherwise one
+        image would make all later requests of the conversation fail.
+        """
+        if self.assistant is None or not self.assistant.sees_images:
+            return False
+        runs = Run.objects.filter(conversation_id=self.conversation_id, model=self.model)
+        return not runs.filter(error_code=SEES_NO_IMAGES, created_at__gt=message.created_at).exists()
 
     @property
     def is_repeatable(self):

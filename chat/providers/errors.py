@@ -12,6 +12,7 @@ from ..events import clean_text
 from ..redaction import redact
 from .base import ContextOverflow, ProviderError
 from .error_reports import message_of
+from .image_refusals import refuses_images
 from .overflow import read_overflow
 
 MAX_MESSAGE_LENGTH = 300  # characters of a server's own message
@@ -30,6 +31,10 @@ SENTENCES = {
     500: (_("The model is overloaded or failing. Try again in a minute."), "overloaded"),
 }
 TOO_LONG = _("The conversation is too long for this model. Shorten the message or start a new chat.")
+SEES_NO_IMAGES = (
+    _("This model cannot see images. Try again to get an answer without them, or choose another assistant."),
+    "sees_no_images",
+)
 STATUSES = {  # words that servers send in place of an HTTP status, or that are more precise than theirs
     "API_KEY_INVALID": 401,
     "DEADLINE_EXCEEDED": 504,
@@ -76,6 +81,8 @@ def reported(error: Any, status: int | None = None, headers: Mapping[str, str] |
     logger.warning(
         "The model's server reported an error (%s; %s): %s", status, ", ".join(words), message[:MAX_MESSAGE_LENGTH]
     )
+    if refuses_images(message) or refuses_images(_forwarded(error)):
+        return ProviderError(*SEES_NO_IMAGES)
     status = _status(words, status)
     if sizes or status == 413:
         return ContextOverflow(TOO_LONG, *(sizes or ()))

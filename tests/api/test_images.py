@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import io
+import json
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -15,7 +16,7 @@ from chat.models import Assistant, Attachment, Conversation, Message, Refused, R
 from tests import scripted
 from tests.images import PICTURE, image_file
 from tests.rows import all_rows
-from tests.upstream import END
+from tests.upstream import END, Answer, refusal
 from tests.waiting import wait_for_run
 
 
@@ -188,6 +189,75 @@ async def test_openai_request_carries_the_image(alice, upstream, save):
     url = f"data:image/jpeg;base64,{base64.b64encode(bytes(image.data)).decode()}"
     assert image_part == {"type": "image_url", "image_url": {"url": url}}
     assert text == {"type": "text", "text": "What is this?"}
+
+
+LEFT_OUT = "[There was an image here, which you cannot see.]\n"
+
+
+async def send(row, text, *images, **how):
+    run = await row.ask(text, attachments=[image.pk for image in images], **how)
+    await engine.start(run)
+    await wait_for_run(run)
+    return run
+
+
+def images_sent(request):
+    return json.dumps(request.body["messages"]).count("data:image/")
+
+
+@pytest.fixture
+async def refused(alice, upstream, save):
+    """A run whose model's server has refused the image of its question; the server answers all text."""
+    busy = {"error": {"code": 500, "message": "image input is not supported - hint: …", "type": "server_error"}}
+    upstream.answer = lambda request: refusal(500, busy) if images_sent(request) else Answer(["I see text.", *END])
+    fields = {"slug": "m", "name": "M", "model": "openai:m", "params": {"base_url": upstream.base_url}}
+    assistant = await Assistant.objects.acreate(**fields, sees_images=True)
+    row = await Conversation.objects.acreate(owner=alice, assistant=assistant)
+    return await send(row, "What is this?", await save(PICTURE))
+
+
+async def test_refused_image_fails_the_run_at_once_with_a_sentence(refused, upstream):
+    assert (refused.status, refused.error_code) == ("failed", "sees_no_images")
+    assert refused.error_message.startswith("This model cannot see images.")
+    assert len(upstream.requests) == 1
+
+
+async def test_refused_image_is_left_out_of_later_messages(refused, upstream):
+    run = await send(refused.conversation, "And now?")
+    assert (run.status, run.message.text) == ("completed", "I see text.")
+    [message] = upstream.requests[-1].body["messages"]
+    assert message["content"] == f"{LEFT_OUT}What is this?\n\nAnd now?"
+
+
+async def test_refused_image_is_left_out_when_the_answer_is_tried_again(refused, upstream):
+    run = await refused.message.regenerate()
+    await engine.start(run)
+    await wait_for_run(run)
+    assert run.status == "completed"
+    assert upstream.requests[-1].body["messages"][0]["content"] == f"{LEFT_OUT}What is this?"
+
+
+async def test_image_that_was_not_refused_is_sent(refused, upstream, save):
+    run = await send(refused.conversation, "And this?", await save(PICTURE))
+    assert run.error_code == "sees_no_images"  # the user is told again
+    assert images_sent(upstream.requests[-1]) == 1
+    assert (await send(refused.conversation, "And now?")).status == "completed"
+
+
+async def test_refused_image_is_sent_to_another_model(refused, script):
+    seer = await script("seer", Text("A cat."), Finish("stop"), sees_images=True)
+    await send(refused.conversation, "And now?", assistant=seer.slug)
+    assert [part["type"] for part in scripted.requests[-1].turns[0][1]] == ["image", "text", "text"]
+
+
+async def test_image_is_left_out_for_an_assistant_that_sees_none(alice, seer, script, save):
+    blind = await script("blind", Text("No."), Finish("stop"))
+    row = await Conversation.objects.acreate(owner=alice, assistant=seer)
+    await send(row, "What is this?", await save(PICTURE))
+    await send(row, "And now?", assistant=blind.slug)
+    assert scripted.requests[-1].messages[0]["content"] == f"{LEFT_OUT}What is this?"
+    await send(row, "And again?", assistant=seer.slug)
+    assert scripted.requests[-1].messages[0]["content"][0]["type"] == "image_url"
 
 
 async def test_message_accepts_only_own_unsent_images_and_a_model_for_images(client_of, alice, charlie, seer, script):

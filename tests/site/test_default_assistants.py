@@ -8,6 +8,7 @@ from django.core.management import call_command
 
 from chat.default_assistants import MAX_OLLAMA_MODELS, _ollama_url, create_default_assistants, list_ollama_models
 from chat.models import Assistant
+from chat.providers.vision import is_known_to_see
 from tests.upstream import SILENCE, Answer, whole
 
 pytestmark = pytest.mark.slow
@@ -60,7 +61,61 @@ async def test_vendor_with_a_key_gets_an_assistant(setenv, kind):
     assert await model_of_each() == assistants
     default = await Assistant.objects.aget(is_default=True)
     assert default.slug == next(iter(assistants), "demo")
-    assert default.sees_images == bool(assistants)
+
+
+SEEING = {  # variables -> whether the assistant sees images
+    "OpenAI": ({"OPENAI_API_KEY": "sk"}, True),
+    "OpenAI's address": ({"OPENAI_API_KEY": "sk", "OPENAI_BASE_URL": "https://api.openai.com/v1"}, True),
+    "a model of OpenAI that sees": ({"OPENAI_API_KEY": "sk", "OPENAI_MODEL": "gpt-4.1-nano"}, True),
+    "a model of OpenAI that does not": ({"OPENAI_API_KEY": "sk", "OPENAI_MODEL": "o3-mini"}, False),
+    "an unknown model of OpenAI": ({"OPENAI_API_KEY": "sk", "OPENAI_MODEL": "gpt-3.5-turbo"}, False),
+    "a compatible server": ({"OPENAI_API_KEY": "sk", "OPENAI_BASE_URL": "http://127.0.0.1:8080/v1"}, False),
+    "a model of a compatible server": (
+        {"OPENAI_API_KEY": "sk", "OPENAI_BASE_URL": "http://127.0.0.1:8080/v1", "OPENAI_MODEL": "smollm2"},
+        False,
+    ),
+    "a model of a compatible server that sees": (
+        {"OPENAI_API_KEY": "sk", "OPENAI_BASE_URL": "https://x/v1", "OPENAI_MODEL": "qwen/qwen2.5-vl-7b-instruct"},
+        True,
+    ),
+    "Anthropic": ({"ANTHROPIC_API_KEY": "sk", "ANTHROPIC_MODEL": "claude-x"}, True),
+    "a server in Anthropic's format": ({"ANTHROPIC_API_KEY": "sk", "ANTHROPIC_BASE_URL": "https://x/"}, False),
+    "Google": ({"GEMINI_API_KEY": "sk"}, True),
+    "Azure, by its deployment": (
+        {"AZURE_OPENAI_API_KEY": "sk", "AZURE_OPENAI_ENDPOINT": "https://x/", "AZURE_OPENAI_DEPLOYMENT": "our-gpt-4o"},
+        True,
+    ),
+    "Azure": (
+        {"AZURE_OPENAI_API_KEY": "sk", "AZURE_OPENAI_ENDPOINT": "https://x/", "AZURE_OPENAI_DEPLOYMENT": "ours"},
+        False,
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", SEEING)
+async def test_default_assistant_sees_images_only_if_its_model_is_known_to(setenv, kind):
+    variables, sees_images = SEEING[kind]
+    for name, value in variables.items():
+        setenv(name, value)
+    await create_assistants()
+    assert (await Assistant.objects.aget(is_default=True)).sees_images == sees_images
+
+
+MODELS = {
+    True: "gpt-4o gpt-4o-mini gpt-4.1 gpt-5 openai/gpt-5.1-codex o1 o3 o4-mini claude-3-opus-20240229 claude-haiku-4-5 "
+    "google/gemini-2.5-flash grok-4 us.amazon.nova-pro-v1:0 pixtral-12b mistral-small-3.2-24b llama-4-scout "
+    "llama4:16x17b gemma3 gemma3:4b google/gemma-3-27b-it llava:13b bakllava llama3.2-vision:11b qwen2.5vl:7b "
+    "Qwen/Qwen3-VL-8B-Instruct OpenGVLab/InternVL3-8B minicpm-v moondream glm-4.5v phi-4-multimodal-instruct "
+    "HuggingFaceTB/SmolVLM-256M-Instruct",
+    False: "gpt-4 gpt-3.5-turbo gpt-oss:20b o1-mini o3-mini deepseek-chat deepseek-v3.2 qwen3:8b llama3.2:3b mistral "
+    "mistral-small gemma3:1b gemma-3-270m-it gemma2 phi4 kimi-k2 glm-4.6 smollm2 gemini-embedding-001 "
+    "gpt-4o-transcribe gpt-4o-realtime-preview nova-micro command-r llama-3.3-70b x scripted",
+}
+
+
+@pytest.mark.parametrize(("sees", "model"), [(sees, model) for sees in MODELS for model in MODELS[sees].split()])
+def test_model_is_known_to_see_by_its_name(sees, model):
+    assert is_known_to_see(model) == sees
 
 
 async def test_default_assistant_is_created_once_even_if_deleted(setenv):
@@ -115,6 +170,14 @@ async def test_ollama_gets_an_assistant_for_each_model(prepare, upstream):
     }
     assert [(request.method, request.path) for request in upstream.requests] == [("GET", "/api/tags")]
     assert not (await Assistant.objects.aget(slug="ollama-llama3-2-3b")).sees_images
+
+
+async def test_ollama_model_that_is_known_to_see_gets_images(prepare):
+    await prepare(tags("llama3.2-vision:11b", "qwen3:8b"))
+    assert {row.model: row.sees_images async for row in Assistant.objects.exclude(slug="demo")} == {
+        "ollama:llama3.2-vision:11b": True,
+        "ollama:qwen3:8b": False,
+    }
 
 
 async def test_ollama_embedding_models_get_no_assistant(prepare):

@@ -101,7 +101,7 @@ MAY_IMPORT = {
         "providers",
         "tools",
     },  # which of them exist is checked when an assistant is saved
-    "default_assistants": {"models"},
+    "default_assistants": {"models", "providers"},
     "apps": {"redaction", "checks", "default_assistants", "management"},
     "terminal": {"engine", "events", "models", "tools"},
     "management": {
