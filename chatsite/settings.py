@@ -224,7 +224,7 @@ AGENT_MIDDLEWARE: list[str] = []
 
 ROOT_URLCONF = "chatsite.urls"
 ASGI_APPLICATION = "chatsite.asgi.application"
-CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+CHANNEL_LAYERS = {"default": {"BACKEND": "chat.live.layer.ChannelLayer"}}
 
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "/"
