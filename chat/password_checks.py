@@ -47,8 +47,10 @@ class PasswordChecks:
 
     async def run(self, get_response, request):
         """Returns the response, made in one of the threads. Raises Refused."""
+        address = network_of(request.META.get("REMOTE_ADDR", ""))
+        self.slots.refuse_if_full(address)  # while it is the request's turn: a hundred refusals are no small work
         await turns.release(request)
-        async with self.slots.hold(network_of(request.META.get("REMOTE_ADDR", ""))):
+        async with self.slots.hold(address):
             thread = self.threads.popleft()
             try:
                 async with ThreadSensitiveContext(executor=thread):

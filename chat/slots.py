@@ -57,10 +57,15 @@ class Slots:
         finally:
             self._release(key)
 
+    def refuse_if_full(self, key: Hashable) -> None:
+        """Raises Refused if this key could not even wait for a slot."""
+        if not self._is_free_for(key):
+            self._refuse_if_line_is_full(key)
+
     async def _acquire(self, key: Hashable) -> None:
         if self._is_free_for(key):
             return self._take(key)
-        self._refuse_if_full(key)
+        self._refuse_if_line_is_full(key)
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._lines.setdefault(key, {})[turn] = next(self._arrivals)
         self.waiting += 1
@@ -90,7 +95,7 @@ class Slots:
             del self._lines[key]
         self.waiting -= 1
 
-    def _refuse_if_full(self, key: Hashable) -> None:
+    def _refuse_if_line_is_full(self, key: Hashable) -> None:
         if self.held[key] + len(self._lines.get(key, ())) >= self.per_key + self.max_waiting_per_key:
             sentence = gettext_lazy("You have too many requests in progress. Try again in a moment.")
             raise Refused(sentence, "too_many_requests", 429, retry_after=RETRY_DELAY)

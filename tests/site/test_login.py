@@ -13,7 +13,7 @@ from django.contrib.sessions.models import Session
 from django.http import HttpResponse
 from django.test import AsyncRequestFactory
 
-from chat import password_checks
+from chat import password_checks, turns
 from chat.executors import database_executor
 from chat.password_checks import MAX_WAITING_PER_ADDRESS, limit_password_checks
 from tests.waiting import wait_until
@@ -173,6 +173,25 @@ async def test_login_attempts_of_one_address_leave_room_for_another(client_of, a
     gate.set()
     assert (await own).status_code == 302
     assert {answer.status_code for answer in await asyncio.gather(*attempts)} == {200}
+
+
+async def test_login_attempts_are_refused_a_few_at_a_time(client_of, alice, slow_hasher, monkeypatch):
+    gate, started = slow_hasher
+    attempts = [attempt(client_of(), password="wrong") for _ in range(MAX_WAITING_PER_ADDRESS + 1)]
+    await wait_until(lambda: started and password_checks.checks.get().slots.waiting == MAX_WAITING_PER_ADDRESS)
+    places, refuse, most = turns.turns.get(), password_checks._refusal, []
+
+    def note(*args):
+        most.append(places.in_use)
+        return refuse(*args)
+
+    monkeypatch.setattr(password_checks, "_refusal", note)
+    late = [attempt(client_of(), password="wrong") for _ in range(20)]
+    assert {answer.status_code for answer in await asyncio.gather(*late)} == {429}
+    assert len(most) == 20
+    assert 1 <= min(most) <= max(most) <= turns.MAX_PER_ADDRESS
+    gate.set()
+    await asyncio.gather(*attempts)
 
 
 async def test_login_is_refused_while_too_many_wait(client_of, alice, slow_hasher, monkeypatch):
