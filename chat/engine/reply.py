@@ -216,6 +216,7 @@ class ReplyWriter:
         try:
             if self.stop_reason:
                 raise asyncio.CancelledError
+            await providers.load(model_id)
             reply, _ = providers.resolve(model_id, prompt.request.tools)
             prompt.fit()
             retries = itertools.count()

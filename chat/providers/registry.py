@@ -1,6 +1,8 @@
 """The table of providers, and the choice of one by an assistant's model id."""
 
+import asyncio
 import sys
+from contextlib import suppress
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -22,7 +24,20 @@ REGISTRY = {  # the part of an assistant's model id before the colon -> the modu
     "openai_responses": "chat.providers.openai_responses",
     "python": "chat.providers.python",
 }
+_loaded: set[str] = set()  # paths
 AGENT = "chat.providers.agent"  # answers with tools, over the `chat_model` of the provider's module
+
+
+async def load(model_id: str) -> None:
+    """Imports the provider's module in a thread, unless it has been: the SDK of a vendor takes half a second.
+
+    What cannot be imported is left to `resolve`, which says why.
+    """
+    path = REGISTRY.get(model_id.partition(":")[0])
+    if path and path not in _loaded:  # and not sys.modules, which has a module before it is complete
+        with suppress(ImportError):
+            await asyncio.to_thread(import_module, path)
+            _loaded.add(path)
 
 
 def resolve(model_id: str, tools: object = ()) -> tuple[Reply, str]:
