@@ -48,8 +48,7 @@ class Engine:
         self.titles = Titles(self) if gives_titles else None
         self.live: dict[uuid.UUID, LiveRun] = {}  # queued or in progress here, in the order of arrival
         self.queue: dict[uuid.UUID, LiveRun] = {}  # those that wait for a slot
-        # Queued runs that build on an answer that is still being written, each with the id of that answer's message.
-        self.blocked: dict[uuid.UUID, tuple[Run, uuid.UUID]] = {}
+        self.blocked: dict[uuid.UUID, Run] = {}  # those that build on an answer that is still being written
         self.ended_count = 0  # runs that have ended here
         self.is_shutting_down = False
         self.slots_in_use: Counter[int] = Counter()  # user's id -> runs that have a slot
@@ -83,8 +82,9 @@ class Engine:
             live.stop(Run.CANCELLED)
         elif await self.run_in_database(run.cancel_queued):
             self.call_end_hooks(run)
-            if queued := self.queue.pop(run.pk, None):
-                self._release(queued)
+            self._forget(run)
+        elif run.pk in self.queue or run.pk in self.blocked:  # its message was withdrawn
+            self._forget(run)
         elif live := self.live.get(run.pk):  # it was claimed meanwhile
             live.stop(Run.CANCELLED)
         else:
@@ -133,6 +133,13 @@ class Engine:
         self.live.pop(live.run.pk, None)
         live.log.end()
 
+    def _forget(self, run: Run) -> None:
+        """Forgets a run that has ended before it began. Others may have waited for it."""
+        self.blocked.pop(run.pk, None)
+        if queued := self.queue.pop(run.pk, None):
+            self._release(queued)
+        self._unblock(run.conversation_id)
+
     def _enqueue(self, run: Run, was_just_created: bool = False) -> None:
         self.blocked.pop(run.pk, None)
         if run.pk not in self.live:
@@ -144,7 +151,7 @@ class Engine:
     def _fill_slots(self, just_created: uuid.UUID | None = None) -> None:
         """Gives free slots to the queued runs, first come first served, within each user's limit.
 
-        `fresh` is the id of a run that was made just now: this process knows it as it is.
+        `just_created` is the id of a run that was made just now: this process knows it as it is.
         """
         for run_id, live in list(self.queue.items()):
             if self.is_shutting_down or self.slots_in_use.total() >= settings.MAX_RUNS:
@@ -166,16 +173,16 @@ class Engine:
             if live.is_claimed:
                 self.spawn(self._after_end(live))
                 self.ended_count += 1
-                self._unblock(live.run.message_id)
-            elif live.waits_for and self.ended_count == ended_before:
-                self.blocked[live.run.pk] = live.run, live.waits_for
-            elif live.waits_for:  # an answer has ended meanwhile, perhaps the one that it waits for
+                self._unblock(live.run.conversation_id)
+            elif live.is_blocked and self.ended_count == ended_before:
+                self.blocked[live.run.pk] = live.run
+            elif live.is_blocked:  # an answer has ended meanwhile, perhaps the one that it waits for
                 self._enqueue(live.run)
             self._fill_slots()
 
-    def _unblock(self, message_id: uuid.UUID) -> None:
-        """Queues the runs again that wait for this answer."""
-        for run in [run for run, waits_for in self.blocked.values() if waits_for == message_id]:
+    def _unblock(self, conversation_id: uuid.UUID) -> None:
+        """Queues the runs again that wait for an answer of this conversation."""
+        for run in [run for run in self.blocked.values() if run.conversation_id == conversation_id]:
             self._enqueue(run)
 
     async def _after_end(self, live: "LiveRun") -> None:
@@ -259,7 +266,7 @@ class LiveRun:
         self.log = self.reply.log
         self.user_id = run.conversation.owner_id
         self.is_claimed = False
-        self.waits_for: uuid.UUID | None = None  # the message whose answer has to end before this one can start
+        self.is_blocked = False  # an answer before this one has to end first
         self.failure: Ending | None = None  # there is nothing to ask the provider
 
     def stop(self, reason: str) -> None:
@@ -286,9 +293,7 @@ class LiveRun:
         if run is None:
             return False
         if not run.claim(self.engine.process_id):
-            question = run.message.parent
-            if question and Run.objects.filter(pk=run.pk, status=Run.QUEUED).exists():
-                self.waits_for = question.parent_id
+            self.is_blocked = Run.objects.filter(pk=run.pk, status=Run.QUEUED).exists()
             return False
         self.run = run
         return True

@@ -471,10 +471,10 @@ class Message(models.Model):
         Refused once the answer has begun.
         """
         run = Run.objects.filter(message__parent_id=self.pk).first()
-        if self.role != Message.USER or run is None or not run.cancel_queued():
-            raise Refused(gettext("This message is already being answered."), "begun", 409)
         with transaction.atomic():
             Conversation.objects.lock(self.conversation_id)
+            if self.role != Message.USER or run is None or not run.cancel_queued():
+                raise Refused(gettext("This message is already being answered."), "begun", 409)
             # Questions behind it keep waiting without it, and its images can be sent again.
             Message.objects.filter(parent__parent=self).update(parent=self.parent)
             self.attachments.update(message=None)
@@ -793,12 +793,17 @@ class Run(models.Model):
         return is_cancelled
 
     def claim(self, process_id: uuid.UUID) -> bool:
-        """Starts a queued run in this process, unless the answer before it is still open; returns whether it did."""
+        """Starts a queued run in this process, unless an answer before it is still open; returns whether it did."""
+        others = Run.objects.open().filter(conversation_id=self.conversation_id).exclude(pk=self.pk)
         queued = Run.objects.filter(pk=self.pk, status=self.QUEUED)
-        question = self.message.parent
-        if question and question.parent_id:
-            open_answer = Message.objects.filter(pk=question.parent_id, run__status__in=self.OPEN)
-            queued = queued.exclude(models.Exists(open_answer))
+        if self._start(queued.exclude(models.Exists(others)), process_id):  # as nearly always
+            return True
+        open_answers = set(others.values_list("message_id", flat=True))
+        if open_answers.intersection(self.message.path_to_root()):
+            return False
+        return self._start(queued, process_id)
+
+    def _start(self, queued: RunQuerySet, process_id: uuid.UUID) -> bool:
         now = timezone.now()
         claimed = queued.update(
             status=self.IN_PROGRESS,

@@ -117,6 +117,41 @@ async def test_question_waits_for_the_answer_before_it(script, ask):
     assert texts == ["Hi", "the answer", "And?"]
 
 
+@pytest.mark.parametrize("withdraws", [False, True])
+async def test_question_waits_for_the_answers_before_a_cancelled_one(withdraws, script, ask):
+    gate = asyncio.Event()
+    assistant = await script("gated", Text("the answer"), gate.wait, Finish("stop"))
+    first = await ask(assistant)
+    second, third = [await first.conversation.ask(text) for text in ("Two", "Three")]
+    await engine.start(second)
+    blocked = engine.current().blocked
+    await wait_until(lambda: blocked.keys() == {second.pk})
+    if withdraws:
+        await second.message.parent.withdraw()
+    await engine.cancel(second)
+    await engine.start(third)
+    await wait_until(lambda: blocked.keys() == {third.pk})
+    gate.set()
+    await wait_for_run(third)
+    asked = [parts[0]["text"] for _, parts in scripted.requests[-1].turns]
+    assert asked[:2] == ["Hi", "the answer"]
+    assert len(scripted.requests) == 2
+
+
+async def test_other_branch_waits_for_no_answer(script, ask):
+    gate = asyncio.Event()
+    gated = await script("gated", Text("the answer"), gate.wait, Finish("stop"))
+    first = await ask(gated)
+    await script("plain", Text("yes"), Finish("stop"))
+    other = await first.conversation.ask("Hello", instead=first.message.parent, assistant="plain")
+    following = await first.conversation.ask("And?", parent_id=other.message_id, assistant="plain")
+    for run in (other, following):
+        await engine.start(run)
+    await wait_for_run(following)
+    assert following.status == "completed"
+    gate.set()
+
+
 async def test_waiting_questions_cost_nothing_until_the_answer_before_them_ends(script, ask, monkeypatch):
     monkeypatch.setattr(heartbeat, "HEARTBEAT_INTERVAL", 0.01)
     monkeypatch.setattr(heartbeat, "ADOPT_DELAY", -1)  # a queued run may be taken on at once
