@@ -8,6 +8,7 @@ from tests.server_process import Site, Upstream
 
 ASSISTANT_FIELDS = {  # slug -> fields besides those that all assistants have
     "seer": {"sees_images": True},
+    "small": {"context_window": 300},
     "echo": {"starters": ["Say hello", "Say **goodbye**"]},
 }
 AGENT_TOOLS = {"mathematician": "calculator", "secretary": "send_mail"}  # slug -> tool; see tests.browser.tools

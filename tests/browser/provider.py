@@ -15,6 +15,7 @@ from tests.browser.gates import gates
 
 ASSISTANTS = {
     "echo": "Repeats the question.",
+    "small": "Repeats the question, and has a small context window.",
     "slow": "Counts to a hundred in three seconds. With a gate in the question, waits for it after fifty.",
     "flaky": "Fails in the middle, and succeeds when the question is asked again.",
     "tools": "Thinks and uses two tools, one of which fails.",
@@ -59,6 +60,9 @@ async def echo(question):
         yield Text(question[start : start + 7])
         await asyncio.sleep(0.005)
     yield Finish("stop")
+
+
+small = echo
 
 
 async def slow(question):

@@ -52,8 +52,13 @@ class Tab:
         self.page.goto(self.site + "/")
         self.page.locator("[data-ref=picker]").click()
         self.page.locator(f"#assistants label:has([value={assistant}])").click()
+        self.send(text)
+
+    def send(self, text):
+        count = self.replies.count()
         self.text.fill(text)
         self.text.press("Enter")
+        expect(self.replies).to_have_count(count + 1)
         expect(self.replies.last).to_have_attribute("aria-busy", "false")
 
     def find(self, name):
@@ -124,6 +129,11 @@ def states(tab):
     yield "one of two answers"
     tab.ask("flaky", "Break off, please")
     yield "a failed answer"
+    tab.ask("small", "word " * 200)
+    tab.send("Who wrote it?")
+    expect(page.locator(".message__boundary:visible")).to_have_count(1)
+    expect(page.locator(".message__trimmed:visible")).to_have_count(1)
+    yield "a conversation that outgrew its model"
     tab.ask("demo", "デモを見せてください。")
     expect(page.locator(".diagram__picture img")).to_be_attached()
     expect(page.locator(".katex").first).to_be_attached()

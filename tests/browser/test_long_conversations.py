@@ -6,6 +6,8 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.chat import questions
+
 pytestmark = pytest.mark.browser
 
 MANY = 1_000
@@ -82,3 +84,21 @@ def test_return_to_the_end_shrinks_the_page_again(long_chat):
     expect(long_chat.replies.last).to_be_in_viewport()
     page.evaluate(UP)
     assert int(page.evaluate(FIRST)) < numbers[0]
+
+
+def test_conversation_that_outgrows_its_model_says_so_once_and_marks_where_the_model_begins(chat):
+    page = chat.page
+    boundary, notice = page.locator(".message__boundary:visible"), page.locator(".message__trimmed:visible")
+    chat.choose("small")
+    for number in range(4):
+        chat.send(f"{number} {'word ' * 100}")
+        expect(chat.replies).to_have_count(number + 1)
+        chat.wait_for_end()
+        expect(boundary).to_have_count(0 if number == 0 else 1)
+        expect(notice).to_have_count(0 if number == 0 else 1)
+        if number == 1:
+            page.reload()
+    expect(notice).to_contain_text("This conversation has become too long for the model")
+    expect(chat.replies.nth(1).locator(".message__trimmed")).to_be_visible()  # where it happened
+    expect(boundary).to_have_text("The model no longer sees the messages above.")
+    expect(questions(chat).last.locator(".message__boundary")).to_be_visible()
