@@ -244,7 +244,8 @@ class ReplyWriter:
         """Tells the readers how many messages the model is sent, if it is not the whole conversation."""
         if prompt.kept and prompt.kept != self.kept:
             self.kept = prompt.kept
-            self.log.append(events.context_trimmed(prompt.kept))
+            for event in self.builder.feed(events.ContextTrimmed(prompt.kept)):
+                self.log.append(event)
 
     async def _consume(self, reply, request: providers.Request) -> None:
         """Appends the events of each piece of one provider call; ends one that is silent for too long."""

@@ -16,6 +16,7 @@ from .types import (
     TERMINAL,
     VISIBLE,
     Approval,
+    ContextTrimmed,
     Custom,
     Event,
     Finish,
@@ -40,7 +41,6 @@ from .types import (
     ToolCallResult,
     ToolCallStart,
     Usage,
-    context_trimmed,
 )
 from .wire import camel, continues, from_json, join_deltas, pack, to_dict, to_json, unpack, without_steps
 
@@ -51,6 +51,7 @@ __all__ = [
     "TERMINAL",
     "VISIBLE",
     "Approval",
+    "ContextTrimmed",
     "Custom",
     "DeltaCleaner",
     "Event",
@@ -83,7 +84,6 @@ __all__ = [
     "clean_json",
     "clean_text",
     "closing_events",
-    "context_trimmed",
     "continues",
     "fold",
     "from_json",

@@ -6,7 +6,10 @@ from typing import Any
 from .limits import LimitExceeded, Limits
 from .text import DeltaCleaner, clean_text
 from .types import (
+    CONTEXT_TRIMMED,
     Approval,
+    ContextTrimmed,
+    Custom,
     Event,
     Finish,
     Piece,
@@ -93,6 +96,8 @@ class EventBuilder:
         if isinstance(piece, Approval):
             self.approvals.append(piece)
             return ()
+        if isinstance(piece, ContextTrimmed):
+            return (Custom(CONTEXT_TRIMMED, {"kept": piece.kept}),)
         if isinstance(piece, ResumeState):
             self.resume_state = piece.value
             return ()

@@ -181,11 +181,6 @@ VISIBLE = {  # the types of events after which the reader has seen some of the r
 STEPS = {name for name in EVENTS if name.startswith(("REASONING_", "TOOL_CALL_"))}  # reasoning and tool calls
 
 
-def context_trimmed(kept: int) -> Custom:
-    """Returns the event that says how many messages of a longer conversation, with the question, the model was sent."""
-    return Custom(CONTEXT_TRIMMED, {"kept": kept})
-
-
 # What a provider yields, besides the four tool call events ------------------------------------------------------------
 
 
@@ -232,12 +227,20 @@ class ResumeState:
     value: list[dict[str, Any]]  # JSON
 
 
+@dataclass(frozen=True, slots=True)
+class ContextTrimmed:
+    """The conversation is too long for the model, which is sent `kept` of its last messages, with the question."""
+
+    kept: int
+
+
 Piece = (
     Text
     | Reasoning
     | Usage
     | Finish
     | Approval
+    | ContextTrimmed
     | ResumeState
     | ToolCallStart
     | ToolCallArgs

@@ -59,9 +59,8 @@ def narrated(chance):
         )
         log += builder.feed(piece)
         if chance.random() < 0.05:
-            log.append(
-                chance.choice([events.context_trimmed(chance.randrange(1, 9)), events.Custom("other", {"a": 1})])
-            )
+            log += builder.feed(events.ContextTrimmed(chance.randrange(1, 9)))
+            log.append(events.Custom("other", {"kept": 1}))
     return log[: chance.randrange(1, len(log) + 1)] if chance.random() < 0.3 else log + events.closing_events(log)
 
 

@@ -14,6 +14,7 @@ from django.utils.translation import gettext
 
 from ...events import (
     Approval,
+    ContextTrimmed,
     Finish,
     LimitExceeded,
     Piece,
@@ -27,10 +28,11 @@ from ...events import (
 )
 from ...tools import Tool, ToolError
 from .. import langchain
-from ..base import ProviderError, Request
+from ..base import ContextOverflow, ProviderError, Request
 from ..langchain import internals
 from ..langchain.models import vendor_row
 from ..turns import Part
+from .excerpt import Excerpt
 from .turn import Call, Turn
 
 MAX_REMARK_LENGTH = 160  # characters of text that may be only a remark before a tool call
@@ -59,6 +61,8 @@ class AgentRun:
         self.call_count = 0  # of all turns
         self.has_result = False  # whether a tool has answered in this reply
         self.resume_state = list(request.resume_state)
+        self.excerpt = Excerpt()
+        self.is_trimmed = False  # whether the reader knows that turns were left out
         self.waiting: list[Call] = []  # calls that need the user's approval
         self.finish = Finish("stop")
 
@@ -208,20 +212,37 @@ class AgentRun:
         return kwargs
 
     async def _turn(self, model: Any, messages: list[Any], arguments: dict[str, Any], remark_length: int) -> Turn:
-        """Returns one turn, retried while nothing of it was shown. The engine cannot retry once a tool was used."""
-        for attempt in itertools.count():
+        """Returns one turn, retried while nothing of it was shown, with shorter messages if they are too long.
+
+        The engine cannot retry once a tool was used.
+        """
+        retries = itertools.count()
+        while True:
             turn = Turn(self.send, self._unique_id, remark_length)
             try:
-                await self._stream(turn, model, messages, arguments)
+                await self._stream(turn, model, self.excerpt.of(messages), arguments)
                 break
             except ProviderError as error:
                 await turn.release()  # what was received is kept
-                pause = error.pause(attempt)
-                if pause is None or not self.has_result or turn.has_text or turn.has_reasoning or turn.calls:
+                if not self.has_result or turn.has_text or turn.has_reasoning or turn.calls:
+                    raise
+                if isinstance(error, ContextOverflow) and self.excerpt.shorten(messages):
+                    await self._announce_excerpt()
+                    continue
+                pause = error.pause(next(retries))
+                if pause is None:
                     raise
                 logger.info("%s Retrying in %s s", error, pause)
             await asyncio.sleep(pause)
         return turn
+
+    async def _announce_excerpt(self) -> None:
+        """Tells the reader once that only the question and what followed it is sent from now on."""
+        is_resumed = self.request.turns[-1][0] != "user"
+        kept = 2 if is_resumed else 1
+        if len(self.request.turns) > kept and not self.is_trimmed:
+            self.is_trimmed = True
+            await self.send(ContextTrimmed(kept))
 
     async def _stream(self, turn: Turn, model: Any, messages: list[Any], arguments: dict[str, Any]) -> None:
         pieces = langchain.Pieces()

@@ -60,10 +60,10 @@ export const contextBoundary = (messages) => {
   let isTrimmed = Boolean(messages[0]?.parent_id)
   messages.forEach(({ id, role, parts }, index) => {
     if (role !== "assistant" || !parts.length) return
-    const { type, kept } = parts[0] // of a reply, nothing comes before it
+    const trimmed = parts.find(({ type }) => type === "context_trimmed")
     const wasTrimmed = isTrimmed
-    isTrimmed = type === "context_trimmed"
-    firstId = isTrimmed ? (messages[index - kept]?.id ?? null) : null
+    isTrimmed = Boolean(trimmed)
+    firstId = isTrimmed ? (messages[index - trimmed.kept]?.id ?? null) : null
     if (isTrimmed && !wasTrimmed) noticeIds.add(id)
   })
   return { firstId, noticeIds }
