@@ -14,6 +14,8 @@ from django.db import connections
 from .. import engine
 from ..events import Event
 
+IDLE_INTERVAL = 1  # second
+
 
 class LoopThread(threading.Thread):
     """An event loop in a thread of its own while a `with` block runs; the engine is shut down in order at its end."""
@@ -62,8 +64,16 @@ class EventReader:
         if kind is None:
             self._task.result()
 
-    def __iter__(self) -> Iterator[Event]:
-        while (event := self._queue.get()) is not None:
+    def __iter__(self) -> Iterator[Event | None]:
+        """Yields the events, and None after each second without any."""
+        while True:
+            try:
+                event = self._queue.get(timeout=IDLE_INTERVAL)
+            except queue.Empty:
+                yield None
+                continue
+            if event is None:
+                return
             yield event
 
     async def _pump(self, events: AsyncGenerator[Event, None]) -> None:

@@ -6,10 +6,8 @@ from typing import Any
 from django.core.management.base import OutputWrapper
 
 from .. import events
-
-# Replaced on a terminal: a model or a tool's result could otherwise move the cursor, set titles, write the clipboard.
-CONTROL_CHARACTERS = {code: "\N{REPLACEMENT CHARACTER}" for code in (*range(9), *range(11, 32), *range(127, 160))}
-TERMINAL_SAFE = {**CONTROL_CHARACTERS, ord("\r"): None}
+from .safe_text import TERMINAL_SAFE
+from .wait import WaitLine
 
 
 class ToolCall:
@@ -40,6 +38,7 @@ class Screen:
         self._is_trimmed = False  # whether the user knows that the model does not see the whole conversation
         self._calls: dict[str, ToolCall] = {}
         self._reasoning_since: int | None = None  # milliseconds
+        self._wait = WaitLine(err)
         for stream in (out, err, sys.stdin):
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(errors="replace")
@@ -52,8 +51,18 @@ class Screen:
     def write_note(self, text: str, end: str = "\n") -> None:
         self._write(self.err, text + end)
 
+    def begin_answer(self) -> None:
+        self._wait.begin()
+
+    def show_wait(self) -> None:
+        """Says on a terminal what is waited for; called once a second while nothing happens."""
+        has_line = self._unfinished is self.err or (self._unfinished and self._is_one_terminal())
+        if self.err.isatty() and not has_line:
+            self._wait.draw()
+
     def end_answer(self) -> None:
         """Ends the answer's last line."""
+        self._wait.erase()
         if self._last_delta and not self._last_delta.endswith("\n"):
             self._write(self.out, "\n")
         self._last_delta = ""
@@ -63,6 +72,7 @@ class Screen:
         self._unfinished = None
 
     def _write(self, stream: OutputWrapper, text: str) -> None:
+        self._wait.erase()
         other = self._unfinished if self._unfinished is not stream else None
         if other and (other is self.err or self._is_one_terminal()):
             self.err.write("\n", str, "")
@@ -75,6 +85,7 @@ class Screen:
         return self.out.isatty() and self.err.isatty()
 
     def show(self, event: events.Event) -> None:
+        self._wait.note(event)
         match event:
             case events.RunStarted() if self.announce:
                 self.announce = False

@@ -119,11 +119,15 @@ class Terminal:
         last = None
         self.is_stopping = False
         self.is_answering = True
+        self.screen.begin_answer()
         try:
             self.loop.call(self.session.begin)
             with EventReader(self.loop, answer) as reader:
                 try:
                     for event in reader:
+                        if event is None:
+                            self.screen.show_wait()
+                            continue
                         self.screen.show(event)
                         last = event
                     self.screen.end_answer()

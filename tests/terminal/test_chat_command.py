@@ -17,6 +17,7 @@ from django.db.models.signals import post_save
 from chat.events import Approval, Finish, Reasoning, Text, ToolCallArgs, ToolCallEnd, ToolCallResult, ToolCallStart
 from chat.models import Assistant, Conversation, Ending, Message, Run
 from chat.providers import ProviderError
+from chat.terminal import loop, wait
 from tests import scripted
 from tests.waiting import wait_until
 
@@ -135,6 +136,29 @@ def test_steps_and_answer_have_lines_of_their_own_on_one_terminal(write, chat):
     code, out, err = chat("Hi", assistant="agent", steps=True, tty=True)
     assert (code, out) == (0, "Let me see.Hello there\n")
     assert err.startswith('\nlook {"at": "me"}\nthinking: hm (0.')
+
+
+@pytest.mark.parametrize("steps", [False, True])
+def test_wait_is_shown_on_a_terminal_alone(write, chat, monkeypatch, steps):
+    monkeypatch.setattr(loop, "IDLE_INTERVAL", 0.01)
+    monkeypatch.setattr(wait, "WAIT_DELAY", 0)
+    monkeypatch.setattr(wait, "SILENCE_DELAY", 0)
+
+    async def pause():
+        await asyncio.sleep(0.2)
+
+    write(
+        "slow", pause, *LOOK, pause, ToolCallResult("c1", "you"), Text("Hello"), pause, Text(" there"), Finish("stop")
+    )
+    code, out, err = chat("Hi", assistant="slow", steps=steps)
+    assert (code, out) == (0, "Hello there\n")
+    assert "…" not in err
+    code, out, err = chat("Hi", assistant="slow", steps=steps, tty=True)
+    assert (code, out) == (0, "Hello there\n")
+    assert "The model is reading your message… 0 s" in err
+    assert "The tool look is running… 0 s" in err
+    assert "to continue" not in err  # it would stand in the middle of the answer's line
+    assert "…" not in err.rpartition(" \r")[2]
 
 
 def test_steps_end_an_unfinished_line_before_an_error(write, chat):

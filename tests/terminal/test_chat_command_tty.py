@@ -434,6 +434,18 @@ def test_ctrl_c_stops_the_answer_and_not_the_session(tty, upstream):
     assert at.ends()[0] == 0
 
 
+def test_wait_for_the_first_word_is_shown_and_erased(tty):
+    at = tty("--assistant", "silent")
+    at.until("> ")
+    at.type("Hello\r")
+    for seconds in (3, 4):
+        at.until(f"The model is reading your message… {seconds} s (Ctrl-C stops it)")
+    at.type(CTRL_C)
+    shown = at.until("Stopped.")
+    assert shown.endswith("\r" + " " * len("The model is reading your message… 4 s (Ctrl-C stops it)^C") + "\rStopped.")
+    at.until("> ")
+
+
 def test_ctrl_c_discards_a_line_and_exits_at_an_empty_one(tty, upstream):
     at = tty("--model", "openai:echo")
     at.until("> ")
