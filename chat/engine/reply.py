@@ -28,6 +28,7 @@ ANSWER_PROMPT = "You have thought about this, but have not answered. Your though
 MAX_THOUGHTS_LENGTH = 20_000  # characters of them, the last ones
 # After these a tool runs or the model reads and thinks anew, so that the first token's limit counts.
 BEFORE_LONG_PAUSE = {events.ToolCallEnd, events.ToolCallResult, events.Usage}
+OTHER_REASONS = {"length", "content_filter", "tool_calls"}  # finish reasons that say themselves why there is no text
 # The third reason to stop, beside Run.CANCELLED and Run.INTERRUPTED (this process shuts down): not ours any more.
 LOST = "lost"
 
@@ -186,12 +187,20 @@ class ReplyWriter:
         return Ending.with_error(
             status,
             error,
-            finish_reason=self.builder.finish_reason or "",
+            finish_reason=self._finish_reason(status),
             usage=[_counts(usage, model_id) for usage in self.builder.usage],
             interrupts=interrupts_for(self.run_id, approvals),
             resume_state=self.builder.resume_state if approvals else [],
             first_token_at=self.first_token_at,
         )
+
+    def _finish_reason(self, status: str) -> str:
+        """Returns why the model stopped; `no_answer` if it just stopped after thoughts or tools, or said nothing."""
+        reason = self.builder.finish_reason or ""
+        if status != Run.COMPLETED or self.builder.approvals or reason in OTHER_REASONS:
+            return reason
+        texts = (event.delta for event in self.log.events if type(event) is events.TextMessageContent)
+        return reason if any(text.strip() for text in texts) else Ending.NO_ANSWER
 
     def _timeout_sentence(self, is_run_timeout: bool) -> str:
         """Returns the sentence for the user, with the name of the setting for those who run the site."""

@@ -659,8 +659,9 @@ class Run(models.Model):
 
     @property
     def is_broken_off(self):
-        """Whether the answer broke off and can be continued."""
-        return self.status in (self.INTERRUPTED, self.CANCELLED) or self.finish_reason == "length"
+        """Whether the answer broke off, or never came, and can be continued."""
+        broken_off = self.finish_reason in ("length", Ending.NO_ANSWER)
+        return self.status in (self.INTERRUPTED, self.CANCELLED) or broken_off
 
     def shows_images_of(self, message: Message) -> bool:
         """Returns whether the model gets the images of this message. Sync.

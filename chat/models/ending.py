@@ -24,7 +24,9 @@ APPROVED = {  # the answer to the question whether a tool may run, as JSON Schem
 class Ending:
     """How a run ended. Each field is a column of Run; the terminal event says the same to the readers."""
 
+    NO_ANSWER: ClassVar[str] = "no_answer"  # the finish reason of a reply without text, such as of thoughts alone
     NOTICES: ClassVar[dict[str, Any]] = {
+        NO_ANSWER: _("The model finished without giving an answer."),
         "length": _("The answer reached its length limit."),
         "content_filter": _("The provider's content filter cut the answer short."),
     }

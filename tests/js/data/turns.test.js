@@ -219,6 +219,17 @@ const text = (text) => ({ type: "text", text })
 const reasoning = (text) => ({ type: "reasoning", text })
 const summary = ({ parts }) => parts.map(({ type, text, name }) => [type, text ?? name])
 
+test("thoughts without an answer can be continued, as one answer", () => {
+  const before = cutOff([reasoning("Hm.")], { status: "completed", finish_reason: "no_answer" })
+  assert.ok(isUnfinished(before))
+  assert.ok(!isUnfinished({ ...before, finish_reason: "stop" }))
+  const joined = shown([before, continuation({ status: "completed", finish_reason: "stop", parts: [text("Yes.")] })])
+  assert.deepEqual(summary(joined), [
+    ["reasoning", "Hm."],
+    ["text", "Yes."],
+  ])
+})
+
 test("a cut-off answer continues in mid-sentence, as one text", () => {
   for (const changes of [{}, { status: "cancelled" }, { status: "completed", finish_reason: "length" }]) {
     const before = cutOff([reasoning("Hm."), text("Half an")], changes)

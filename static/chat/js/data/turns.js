@@ -69,9 +69,11 @@ export const contextBoundary = (messages) => {
   return { firstId, noticeIds }
 }
 
-/** Whether an answer was cut off, so that the assistant can be asked to continue it. */
+const UNFINISHED_REASONS = new Set(["length", "no_answer"])
+
+/** Whether an answer was cut off or never came, so that the assistant can be asked to continue it. */
 export const isUnfinished = ({ status, finish_reason }) =>
-  status === "interrupted" || status === "cancelled" || finish_reason === "length"
+  status === "interrupted" || status === "cancelled" || UNFINISHED_REASONS.has(finish_reason)
 
 /**
  * Joins the replies of one answer into one message.
