@@ -5,13 +5,13 @@ What a row means, and its unit, stand in its first cell.
 
 import asyncio
 import contextlib
-import os
 import time
 from dataclasses import dataclass
 from statistics import median
 
 import psycopg
 
+from bench.databases import DATABASE, postgresql
 from bench.load import STARTS, Load, bytes_of, drive, finish, ramp, read
 from bench.page import opening, p99, share, streaming, weight
 from bench.sample_conversations import SEARCHES
@@ -19,9 +19,6 @@ from bench.servers import Peer, Site, Upstream
 from bench.standing import standing
 from scripts.debian import chromium
 
-# A server on which we may create a database.
-POSTGRES = os.environ.get("BENCH_POSTGRES", "postgres://postgres@127.0.0.1:5432")
-DATABASE = "chat_bench"
 LANGCHAIN_PEER = "bench.langchain_peer:app"
 KB, MB = 1024, 1024 * 1024
 
@@ -235,23 +232,6 @@ async def followers(bench):
     yield Row.of(what, mine, its, 0, "≤ 150", mine <= 150)
 
 
-@contextlib.contextmanager
-def postgresql():
-    """A connection to administer the server, and the address of a database of our own; None, None without a server."""
-    try:
-        admin = psycopg.connect(f"{POSTGRES}/postgres", autocommit=True)
-    except psycopg.OperationalError:
-        yield None, None
-        return
-    try:
-        admin.execute(f"drop database if exists {DATABASE} with (force)")
-        admin.execute(f"create database {DATABASE}")
-        yield admin, f"{POSTGRES}/{DATABASE}"
-    finally:
-        admin.execute(f"drop database if exists {DATABASE} with (force)")
-        admin.close()
-
-
 async def transactions(bench):
     """Transactions a second that PostgreSQL counts while N runs stream and none starts or ends. Reads count too."""
     counter = "select xact_commit + xact_rollback from pg_stat_database where datname = %s"
@@ -366,7 +346,7 @@ async def page(bench):
 
 
 async def attacks(bench):
-    """What the others notice while one client tries to stop the site."""
+    """What the others notice while one client tries to stop the site, on both databases."""
 
     def row(figure, ours, target, met):
         return Row(figure, ours, "", "", target, met)

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import http.client
 import json
 import time
 from dataclasses import dataclass, field
@@ -13,11 +12,14 @@ import psutil
 
 from bench import system
 from bench.attacks import ATTACKS, TOKEN
+from bench.databases import postgresql
 from bench.load import Load, finish, ramp
 from bench.servers import Site
 
 STREAMS = 50  # of others
 SEND_MODEL = "bench-1000-5"
+CALL_TIMEOUT = 30  # seconds
+NO_ANSWER = 599  # instead of a status
 MB = 1024 * 1024
 
 
@@ -113,23 +115,32 @@ async def watch(site, seconds):
 
 
 async def call(site, method, path, body, headers, address="127.0.0.1"):
-    """Returns (status, JSON or None, ms)."""
+    """Returns (status, JSON or None, ms). Without a thread, in which a call would also wait for the streams' client."""
+    start = time.perf_counter()
+    try:
+        async with asyncio.timeout(CALL_TIMEOUT):
+            answer = await exchange(site.port, message(method, path, body, headers), address)
+        head, _, text = answer.partition(b"\r\n\r\n")
+        status, told = int(head[9:12]), json.loads(text) if b"content-length" in head and text[:1] == b"{" else None
+    except (OSError, TimeoutError, ValueError):
+        status, told = NO_ANSWER, None
+    return status, told, 1000 * (time.perf_counter() - start)
 
-    def run():
-        start = time.perf_counter()
-        connection = http.client.HTTPConnection("127.0.0.1", site.port, timeout=30, source_address=(address, 0))
-        try:
-            connection.request(method, path, body or None, {"Content-Type": "application/json", **headers})
-            response = connection.getresponse()
-            text = response.read()
-            is_json = "json" in response.headers.get("Content-Type", "")
-            return response.status, json.loads(text) if is_json else None, 1000 * (time.perf_counter() - start)
-        except OSError:
-            return 599, None, 1000 * (time.perf_counter() - start)
-        finally:
-            connection.close()
 
-    return await asyncio.to_thread(run)
+def message(method, path, body, headers):
+    fields = {"Host": "127.0.0.1", "Connection": "close", "Content-Type": "application/json", **headers}
+    lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
+    return "\r\n".join([*lines, f"Content-Length: {len(body)}", "", body]).encode()
+
+
+async def exchange(port, content, address):
+    """Returns all that comes back, in a connection from this address."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(address, 0))
+    try:
+        writer.write(content)
+        return await reader.read()
+    finally:
+        writer.close()
 
 
 def p99(times):
@@ -137,32 +148,50 @@ def p99(times):
 
 
 async def standing(bench, row):
-    """Yields the rows of each attack. `row` makes one."""
-    for name in ATTACKS:
-        with ServedSite(bench.upstream) as site:
-            for model in (SEND_MODEL, "bench-1-500", "arguments-100-9", "calls-100-9"):
-                site.offer(model)
-            await watch(site, 1)  # the first requests import and connect
-            calm = await watch(site, bench.sizes.calm)
-            key = site.cookies[0]["Cookie"].partition("=")[2].partition(";")[0]
-            attacker = site.spawn("-m", "bench.attacks", name, str(site.port), key, core=system.LOAD_CORE)
-            await asyncio.sleep(1)
-            under = await watch(site, bench.sizes.attack)
-            attacker.kill()
-            tracebacks = site.tracebacks()
-        what = f"while one client attacks ({name})"
-        mine, its = p99(under.gets), p99(calm.gets)
-        yield row(f"{what}: others' GET p99, ms, beside without", f"{mine:.0f} and {its:.0f}", "≤ 100", mine <= 100)
-        mine, its = under.stream_p99, calm.stream_p99
-        yield row(f"{what}: streams' p99, ms, beside without", f"{mine:.1f} and {its:.1f}", "≤ + 10", mine <= its + 10)
-        mine, its = p99(under.sends), p99(calm.sends)
-        yield row(f"{what}: sends' p99, ms, beside without", f"{mine:.0f} and {its:.0f}", "≤ 200", mine <= 200)
-        mine = max(under.health)
-        yield row(f"{what}: /health, slowest, ms", f"{mine:.0f}", "≤ 100", mine <= 100)
-        mine = under.memory / MB
-        yield row(f"{what}: memory of the server and its children, MB", f"{mine:.0f}", "≤ 600", mine <= 600)
-        mine = f"{len(under.logins)} in {max(under.logins):.0f} ms at most"
-        failed = f"{len(under.failures)} {sorted(set(under.failures))}, {tracebacks}"
-        yield row(f"{what}: logins of newcomers answered", mine, "", None)
-        met = not under.failures and not tracebacks
-        yield row(f"{what}: others' failed requests, tracebacks", failed, "none", met)
+    """Yields the rows of each attack, on an empty database of each kind. `row` makes one."""
+    for database, resource in ("SQLite", no_server), ("PostgreSQL", postgresql):
+        for name in ATTACKS:
+            with resource() as (admin, url):
+                if resource is postgresql and not admin:
+                    yield row("while one client attacks a site on PostgreSQL", "skipped: no PostgreSQL here", "", None)
+                    return
+                calm, under, tracebacks = await attacked(bench, name, url)
+            for each in rows(row, f"while one client attacks ({name}, {database})", calm, under, tracebacks):
+                yield each
+
+
+def no_server():
+    return contextlib.nullcontext((None, None))
+
+
+async def attacked(bench, name, url):
+    """Returns what the others noticed before and during an attack, and how many tracebacks are in the log."""
+    with ServedSite(bench.upstream, url) as site:
+        for model in (SEND_MODEL, "bench-1-500", "arguments-100-9", "calls-100-9"):
+            site.offer(model)
+        await watch(site, 1)  # the first requests import and connect
+        calm = await watch(site, bench.sizes.calm)
+        key = site.cookies[0]["Cookie"].partition("=")[2].partition(";")[0]
+        attacker = site.spawn("-m", "bench.attacks", name, str(site.port), key, core=system.LOAD_CORE)
+        await asyncio.sleep(1)
+        under = await watch(site, bench.sizes.attack)
+        attacker.kill()
+        return calm, under, site.tracebacks()
+
+
+def rows(row, what, calm, under, tracebacks):
+    mine, its = p99(under.gets), p99(calm.gets)
+    yield row(f"{what}: others' GET p99, ms, beside without", f"{mine:.0f} and {its:.0f}", "≤ 100", mine <= 100)
+    mine, its = under.stream_p99, calm.stream_p99
+    yield row(f"{what}: streams' p99, ms, beside without", f"{mine:.1f} and {its:.1f}", "≤ + 10", mine <= its + 10)
+    mine, its = p99(under.sends), p99(calm.sends)
+    yield row(f"{what}: sends' p99, ms, beside without", f"{mine:.0f} and {its:.0f}", "≤ 200", mine <= 200)
+    mine = max(under.health)
+    yield row(f"{what}: /health, slowest, ms", f"{mine:.0f}", "≤ 100", mine <= 100)
+    mine = under.memory / MB
+    yield row(f"{what}: memory of the server and its children, MB", f"{mine:.0f}", "≤ 600", mine <= 600)
+    mine = f"{len(under.logins)} in {max(under.logins):.0f} ms at most"
+    failed = f"{len(under.failures)} {sorted(set(under.failures))}, {tracebacks}"
+    yield row(f"{what}: logins of newcomers answered", mine, "", None)
+    met = not under.failures and not tracebacks
+    yield row(f"{what}: others' failed requests, tracebacks", failed, "none", met)
