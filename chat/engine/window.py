@@ -130,10 +130,8 @@ class Prompt:
             # What is left out grows by steps, so that the requests of the next turns begin like this one.
             step = max(limit / STEPS, 1)
             left_out = -(-self.tokens[later[0]] // step) * step if later else 0
-            later = [index for index in later if self.tokens[index] >= left_out] or later
-            self._begin_at(later[:1])
-        else:
-            self._begin_at(later[-1:])
+            later = [index for index in later if self.tokens[index] <= left_out]
+        self._begin_at(later[-1:])
 
     def shorten(self, error: ContextOverflow) -> bool:
         """Leaves out more turns, because the server refused the request as too long; returns whether there were any."""

@@ -243,6 +243,13 @@ async def test_requests_of_following_turns_begin_alike():
     assert len(set(starts)) < 15  # of a hundred requests
 
 
+async def test_turns_that_fit_are_kept_even_if_each_is_a_large_part_of_the_window():
+    for number in range(5, 60):
+        prompt = build_prompt(Assistant(context_window=1_000), "openai:x", conversation(number, "word " * 160))
+        prompt.fit()
+        assert prompt.kept == 7  # three exchanges of 210 tokens and the question; four exchanges do not fit
+
+
 async def test_remembered_turns_that_fit_are_not_trimmed():
     assistant = Assistant(context_window=2000, memory_turns=3)
     prompt = build_prompt(assistant, "openai:x", conversation(50))
@@ -265,7 +272,7 @@ async def test_answer_that_is_continued_keeps_its_question():
 async def test_call_that_waited_for_approval_stays_with_its_question():
     call = {"type": "tool_call", "id": "c", "name": "clock", "arguments": "{}", "result": None, "error": None}
     turns = [*conversation(20), ("assistant", [call])]
-    prompt = build_prompt(Assistant(context_window=300, tools=["clock"]), "openai:x", turns, decisions={"c": True})
+    prompt = build_prompt(Assistant(context_window=150, tools=["clock"]), "openai:x", turns, decisions={"c": True})
     prompt.fit()
     assert prompt.request.turns == turns[-2:]
 
