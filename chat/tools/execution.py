@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, TypeVar
@@ -15,7 +16,8 @@ from ..executors import DaemonPool
 from ..redaction import redact
 from .base import ToolError
 
-TOOL_TIMEOUT = 30  # seconds for one call, waiting for a thread included
+TOOL_TIMEOUT = 30  # seconds for one call, waiting for a thread included; for one that reports progress, between reports
+PROGRESS_TIMEOUT = 600  # seconds for one call that reports progress
 CANCEL_TIMEOUT = 1  # seconds that a cancelled tool gets to close what it opened
 MAX_THREADS = 16  # plain functions at a time in this process
 MAX_THREADS_PER_USER = 4  # of them: tools of one user that hang leave the rest to the others
@@ -30,23 +32,44 @@ pool = DaemonPool("tool", MAX_THREADS, MAX_THREADS_PER_USER)
 logger = logging.getLogger(__name__)
 
 
-async def run_within_limits(name: str, call: Awaitable[Any]) -> str:
+class Progress:
+    """When a call of a tool last reported that it is working."""
+
+    def __init__(self) -> None:
+        self.began_at = self.reported_at = time.monotonic()
+
+    async def report(self, progress: float, total: float | None, message: str | None) -> None:
+        self.reported_at = time.monotonic()
+
+    def next_limit(self) -> tuple[float, float]:
+        """Returns the seconds until the first limit is reached if nothing is reported, and that limit."""
+        silence = self.reported_at + TOOL_TIMEOUT, TOOL_TIMEOUT
+        whole = self.began_at + PROGRESS_TIMEOUT, PROGRESS_TIMEOUT
+        end, limit = min(silence, whole)
+        return end - time.monotonic(), limit
+
+
+async def run_within_limits(name: str, call: Awaitable[Any], progress: Progress | None = None) -> str:
     """Returns the result of a tool's call as text of limited length; raises ToolError for any failure.
 
     The call has a task of its own, so that nothing a tool does to its task ends the run.
     """
     task = asyncio.ensure_future(call)
+    progress = progress or Progress()
     try:
-        await asyncio.wait([task], timeout=TOOL_TIMEOUT)
+        left, limit = progress.next_limit()
+        while left > 0 and not task.done():
+            await asyncio.wait([task], timeout=left)
+            left, limit = progress.next_limit()
     finally:
         timed_out = not task.done()
         if timed_out:
             task.cancel()
             await asyncio.wait([task], timeout=CANCEL_TIMEOUT)
     if timed_out:
-        logger.warning("The tool “%s” took longer than %s seconds", name, TOOL_TIMEOUT)
+        logger.warning("The tool “%s” took longer than %s seconds", name, limit)
         sentence = gettext("The tool “%(tool)s” took longer than %(seconds)s seconds.")
-        raise ToolError(sentence % {"tool": name, "seconds": TOOL_TIMEOUT})
+        raise ToolError(sentence % {"tool": name, "seconds": limit})
     try:
         return truncate(to_text(task.result()), MAX_RESULT_LENGTH)
     except ToolError as error:

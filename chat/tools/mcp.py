@@ -216,9 +216,10 @@ class Session:
     async def _use(self, client: Any, name: str, tool: str, arguments: dict[str, Any]) -> str:
         if not isinstance(arguments, dict):
             raise ToolError(not_an_object(name))
-        return await run_within_limits(name, self._call(client, tool, arguments))
+        progress = execution.Progress()
+        return await run_within_limits(name, self._call(client, tool, arguments, progress), progress)
 
-    async def _call(self, client: Any, tool: str, arguments: dict[str, Any]) -> str:
+    async def _call(self, client: Any, tool: str, arguments: dict[str, Any], progress: execution.Progress) -> str:
         closed = ToolError(
             gettext("The connection to the tool server “%(server)s” was closed.") % {"server": self.slug}
         )
@@ -227,7 +228,7 @@ class Session:
         # Not `call_tool`: it validates the result with the server's schema, whose patterns may take for ever.
         params = CallToolRequestParams(name=tool, arguments=arguments)
         request = ClientRequest(CallToolRequest(params=params))
-        work = asyncio.ensure_future(client.send_request(request, CallToolResult))
+        work = asyncio.ensure_future(client.send_request(request, CallToolResult, progress_callback=progress.report))
         waiting: list[asyncio.Future[Any]] = [work, self.task]
         try:
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)

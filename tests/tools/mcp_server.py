@@ -17,7 +17,7 @@ import time
 
 import anyio
 import uvicorn
-from mcp.server.fastmcp import FastMCP, Image
+from mcp.server.fastmcp import Context, FastMCP, Image
 from mcp.types import (
     AudioContent,
     BlobResourceContents,
@@ -62,6 +62,15 @@ READ_ONLY = ToolAnnotations(readOnlyHint=True)
 def add(a: int, b: int = 1) -> int:
     """Add two whole numbers."""
     return a + b
+
+
+@server.tool(annotations=READ_ONLY)
+async def work(reports: int, seconds: float, context: Context) -> str:
+    """Report its progress so often, with so many seconds after each report."""
+    for number in range(reports):
+        await context.report_progress(number, reports)
+        await anyio.sleep(seconds)
+    return "done"
 
 
 @server.tool(annotations=READ_ONLY)

@@ -193,6 +193,20 @@ async def test_slow_tool_times_out_and_the_others_continue(server, kind, monkeyp
         assert await toolbox["one_add"].use({"a": 1}) == "2"
 
 
+@pytest.mark.parametrize("kind", ["stdio", "http"])
+async def test_slow_tool_may_go_on_while_it_reports_its_progress(server, kind, monkeypatch):
+    await server(kind)
+    async with tools.load(["mcp:one"]) as toolbox:
+        monkeypatch.setattr(execution, "TOOL_TIMEOUT", 1)
+        assert await toolbox["one_work"].use({"reports": 8, "seconds": 0.25}) == "done"
+        silent = await refusal(toolbox["one_work"].use({"reports": 1, "seconds": 60}))
+        assert silent == "The tool “one_work” took longer than 1 seconds."
+        monkeypatch.setattr(execution, "PROGRESS_TIMEOUT", 1.5)
+        endless = await refusal(toolbox["one_work"].use({"reports": 10_000, "seconds": 0.05}))
+        assert endless == "The tool “one_work” took longer than 1.5 seconds."
+        assert await toolbox["one_add"].use({"a": 1}) == "2"
+
+
 @KINDS
 async def test_server_that_dies_during_a_call_gives_a_sentence_at_once(server, kind, caplog):
     options = [] if kind == "stdio" else ["--name", f"mortal {kind}"]  # a server that no other test uses
