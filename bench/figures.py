@@ -141,6 +141,20 @@ async def langchain(bench):
     yield Row.of("p99 while no stream starts or ends, ms", mine, its, 1)
 
 
+async def responses(bench):
+    """OpenAI's Responses API, beside the site itself with its chat completions as peer."""
+    streams = bench.sizes.cpu_streams
+    with Site(bench.upstream, provider="openai_responses:") as site:
+        await drive(site, 5, 20, 0.5)
+        theirs = Bench(bench.upstream, bench.site, site, bench.sizes)
+        ours, others = await theirs.side_by_side(streams, 20)
+    mine, its = middle(ours, "cpu", LIVE), middle(others, "cpu", LIVE)
+    what = f"by the Responses API, {streams} × 20 tok/s, beside chat completions: server CPU per token, µs"
+    yield Row.of(what, mine, its, 0, "≤ 1.15", mine <= 1.15 * its)
+    mine, its = middle(ours, "p99"), middle(others, "p99")
+    yield Row.of("the same: added latency p99, ms", mine, its, 1)
+
+
 async def medium(bench):
     """Latency added between the model's sending and the reader's receiving."""
     ours, peers = await bench.side_by_side(bench.sizes.medium, 20)
@@ -358,6 +372,7 @@ async def attacks(bench):
 FIGURES = {
     "cpu": cpu,
     "langchain": langchain,
+    "responses": responses,
     "500": medium,
     "1000": large,
     "capacity": capacity,
