@@ -14,6 +14,7 @@ from django.utils.text import slugify
 from django.utils.translation import gettext_noop
 
 from .models import Assistant, SeededAssistant
+from .providers.responses_only import has_only_responses
 from .providers.vision import is_known_to_see
 
 OLLAMA_TIMEOUT = 0.5  # seconds for the list of its models
@@ -43,10 +44,19 @@ class Vendor:
         has_key = any(_variable(name) for name in self.key_variables)
         return has_key and bool(self.model()) and all(_variable(name) for name in self.other_variables)
 
+    def model_id(self) -> str:
+        provider = self.provider
+        if provider == "openai" and has_only_responses(self.model()) and not self.has_other_server():
+            provider = "openai_responses"
+        return f"{provider}:{self.model()}"
+
+    def has_other_server(self) -> bool:
+        address = _variable(self.address_variable) if self.address_variable else ""
+        return bool(address) and (urlsplit(address).hostname or "") != self.host
+
     def sees_images(self) -> bool:
         """Returns whether the model is known to see images. Another server may serve any model as the default one."""
-        address = _variable(self.address_variable) if self.address_variable else ""
-        if address and (urlsplit(address).hostname or "") != self.host:
+        if self.has_other_server():
             return is_known_to_see(_variable(self.model_variable))
         return self.has_eyes or is_known_to_see(self.model())
 
@@ -107,8 +117,7 @@ def create_default_assistants(**kwargs) -> None:
         )
     for vendor in VENDORS:
         if vendor.is_configured():
-            model = f"{vendor.provider}:{vendor.model()}"
-            _create_once(vendor.slug, model, vendor.description, vendor.sees_images())
+            _create_once(vendor.slug, vendor.model_id(), vendor.description, vendor.sees_images())
 
 
 def create_ollama_assistants() -> None:

@@ -13,6 +13,7 @@ from chat.models import Assistant
 from chat.providers import Request, base, openai_responses
 from chat.providers.openai.sse import SSEDecoder
 from chat.providers.openai_responses.events import ResponseEvents
+from chat.providers.responses_only import has_only_responses
 from tests.providers.aimock import LONG, TEXT
 from tests.providers.provider_runs import (
     ProviderReply,
@@ -729,6 +730,22 @@ async def test_trial_shows_the_models_answer(upstream):
     upstream.answers(*answer(reasoning("hm"), message("I am ", "a model.", index=1)))
     params = {"base_url": upstream.base_url}
     assert await providers.try_model("openai_responses:scripted", params) == "I am a model."
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        *("o1-pro", "o3-pro-2025-06-10", "gpt-5-pro", "gpt-5.4-pro-2026-03-05", "gpt-5-codex", "codex-mini-latest"),
+        *("gpt-5.1-codex-max", "o3-deep-research", "o4-mini-deep-research", "computer-use-preview", "gpt-5.6-sol"),
+    ],
+)
+def test_models_with_responses_alone_are_known(model):
+    assert has_only_responses(model)
+
+
+@pytest.mark.parametrize("model", ["gpt-5-mini", "gpt-5", "o3", "o1", "gpt-4.1", "o4-mini", "prompt-pro", "solar-pro"])
+def test_models_that_also_have_chat_completions_are_told_apart(model):
+    assert not has_only_responses(model)
 
 
 def test_titles_are_written_by_the_model_and_limited_on_servers_of_ones_own():

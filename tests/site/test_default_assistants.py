@@ -31,6 +31,14 @@ async def model_of_each():
 ENVIRONMENTS = {  # name -> (variables, the assistants)
     "nothing": ({}, {}),
     "OpenAI": ({"OPENAI_API_KEY": "sk"}, {"openai": "openai:gpt-5-mini"}),
+    "OpenAI's model for responses alone": (
+        {"OPENAI_API_KEY": "sk", "OPENAI_MODEL": "gpt-5.2-pro", "OPENAI_BASE_URL": "https://api.openai.com/v1"},
+        {"openai": "openai_responses:gpt-5.2-pro"},
+    ),
+    "a compatible server's model of that name": (
+        {"OPENAI_API_KEY": "sk", "OPENAI_MODEL": "gpt-5-codex", "OPENAI_BASE_URL": "http://127.0.0.1:8080/v1"},
+        {"openai": "openai:gpt-5-codex"},
+    ),
     "Anthropic": ({"ANTHROPIC_API_KEY": "sk"}, {"anthropic": "anthropic:claude-sonnet-5-5"}),
     "Anthropic's model": (
         {"ANTHROPIC_API_KEY": "sk", "ANTHROPIC_MODEL": "claude-x"},
