@@ -523,6 +523,11 @@ ERRORS = {  # name -> (the event, the code, part of the sentence)
     ),
     "error of another format": (b'data: {"error": {"message": "Oh.", "type": "server_error"}}\n\n', "overloaded", ""),
     "error in plain text": (b"event: error\ndata: The GPU is gone.\n\n", "refused", "error: The GPU is gone."),
+    "error of a type": (
+        b'data: {"type": "invalid_request_error", "code": 400, "message": "Bad."}\n\n',
+        "refused",
+        "Bad.",
+    ),
     "detail": (b'data: {"detail": "The GPU is gone."}\n\n', "refused", "error: The GPU is gone."),
 }
 
@@ -551,6 +556,12 @@ async def test_stream_without_its_end_is_broken_off(read_reply, cut):
 async def test_response_that_ends_unfinished_is_broken_off(read_reply, status):
     reply = await read_reply(DELTAS, event("response.done", response=CREATED | {"status": status}))
     assert (reply.text, reply.error.code, reply.error.broken_off) == ("Hello", "broken_off", True)
+
+
+@pytest.mark.parametrize("events", [[*started()], [event("keepalive")], [event("response.new", detail="x", status=5)]])
+async def test_stream_without_an_item_is_broken_off(read_reply, events):
+    reply = await read_reply(*events)
+    assert (reply.error.code, reply.error.retryable) == ("broken_off", True)
 
 
 async def test_call_that_breaks_off_is_closed(start_run):

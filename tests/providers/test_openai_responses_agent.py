@@ -164,6 +164,13 @@ async def test_thoughts_in_full_go_back(agent_run, upstream):
     assert input_after_question(upstream)[0] == {name: item[name] for name in ("id", "type", "content")}
 
 
+async def test_items_that_are_none_do_not_go_back(agent_run, upstream):
+    odd = {"type": "new_call", "id": "n", "status": "completed", "data": None}
+    turn = [*started(), done(None), done({}), done(odd), *call("echo", {"text": "a"}, index=1), completed()]
+    assert (await outcome_of(await agent_run(turn, FINAL, model=MODEL)))[0] == "completed"
+    assert input_after_question(upstream) == [odd, call_sent("echo", '{"text": "a"}'), output("a!")]
+
+
 async def test_model_that_cannot_encrypt_is_asked_without_it_from_then_on(agent_run, upstream):
     turns = [refusal(400, REFUSED), answer(call("echo", {"text": "a"})), FINAL]
     assert (await outcome_of(await agent_run(*turns, model=MODEL)))[0] == "completed"

@@ -91,12 +91,15 @@ class ResponseEvents:
         if kind in READERS:
             self.has_event = True
             yield from READERS[kind](self, event)
+        elif type(kind) is str and kind.startswith("response."):
+            self.has_event = True  # but of no interest here, such as the progress of a search
         elif "output" in event or event.get("object") == "response":  # it does not stream
             yield from self._end(event)
         elif error := find_error(event):
             raise errors.reported_with_success(error)
         else:
             self.has_document = True
+            self.has_event = self.has_event or type(kind) is str
 
     def _begin(self, event: Event) -> Iterator[Piece]:
         response = event.get("response") or {}
@@ -129,8 +132,9 @@ class ResponseEvents:
 
     def _end_item(self, event: Event) -> Iterator[Piece]:
         item = _item(event)
-        self.output.append(item)
-        yield from self._show_rest(item, event)
+        if item["type"]:
+            self.output.append(item)
+            yield from self._show_rest(item, event)
 
     def _show_rest(self, item: Item, event: Event) -> Iterator[Piece]:
         """Shows what no delta has said of a finished item."""
