@@ -194,6 +194,8 @@ async def _ask(job: Job) -> str:
                 match piece:
                     case events.Text():
                         text += piece.delta[:MAX_TITLE_READ]
+                    case events.Withdraw(part_type="text"):
+                        text = ""
                     case events.Reasoning():
                         thought_length += len(piece.delta)
                     case events.Finish():

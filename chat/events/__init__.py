@@ -12,6 +12,7 @@ from .text import DeltaCleaner, clean_json, clean_text, shorten
 from .types import (
     CONTEXT_TRIMMED,
     EVENTS,
+    PART_WITHDRAWN,
     STEPS,
     TERMINAL,
     VISIBLE,
@@ -41,12 +42,14 @@ from .types import (
     ToolCallResult,
     ToolCallStart,
     Usage,
+    Withdraw,
 )
 from .wire import camel, continues, from_json, join_deltas, pack, to_dict, to_json, unpack, without_steps
 
 __all__ = [
     "CONTEXT_TRIMMED",
     "EVENTS",
+    "PART_WITHDRAWN",
     "STEPS",
     "TERMINAL",
     "VISIBLE",
@@ -80,6 +83,7 @@ __all__ = [
     "ToolCallResult",
     "ToolCallStart",
     "Usage",
+    "Withdraw",
     "camel",
     "clean_json",
     "clean_text",

@@ -7,6 +7,7 @@ from .limits import LimitExceeded, Limits
 from .text import DeltaCleaner, clean_text
 from .types import (
     CONTEXT_TRIMMED,
+    PART_WITHDRAWN,
     Approval,
     ContextTrimmed,
     Custom,
@@ -29,6 +30,7 @@ from .types import (
     ToolCallResult,
     ToolCallStart,
     Usage,
+    Withdraw,
 )
 
 MAX_COUNT = 2**53  # of tokens: beyond it JavaScript cannot tell two numbers apart
@@ -90,6 +92,8 @@ class EventBuilder:
             if len(self.usage) < self.limits.parts:
                 self.usage.append(_valid_counts(piece))
             return ()
+        if isinstance(piece, Withdraw):
+            return self._withdraw(piece.part_type)
         if isinstance(piece, Finish):
             self.finish_reason = clean_text(piece.reason)[:50]
             return ()
@@ -145,6 +149,12 @@ class EventBuilder:
         if kind is Text:
             return [TextMessageEnd(self.message_id)]
         return [ReasoningMessageEnd(self._reasoning_id), ReasoningEnd(self._reasoning_id, self.clock())]
+
+    def _withdraw(self, part_type: str) -> list[Event]:
+        """Takes back the part that is open. Only `fold` knows its length, which goes on counting."""
+        if self._open is not (Text if part_type == "text" else Reasoning):
+            return []
+        return [*self._close_text(), Custom(PART_WITHDRAWN, {"type": part_type})]
 
     def _tool(self, piece: Any) -> Iterator[Event]:
         call = clean_text(piece.tool_call_id)

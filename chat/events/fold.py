@@ -5,6 +5,7 @@ from typing import Any
 
 from .types import (
     CONTEXT_TRIMMED,
+    PART_WITHDRAWN,
     Custom,
     Event,
     ReasoningEnd,
@@ -82,6 +83,8 @@ def fold(events: Iterable[Event]) -> list[Part]:
                 failed = bool(event.metadata and event.metadata.get("error"))
                 answered["error" if failed else "result"] = event.content
                 _set_seconds(answered, started.get(event.tool_call_id), event.timestamp)
+            case Custom(name=name) if name == PART_WITHDRAWN:
+                _withdraw(parts, event.value["type"])
             case Custom(name=name) if name == CONTEXT_TRIMMED:
                 if trimmed is None:
                     trimmed = {"type": CONTEXT_TRIMMED}
@@ -91,6 +94,14 @@ def fold(events: Iterable[Event]) -> list[Part]:
         if field := DELTA_FIELDS.get(part["type"]):
             part[field] = "".join(part[field])
     return parts
+
+
+def _withdraw(parts: list[Part], part_type: str) -> None:
+    """Removes the last part of this type."""
+    for index in range(len(parts) - 1, -1, -1):
+        if parts[index]["type"] == part_type:
+            del parts[index]
+            return
 
 
 def _set_seconds(part: Part, started: int | None, ended: int | None) -> None:

@@ -169,6 +169,7 @@ EVENTS: dict[str, type[Event]] = {
         RunError,
     )
 }
+PART_WITHDRAWN = "part_withdrawn"  # name of the Custom event; see Withdraw
 CONTEXT_TRIMMED = "context_trimmed"  # name of the Custom event, and type of the part that it becomes
 TERMINAL = {RunFinished.type, RunError.type}
 VISIBLE = {  # the types of events after which the reader has seen some of the reply
@@ -192,6 +193,13 @@ class Text:
 @dataclass(frozen=True, slots=True)
 class Reasoning:
     delta: str
+
+
+@dataclass(frozen=True, slots=True)
+class Withdraw:
+    """The text or reasoning that is being written was not what it seemed; it follows as what it is."""
+
+    part_type: str  # "text" or "reasoning"
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +245,7 @@ class ContextTrimmed:
 Piece = (
     Text
     | Reasoning
+    | Withdraw
     | Usage
     | Finish
     | Approval

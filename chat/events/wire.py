@@ -6,7 +6,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from typing import Any
 
-from .types import EVENTS, STEPS, Event, MessagesSnapshot, ReasoningMessageContent, TextMessageContent
+from .types import (
+    EVENTS,
+    PART_WITHDRAWN,
+    STEPS,
+    Custom,
+    Event,
+    MessagesSnapshot,
+    ReasoningMessageContent,
+    TextMessageContent,
+)
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode  # ASCII only, so that nothing in a frame is read as a line end
 # What json.dumps does to a str, at a quarter of its cost. It is undocumented, so json.dumps stands in if it goes.
@@ -77,7 +86,8 @@ def without_steps(event: Event) -> Event | None:
     if type(event) is MessagesSnapshot:
         answers = [message for message in event.messages if message["role"] not in ("reasoning", "tool")]
         return MessagesSnapshot([{k: v for k, v in message.items() if k != "toolCalls"} for message in answers])
-    return None if event.type in STEPS else event
+    is_withdrawn_step = type(event) is Custom and event.name == PART_WITHDRAWN and event.value["type"] == "reasoning"
+    return None if event.type in STEPS or is_withdrawn_step else event
 
 
 def join_deltas(deltas: Sequence[Any]) -> Event:

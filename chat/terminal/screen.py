@@ -95,6 +95,8 @@ class Screen:
             case events.Custom(name=events.CONTEXT_TRIMMED) if not self._is_trimmed:
                 self._is_trimmed = True
                 self.write_note("The conversation is too long for the model, which no longer sees the oldest messages.")
+            case events.Custom(name=events.PART_WITHDRAWN):
+                self.end_answer()  # what was shown stays: it was a thought
             case events.ToolCallStart():
                 self._calls[event.tool_call_id] = ToolCall(event.tool_call_name, event.timestamp)
             case events.ToolCallArgs():

@@ -38,6 +38,7 @@ from chat.events import (
     ToolCallResult,
     ToolCallStart,
     Usage,
+    Withdraw,
     clean_text,
     closing_events,
     continues,
@@ -561,6 +562,35 @@ def test_approvals_are_kept_and_make_no_event():
     builder = EventBuilder("m")
     assert builder.feed(Approval("c", "May it?")) == ()
     assert builder.approvals == [Approval("c", "May it?")]
+
+
+def test_text_that_was_a_thought_is_withdrawn():
+    log = events_of(Text("hm"), Withdraw("text"), Reasoning("hm"), Text("Hello"), Finish("stop"))
+    assert log[:4] == [
+        TextMessageStart("m"),
+        TextMessageContent("m", "hm"),
+        TextMessageEnd("m"),
+        Custom("part_withdrawn", {"type": "text"}),
+    ]
+    assert fold(log) == [{"type": "reasoning", "text": "hm"}, {"type": "text", "text": "Hello"}]
+    answer = [without_steps(event) for event in log]
+    assert fold(filter(None, answer)) == [{"type": "text", "text": "Hello"}]
+
+
+def test_thought_that_was_the_answer_is_withdrawn():
+    log = events_of(Text("one"), Reasoning("two"), Withdraw("reasoning"), Text("two"), Finish("stop"))
+    assert fold(log) == [{"type": "text", "text": "one"}, {"type": "text", "text": "two"}]
+    answer = [event for event in log if without_steps(event)]
+    assert [event.type for event in answer].count("CUSTOM") == 0
+    assert fold(answer) == fold(log)
+
+
+@pytest.mark.parametrize("part_type", ["text", "reasoning"])
+def test_withdrawal_of_what_is_not_open_makes_no_event(part_type):
+    builder = EventBuilder("m")
+    assert builder.feed(Withdraw(part_type)) == []
+    builder.feed(ToolCallStart("c", "clock"))
+    assert builder.feed(Withdraw(part_type)) == []
 
 
 def test_without_steps_leaves_the_answer_alone():

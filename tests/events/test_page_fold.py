@@ -6,7 +6,7 @@ import subprocess
 
 from chat import events
 from chat import parts as part_table
-from chat.events import Reasoning, Text, ToolCallArgs, ToolCallEnd, ToolCallResult, ToolCallStart
+from chat.events import Reasoning, Text, ToolCallArgs, ToolCallEnd, ToolCallResult, ToolCallStart, Withdraw
 from scripts.environment import ROOT
 
 PAGE = """
@@ -51,6 +51,7 @@ def narrated(chance):
             [
                 Text(text),
                 Reasoning(text),
+                Withdraw(chance.choice(["text", "reasoning"])),
                 ToolCallStart(id, "clock"),
                 ToolCallArgs(id, text),
                 ToolCallEnd(id),

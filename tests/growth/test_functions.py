@@ -24,6 +24,8 @@ from chat.events import (
     fold,
     to_dict,
 )
+from chat.providers.openai.tool_calls import ToolCallDeltas
+from chat.providers.thoughts import ThoughtReader
 from tests.growth.growth import MAX_FACTOR, TEXTS, growth
 
 MODULES = [
@@ -39,7 +41,12 @@ MODULES = [
     "chat.models.lookups",
     "chat.providers.demo",
     "chat.providers.langchain.errors",
+    "chat.providers.error_reports",
+    "chat.providers.finish_reasons",
     "chat.providers.openai.chunks",
+    "chat.providers.openai.tool_calls",
+    "chat.providers.thoughts.harmony",
+    "chat.providers.thoughts.tags",
     "chat.schemas",
     "chat.search",
     "chat.tools.calculator",
@@ -70,6 +77,7 @@ ARGUMENTS = {
     "chat.live.sse.parse_position": lambda text: [text, text],
     "chat.models.lookups._contains": lambda text: [text, f"{text[:150]}x"],
     "chat.providers.openai.chunks._load": lambda text: [json.dumps({"choices": [text]}).encode()],
+    "chat.providers.thoughts.tags.could_begin": lambda text: [text, ("</think>", "<think>")],
     "chat.search._snippet": lambda text: [text, f"{text[:150]}x {text[-40:]}"],
     "chat.search.passage": lambda text: [text, f"{text[:150]}x {text[-40:]}", 300, 60],
     "chat.search._first_match": lambda text: [text, f"{text[:150]}x {text[-40:]}"],
@@ -87,6 +95,7 @@ EXEMPT = {  # what they are given instead of a long text
     "chat.search.snippets": "the same",
     "chat.search.title_contains": "the same",
     "chat.events.text._continues_grapheme": "two characters",
+    "chat.events.fold._withdraw": "the type of a part",
     "chat.events.wire.camel": "names of our own",
 }
 
@@ -187,6 +196,52 @@ def events_of(pieces):
 )
 def test_events_are_read_in_time_that_grows_with_their_number(work):
     assert growth(work, lambda text: [len(text) // 20], "a") == 0
+
+
+def think(text, delta_length):
+    """Reads a response in deltas of this length."""
+    reader = ThoughtReader()
+    for start in range(0, len(text), delta_length):
+        reader.feed(text[start : start + delta_length])
+    return reader.finish("stop")
+
+
+THOUGHTS = {
+    "closing tags in code": "`</think>` ",
+    "closing tags that are spoken of": "a </think> b",
+    "thoughts in turn": "<think>a</think>b\n",
+    "opening tags": "<think> is ",
+    "beginnings of tags": "</thin",
+    "spaces": " \n",
+    "channels": "<|channel|>analysis<|message|>a<|end|><|start|>assistant",
+    "backticks": "```\n",
+}
+
+
+@pytest.mark.parametrize("start", ["", "a ", "<think>", "<|channel|>", "<think>a</think><answer>"])
+@pytest.mark.parametrize("delta_length", [1, 7, 10**9])
+@pytest.mark.parametrize("kind", THOUGHTS)
+def test_thoughts_in_a_text_are_read_in_linear_time(kind, delta_length, start):
+    assert growth(think, lambda text: [start + text, delta_length], THOUGHTS[kind]) == 0
+
+
+TOOL_CALLS = {  # deltas of calls, (index, id, name, arguments)
+    "arguments": (0, "a", "f", '{"x'),
+    "objects": (None, None, "f", '{"x": 1}'),
+    "braces": (0, "a", "f", "{"),
+    "braces that close": (0, "a", "f", "}{"),
+    "strings": (0, "a", None, '"'),
+    "names": (0, None, "f", ""),
+}
+
+
+@pytest.mark.parametrize("kind", TOOL_CALLS)
+def test_tool_calls_are_read_in_linear_time(kind):
+    def read(count):
+        calls = ToolCallDeltas()
+        return [*(piece for _ in range(count) for piece in calls.feed(*TOOL_CALLS[kind])), *calls.close()]
+
+    assert growth(read, lambda text: [len(text) // 20], "a") == 0
 
 
 @pytest.mark.parametrize(

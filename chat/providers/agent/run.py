@@ -31,6 +31,7 @@ from .. import langchain
 from ..base import ContextOverflow, ProviderError, Request
 from ..langchain import internals
 from ..langchain.models import vendor_row
+from ..thoughts import reader_for
 from ..turns import Part
 from .excerpt import Excerpt
 from .turn import Call, Turn
@@ -245,15 +246,16 @@ class AgentRun:
             await self.send(ContextTrimmed(kept))
 
     async def _stream(self, turn: Turn, model: Any, messages: list[Any], arguments: dict[str, Any]) -> None:
-        pieces = langchain.Pieces()
+        pieces = langchain.Pieces(reader_for(self.request))
         timeout = asyncio.timeout(None)
         try:
             async with timeout:
                 with langchain.translated_errors():
                     async with aclosing(internals.stream(model, messages, **arguments)) as chunks:
                         async for chunk in chunks:
+                            new = pieces.feed(chunk.message, chunk.generation_info)
                             turn.add_chunk(chunk.message)
-                            for piece in pieces.feed(chunk.message, chunk.generation_info):
+                            for piece in new:
                                 await turn.feed(piece)
                             if turn.reason and timeout.when() is None:
                                 timeout.reschedule(asyncio.get_running_loop().time() + AFTER_FINISH_TIMEOUT)

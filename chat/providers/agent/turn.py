@@ -24,6 +24,7 @@ from ...events import (
     ToolCallArgs,
     ToolCallEnd,
     ToolCallStart,
+    Withdraw,
     clean_json,
     clean_text,
 )
@@ -113,6 +114,8 @@ class Turn:
             case Reasoning():
                 self.has_reasoning = True
                 await self.send(piece)
+            case Withdraw():
+                await self._withdraw(piece)
             case ToolCallStart():
                 await self._start_call(piece)
             case ToolCallArgs():
@@ -142,6 +145,17 @@ class Turn:
         await self.release()
         self.has_reasoning = False
         await self.send(ToolCallStart(call.id, call.name))
+
+    async def _withdraw(self, piece: Withdraw) -> None:
+        if piece.part_type == "reasoning":
+            self.has_reasoning = False
+        elif self.held:
+            self.held = []
+            self.held_length = 0
+            return
+        else:
+            self.has_text = False
+        await self.send(piece)
 
     async def release(self) -> None:
         """Sends the held text: with a call it was a remark, otherwise it belongs to the answer."""

@@ -15,6 +15,7 @@ from typing import Any
 
 from ...events import Piece
 from ..base import Request
+from ..thoughts import reader_for
 from . import internals
 from .errors import translated_errors
 from .messages import messages
@@ -38,7 +39,7 @@ IS_LANGUAGE_MODEL = True
 
 
 async def reply(request: Request) -> AsyncGenerator[Piece, None]:
-    pieces = Pieces()
+    pieces = Pieces(reader_for(request))
     with_calls = not vendor_row(request).needs_offered_tools
     async with chat_model(request) as model:
         conversation = messages(request, with_calls=with_calls)

@@ -69,6 +69,10 @@ class NormalizedChunks(Chunks):
         head = {name: chunk[name] for name in CHUNK_FIELDS if name in chunk}
         return [head | {"choices": [choice]} for choice in choices]
 
+    def read_thoughts(self, pieces: list[Any]) -> list[Any]:
+        """Returns the chunks: their thoughts are read where they become pieces."""
+        return pieces
+
     def close(self) -> Iterator[dict[str, Any]]:
         """Yields the usage. Whether the model had finished is checked where the chunks are read."""
         if not self.finished and self.done and self.has_empty_reason:

@@ -7,6 +7,7 @@ from typing import Any
 from ...events import Finish, Piece, Reasoning, Text, Usage
 from .. import errors, finish_reasons
 from ..openai.tool_calls import ToolCallDeltas
+from ..thoughts import ThoughtReader
 
 REASON_KEYS = ("finish_reason", "stop_reason", "stopReason", "done_reason", "status")  # one for each vendor
 
@@ -26,7 +27,9 @@ class Pieces:
     pieces.close()                        # at the end: the rest; raises ProviderError if the model had not finished
     """
 
-    def __init__(self) -> None:
+    def __init__(self, thoughts: ThoughtReader | None = None) -> None:
+        self.thoughts = thoughts or ThoughtReader()
+        self.is_rewritten = False  # the messages that go back to the model
         self.finished = False
         self.cut_reason: str | None = None  # the server's word, if it broke off the answer itself
         self.tool_calls = ToolCallDeltas(is_name=bool)  # LangChain and NormalizedChunks give the whole name
@@ -52,9 +55,15 @@ class Pieces:
             self.usages.append(message.usage_metadata)
         if info or message.response_metadata:
             pieces += self._finish({**(info or {}), **message.response_metadata})
+        pieces = self.thoughts.feed_all(pieces)
+        self.is_rewritten = self.is_rewritten or self.thoughts.may_be_harmony
+        if self.is_rewritten and type(message.content) is str:
+            # gpt-oss refuses its own channels when they come back. Other models want their thoughts as they were.
+            message.content = "".join(piece.delta for piece in pieces if type(piece) is Text)
         return pieces
 
     def close(self) -> Iterator[Piece]:
+        yield from self.thoughts.finish()
         usage = self._usage()
         if usage.total_tokens:
             yield usage

@@ -14,6 +14,7 @@ from typing import Any
 
 from ...events import Piece
 from ..base import Request
+from ..thoughts import reader_for
 from . import client
 from .chunks import Chunks
 from .client import close
@@ -26,7 +27,7 @@ LIMITS = {"max_tokens", "max_completion_tokens", "n_predict"}
 
 
 def reply(request: Request) -> AsyncGenerator[Piece, None]:
-    return read_stream(_response(request), Chunks(), request.activity)
+    return read_stream(_response(request), Chunks(reader_for(request)), request.activity)
 
 
 def check(model_id: str, params: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ from ...response_limits import MAX_JSON_VALUES
 from .. import errors, finish_reasons
 from ..base import ProviderError
 from ..error_reports import find_error
+from ..thoughts import ThoughtReader
 from .tool_calls import ToolCallDeltas
 
 MAX_LEARNING_ATTEMPTS = 3  # in a row without success, after which learning costs more than it saves
@@ -35,7 +36,8 @@ class Chunks:
     with the same bytes around its text is not parsed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, thoughts: ThoughtReader | None = None) -> None:
+        self.thoughts = thoughts or ThoughtReader()
         self.done = False
         self.finished = False
         self.has_document = False  # whether any event could be read
@@ -57,18 +59,22 @@ class Chunks:
                 content = None
             if content and type(content) is str:
                 self.attempts_left = MAX_LEARNING_ATTEMPTS
-                return (Text(content),)
+                return self.thoughts.feed(content)
         pieces = self._parse(data, cut)
         is_short = len(data) <= MAX_LEARNED_LENGTH
         if self.attempts_left and is_short and len(pieces) == 1 and type(pieces[0]) is Text:
             self.attempts_left -= 1
             self._learn(data)
-        return pieces
+        return self.read_thoughts(pieces)
+
+    def read_thoughts(self, pieces: list[Any]) -> list[Any]:
+        return self.thoughts.feed_all(pieces)
 
     def close(self) -> Iterator[Any]:
         """Yields what is left when the stream ends; raises ProviderError if the model had not finished."""
         if not self.finished and self.done and self.has_empty_reason:
-            yield from self._finish("stop")
+            yield from self.thoughts.feed_all(self._finish("stop"))
+        yield from self.thoughts.finish()
         if self.usage:
             yield self.usage
         if not self.finished:

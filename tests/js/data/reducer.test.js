@@ -33,6 +33,33 @@ test("deltas append to one text part", () => {
   assert.equal(plainText(state), "Hello")
 })
 
+const withdrawn = (type) => ({ type: "CUSTOM", name: "part_withdrawn", value: { type } })
+
+test("a text that was a thought is withdrawn and comes again as one", () => {
+  const state = played(
+    started,
+    textStart,
+    text("I greet."),
+    textEnd,
+    withdrawn("text"),
+    ...thoughtStart,
+    thought("I greet."),
+    ...thoughtEnd,
+    textStart,
+    text("Hello"),
+    textEnd,
+  )
+  assert.deepEqual(state.parts, [
+    { type: "reasoning", text: "I greet." },
+    { type: "text", text: "Hello" },
+  ])
+})
+
+test("a withdrawal of what is not there changes nothing", () => {
+  const state = played(started, textStart, text("Hello"), textEnd, withdrawn("reasoning"))
+  assert.deepEqual(state.parts, [{ type: "text", text: "Hello" }])
+})
+
 test("each start of text or reasoning makes a part", () => {
   const state = played(
     started,

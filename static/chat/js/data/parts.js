@@ -3,7 +3,7 @@
 //
 // `group`: where the part is shown. "text" is the answer itself, "step" stands among the steps that lead to it, and
 // "attachment" goes with a message that the user sent, and "note" says something about the reply.
-// `events`: how a run's events change a reply, by event type. The server folds them in the same way; a test compares both.
+// `events`, `customs`: how a run's events change a reply, by event type, and those of type CUSTOM by name. The server folds them in the same way; a test compares both.
 // `plainText(part)`: what a copy of the message contains; without it, nothing.
 
 export const append = (reply, part) => ({ ...reply, parts: [...reply.parts, part] })
@@ -12,6 +12,12 @@ export const update = (reply, index, fields) => ({
   ...reply,
   parts: reply.parts.with(index, { ...reply.parts[index], ...fields }),
 })
+
+/** Removes the last part of this type: it was not what it seemed, and follows as what it is. */
+export const withdraw = (reply, type) => {
+  const index = reply.parts.findLastIndex((part) => part.type === type)
+  return index < 0 ? reply : { ...reply, parts: reply.parts.toSpliced(index, 1) }
+}
 
 // The index of a tool call or its result, -1 if it is not here.
 export const indexOfCall = (parts, id) => parts.findLastIndex((part) => part.id === id)
@@ -88,9 +94,9 @@ export const partKinds = {
 
   context_trimmed: {
     group: "note",
-    events: {
-      CUSTOM: (reply, { name, value }) => {
-        if (name !== "context_trimmed") return reply
+    events: {},
+    customs: {
+      context_trimmed: (reply, { name, value }) => {
         const { kept } = value
         const index = reply.parts.findIndex(({ type }) => type === name)
         return index < 0 ? append(reply, { type: name, kept }) : update(reply, index, { kept })

@@ -2,7 +2,7 @@
 //
 // A reply is a message as the server stores it, with `seq`: the position of the last event applied to it.
 
-import { partKinds, partsFromSnapshot } from "./parts.js"
+import { partKinds, partsFromSnapshot, withdraw } from "./parts.js"
 
 const IN_PROGRESS_STATUSES = new Set(["queued", "in_progress"])
 const TERMINAL_EVENTS = new Set(["RUN_FINISHED", "RUN_ERROR"])
@@ -27,6 +27,12 @@ export const newReply = ({ id, run_id, parent_id = null, assistant = null }) => 
   interrupts: [],
 })
 
+// CUSTOM events, by name.
+const customs = {
+  ...Object.assign({}, ...Object.values(partKinds).map(({ customs }) => customs)),
+  part_withdrawn: (reply, { value }) => withdraw(reply, value.type),
+}
+
 const changes = {
   ...Object.assign({}, ...Object.values(partKinds).map(({ events }) => events)),
   RUN_STARTED: (reply) => (isInProgress(reply) ? { ...reply, status: "in_progress" } : reply),
@@ -35,6 +41,7 @@ const changes = {
     parts: partsFromSnapshot(messages, reply.id),
     isSnapshot: true,
   }),
+  CUSTOM: (reply, event) => customs[event.name]?.(reply, event) ?? reply,
   RUN_FINISHED: (reply, { outcome, result, usage }) => ({
     ...reply,
     status: STATUS_BY_OUTCOME[outcome?.type] ?? "completed",
