@@ -227,6 +227,7 @@ class ReplyWriter:
                 raise asyncio.CancelledError
             await providers.load(model_id)
             reply, _ = providers.resolve(model_id, prompt.request.tools)
+            await prompt.look_up()
             prompt.fit()
             retries = itertools.count()
             while True:

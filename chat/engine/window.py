@@ -5,12 +5,15 @@ server refuses; the last is kept for an hour, in this process. Tokens are estima
 estimate is corrected by what the server counts.
 """
 
+import asyncio
 import itertools
+import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from .. import providers
 from ..per_loop import PerLoop
 from ..providers import ContextOverflow, Request
 
@@ -24,11 +27,16 @@ MIN_COUNTED_TOKENS = (
 CORRECTIONS = (0.4, 4.0)  # the least, below which the server counts something else, and the most
 MIN_CHANGE = 0.1  # of the correction; with each change other turns would be left out
 LEARNED_SECONDS = 3_600  # after which the whole conversation is tried again: a server may have a larger window now
+LOOK_UP_INTERVAL = 60  # seconds between questions to a server; a model that is not loaded has no window yet
+LOOK_UP_TIMEOUT = 2  # seconds
+MIN_LOOKED_UP_TOKENS = 1_000  # of a conversation whose model's window matters
 MAX_MODELS = 1_000  # of which something is remembered
 STEPS = 4  # of the window in which turns are left out, so that a request mostly begins like the one before it
 TURN_TOKENS = 4  # for the role
 IMAGE_TOKENS = 1_000
 ANSWER_PARAMS = ("max_completion_tokens", "max_tokens", "max_output_tokens", "num_predict")
+
+logger = logging.getLogger(__name__)
 
 
 def estimate_tokens(text: str) -> float:
@@ -55,6 +63,7 @@ class ContextWindow:
         self.max_input: float | None = None  # tokens that a request had at most, where it did not tell
         self.correction = 1.0  # the server's tokens for each that is estimated
         self.learned_at = 0.0  # seconds
+        self.looked_up_at = float("-inf")
 
     def learn(self, error: ContextOverflow, tokens: float) -> None:
         """Takes what the server told when it refused a request of so many tokens by our estimate."""
@@ -94,6 +103,23 @@ def window_of(request: Request) -> ContextWindow:
     return window
 
 
+async def look_up(request: Request) -> None:
+    """Asks the model's server for the window now and then, where it tells it: Ollama reports no overflow."""
+    window = window_of(request)
+    if time.monotonic() - window.looked_up_at < LOOK_UP_INTERVAL:
+        return
+    window.looked_up_at = time.monotonic()
+    try:
+        async with asyncio.timeout(LOOK_UP_TIMEOUT):
+            size = await providers.context_window(request)
+    except Exception as error:  # of any kind, for servers of any kind; the request itself shows what is wrong
+        logger.info("%s does not tell its context window: %s", request.model, type(error).__name__)
+        return
+    if size and size > 0:
+        window.size = size
+        window.learned_at = time.monotonic()
+
+
 class Prompt:
     """A run's request, with as many of the conversation's turns as fit into the model's context window.
 
@@ -118,6 +144,11 @@ class Prompt:
     @property
     def kept(self) -> int | None:
         return len(self.turns) - self.start if self.start else None
+
+    async def look_up(self) -> None:
+        """Asks the model's server for the window of a long conversation, unless the assistant sets one."""
+        if self.size is None and self._estimate(0) >= MIN_LOOKED_UP_TOKENS:
+            await look_up(self.request)
 
     def fit(self) -> None:
         """Leaves out the oldest turns if the request is known not to fit. The last question always stays."""

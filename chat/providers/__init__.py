@@ -13,7 +13,7 @@ from ..events import Piece
 from ..tools import Context
 from .base import ContextOverflow, ProviderError, Reply, Request
 from .checks import check, try_model
-from .registry import REGISTRY, close, is_language_model, load, resolve, with_output_limit
+from .registry import REGISTRY, close, context_window, is_language_model, load, resolve, with_output_limit
 from .turns import Part, Turn, alternating, has_content
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "alternating",
     "check",
     "close",
+    "context_window",
     "has_content",
     "is_language_model",
     "load",

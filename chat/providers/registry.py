@@ -9,7 +9,7 @@ from typing import Any
 
 from django.utils.translation import gettext
 
-from .base import ProviderError, Reply
+from .base import ProviderError, Reply, Request
 
 LANGCHAIN = "chat.providers.langchain"
 REGISTRY = {  # the part of an assistant's model id before the colon -> the module that has `reply`
@@ -75,6 +75,12 @@ def with_output_limit(model_id: str, params: dict[str, Any], tokens: int) -> dic
     """Returns the params with at most this many tokens for the answer, where the model's server surely accepts that."""
     module = provider_module(model_id)
     return module.with_output_limit(model_id, params, tokens) if hasattr(module, "with_output_limit") else params
+
+
+async def context_window(request: Request) -> int | None:
+    """Returns the size of the model's context window in tokens, if its server tells it without being sent a message."""
+    ask = getattr(provider_module(f"{request.provider}:"), "context_window", None)
+    return await ask(request) if ask else None
 
 
 async def close() -> None:

@@ -19,7 +19,8 @@ from ..thoughts import reader_for
 from . import internals
 from .errors import translated_errors
 from .messages import messages
-from .models import build, chat_model, vendor_row
+from .models import build, chat_model, vendor_and_model, vendor_row
+from .ollama import loaded_window
 from .pieces import Pieces
 from .transport import TrackedTransport, close
 
@@ -29,6 +30,7 @@ __all__ = [
     "chat_model",
     "check",
     "close",
+    "context_window",
     "messages",
     "reply",
     "translated_errors",
@@ -64,3 +66,8 @@ def check(model_id: str, params: dict[str, Any]) -> None:
 def with_output_limit(model_id: str, params: dict[str, Any], tokens: int) -> dict[str, Any]:
     """Limits the answer of Ollama's models. Elsewhere the thoughts of some models count, or the limit is an error."""
     return {"num_predict": tokens} | params if model_id.startswith("ollama:") else params
+
+
+async def context_window(request: Request) -> int | None:
+    """Returns the size of the model's context window in tokens, if its server tells it."""
+    return await loaded_window(request) if vendor_and_model(request)[0] == "ollama" else None
