@@ -15,6 +15,7 @@ from .. import events
 MAX_TITLE_CHARS = 80
 MAX_TITLE_READ = 1_000  # characters of the model's answer
 MAX_LINE_LENGTH = 120  # characters; a longer line is no title
+MAX_UNFINISHED_LENGTH = 240  # characters of a line that is not waited for to end
 MIN_REPEATED_LENGTH = 40  # letters of a title with which the answer begins, so that it is the answer again
 MAX_JSON_LEVELS = 5
 MAX_ROUNDS = 4  # of removing what surrounds a title: “**Title.**”
@@ -134,7 +135,7 @@ def _first_candidate(text: str, is_whole: bool) -> str | None:
         line = line.strip()
         if not FENCE.fullmatch(line) and (words := _without_introduction(_without_markup(line))):
             return words
-    return None
+    return lines[-1] if len(lines[-1]) > MAX_UNFINISHED_LENGTH else None
 
 
 def _without_markup(line: str) -> str:
