@@ -1,25 +1,18 @@
-"""The assistants that the site creates by itself: a demo, one for each vendor with an API key, and Ollama's models.
+"""The assistants that the site creates by itself: a demo, and one for each vendor with an API key.
 
 Each is created once. Staff may change or delete it, and it stays as they leave it.
 """
 
-import json
 import os
-import urllib.request
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from django.utils.text import slugify
 from django.utils.translation import gettext_noop
 
 from .models import Assistant, SeededAssistant
 from .providers.responses_only import has_only_responses
 from .providers.vision import is_known_to_see
-
-OLLAMA_TIMEOUT = 0.5  # seconds for the list of its models
-MAX_OLLAMA_MODELS = 20  # some people collect them
-MAX_OLLAMA_RESPONSE_BYTES = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -106,77 +99,51 @@ VENDORS = (
 DEMO_DESCRIPTION = gettext_noop(
     "Shows what a reply can contain. It needs no API key, and no model reads what you write."
 )
-OLLAMA_DESCRIPTION = gettext_noop("Answers through Ollama.")
+DEMO_STARTERS = [gettext_noop("Show me what an answer can contain."), gettext_noop("How do I connect a real model?")]
+STARTERS = [  # stored in English; the API translates them
+    gettext_noop("What can you help me with?"),
+    gettext_noop("Explain in three sentences how a rainbow forms."),
+    gettext_noop("Write a friendly email that declines an invitation."),
+    gettext_noop("Plan a weekend in Kyoto."),
+]
 
 
 def create_default_assistants(**kwargs) -> None:
     """Receives Django's `post_migrate`: the demo if there is no assistant yet, and the vendors with a key."""
     if not Assistant.objects.exists():
         Assistant.objects.create(
-            slug="demo", name="Demo", description=DEMO_DESCRIPTION, model="demo:", tools=["clock"], is_default=True
+            slug="demo",
+            name="Demo",
+            description=DEMO_DESCRIPTION,
+            model="demo:",
+            tools=["clock"],
+            starters=DEMO_STARTERS,
+            is_default=True,
         )
     for vendor in VENDORS:
         if vendor.is_configured():
-            _create_once(vendor.slug, vendor.model_id(), vendor.description, vendor.sees_images())
+            create_once(vendor.slug, vendor.model_id(), vendor.description, sees_images=vendor.sees_images())
 
 
-def create_ollama_assistants() -> None:
-    """Creates an assistant for each model of the Ollama on this machine or at OLLAMA_HOST, if one answers there.
+def create_once(slug: str, model: str, description: str, **fields: Any) -> bool:
+    """Creates the assistant unless it was created before, even if staff have deleted it since.
 
-    Not called after each migrate, which tests do often, but when the site is prepared to run.
+    Returns whether it was created now.
     """
-    chosen = _variable("OLLAMA_MODEL")
-    models = [chosen] if chosen else list_ollama_models()[:MAX_OLLAMA_MODELS]
-    for model in models:
-        slug = slugify(model.replace(":", "-").replace("/", "-").replace(".", "-"))
-        _create_once(f"ollama-{slug}"[:50], f"ollama:{model}", OLLAMA_DESCRIPTION, is_known_to_see(model))
-
-
-def list_ollama_models() -> list[str]:
-    """Returns the names of its chat models, or [] if no Ollama answers."""
-    # No proxy of the environment: it is for the way out, and would keep us waiting.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(f"{_ollama_url()}/api/tags", timeout=OLLAMA_TIMEOUT) as response:
-            models = json.loads(response.read(MAX_OLLAMA_RESPONSE_BYTES))["models"]
-        return [model["name"] for model in models if not _is_embedding_model(model)]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return []
-
-
-def _ollama_url() -> str:
-    """Reads OLLAMA_HOST as Ollama does: any of scheme, port and path may be missing."""
-    host = _variable("OLLAMA_HOST") or "127.0.0.1"
-    parts = urlsplit(host if "://" in host else f"http://{host}")
-    if "://" in host:
-        default_port = {"https": 443}.get(parts.scheme, 80)
-    else:
-        default_port = 11434
-    name = parts.hostname or "127.0.0.1"
-    if ":" in name:  # IPv6
-        name = f"[{name}]"
-    return f"{parts.scheme}://{name}:{parts.port or default_port}{parts.path.rstrip('/')}"
-
-
-def _is_embedding_model(model: dict[str, Any]) -> bool:
-    family = (model.get("details") or {}).get("family") or ""
-    return "embed" in model["name"] or "bert" in family
-
-
-def _create_once(slug: str, model: str, description: str, sees_images: bool) -> None:
-    """Creates the assistant unless it was created before, even if staff have deleted it since."""
     _row, is_new = SeededAssistant.objects.get_or_create(slug=slug)
     if not is_new or Assistant.objects.filter(slug=slug).exists():
-        return
+        return False
     has_default = Assistant.objects.filter(is_default=True).exclude(model="demo:").exists()
     Assistant.objects.create(
         slug=slug,
         name=model.partition(":")[2][:100],
         description=description,
         model=model[:200],
-        sees_images=sees_images,
+        starters=STARTERS,
         is_default=not has_default,
+        **fields,
     )
+    return True
 
 
 def _variable(name: str) -> str:

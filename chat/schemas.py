@@ -187,6 +187,11 @@ class AssistantOut(Schema):
         """Translates the descriptions of the assistants that the site comes with."""
         return row.description and gettext(row.description)
 
+    @staticmethod
+    def resolve_starters(row):
+        """Translates the starters of the assistants that the site comes with."""
+        return [starter and gettext(starter) for starter in row.starters]
+
 
 class ConversationOut(Schema):
     id: uuid.UUID

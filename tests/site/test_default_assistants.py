@@ -1,15 +1,11 @@
-"""The assistants that the site creates by itself: one for each vendor with an API key, and the models of an Ollama."""
-
-from io import StringIO
+"""The assistants that the site creates by itself: one for each vendor with an API key."""
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.core.management import call_command
 
-from chat.default_assistants import MAX_OLLAMA_MODELS, _ollama_url, create_default_assistants, list_ollama_models
+from chat.default_assistants import create_default_assistants
 from chat.models import Assistant
 from chat.providers.vision import is_known_to_see
-from tests.upstream import SILENCE, Answer, whole
 
 pytestmark = pytest.mark.slow
 
@@ -150,95 +146,11 @@ async def test_default_that_staff_chose_is_kept(setenv):
     assert (await Assistant.objects.aget(is_default=True)).slug == "ours"
 
 
-# Ollama ---------------------------------------------------------------------------------------------------------------
-
-
-def tags(*names, family="llama"):
-    return whole({"models": [{"name": name, "model": name, "details": {"family": family}} for name in names]})
-
-
-@pytest.fixture
-def prepare(setenv, upstream):
-    """`await prepare(answer)` runs the command where an Ollama gives this answer; returns the assistants."""
-    setenv("OLLAMA_HOST", upstream.base_url.removesuffix("/v1"))
-
-    async def prepare(answer):
-        upstream.answer = lambda request: answer
-        await sync_to_async(call_command)("prepare", stdout=StringIO())
-        return await model_of_each()
-
-    return prepare
-
-
-async def test_ollama_gets_an_assistant_for_each_model(prepare, upstream):
-    await prepare(tags("llama3.2:3b", "hf.co/a/B-GGUF:Q4"))
-    assert await model_of_each() == {
-        "ollama-llama3-2-3b": "ollama:llama3.2:3b",
-        "ollama-hf-co-a-b-gguf-q4": "ollama:hf.co/a/B-GGUF:Q4",
-    }
-    assert [(request.method, request.path) for request in upstream.requests] == [("GET", "/api/tags")]
-    assert not (await Assistant.objects.aget(slug="ollama-llama3-2-3b")).sees_images
-
-
-async def test_ollama_model_that_is_known_to_see_gets_images(prepare):
-    await prepare(tags("llama3.2-vision:11b", "qwen3:8b"))
-    assert {row.model: row.sees_images async for row in Assistant.objects.exclude(slug="demo")} == {
-        "ollama:llama3.2-vision:11b": True,
-        "ollama:qwen3:8b": False,
-    }
-
-
-async def test_ollama_embedding_models_get_no_assistant(prepare):
-    assert await prepare(tags("nomic-embed-text", "llama3.2")) == {"ollama-llama3-2": "ollama:llama3.2"}
-    assert await prepare(tags("bge-m3", family="bert")) == {"ollama-llama3-2": "ollama:llama3.2"}
-
-
-async def test_ollama_models_are_limited(prepare):
-    assert len(await prepare(tags(*[f"model-{number}" for number in range(100)]))) == MAX_OLLAMA_MODELS
-
-
-async def test_ollama_model_variable_selects_one_model(prepare, upstream, setenv):
-    setenv("OLLAMA_MODEL", "qwen3:8b")
-    assert await prepare(tags("llama3.2")) == {"ollama-qwen3-8b": "ollama:qwen3:8b"}
-    assert upstream.requests == []
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        whole({"models": None}),
-        whole({"models": [{"details": {}}]}),
-        whole([]),
-        Answer([b"<html>"], framing=6),
-        Answer([b"no"], 404, framing=2),
-        Answer([SILENCE], framing=None),
-    ],
-    ids=["no list", "no names", "no object", "a page", "404", "silence"],
-)
-async def test_ollama_with_an_invalid_response_gets_no_assistant(prepare, answer):
-    assert await prepare(answer) == {}
-
-
-HOSTS = {
-    "": "http://127.0.0.1:11434",
-    "0.0.0.0": "http://0.0.0.0:11434",
-    "somewhere:1234": "http://somewhere:1234",
-    "http://somewhere": "http://somewhere:80",
-    "https://somewhere/ollama/": "https://somewhere:443/ollama",
-    "[::1]:5": "http://[::1]:5",
-    ":5": "http://127.0.0.1:5",
-}
-
-
-@pytest.mark.parametrize("host", HOSTS)
-def test_ollama_host_is_parsed_as_ollama_does(monkeypatch, host):
-    from ollama._client import _parse_host
-
-    monkeypatch.setenv("OLLAMA_HOST", host)
-    assert _ollama_url() == HOSTS[host] == _parse_host(host)
-
-
-@pytest.mark.parametrize("host", ["127.0.0.1:1", "127.0.0.1:99999", "http://[", "ftp://127.0.0.1"])
-def test_ollama_that_cannot_be_reached_has_no_models(monkeypatch, host):
-    monkeypatch.setenv("OLLAMA_HOST", host)
-    assert list_ollama_models() == []
+@pytest.mark.parametrize("language", ["en", "ja"])
+async def test_default_assistants_have_starters_in_the_users_language(setenv, client_of, alice, language):
+    setenv("OPENAI_API_KEY", "sk")
+    await create_assistants()
+    answer = await client_of(alice).get("/api/assistants", headers={"accept-language": language})
+    for row in answer.json()["items"]:
+        assert row["starters"]
+        assert all(starter.isascii() == (language == "en") for starter in row["starters"])

@@ -102,10 +102,12 @@ MAY_IMPORT = {
         "tools",
     },  # which of them exist is checked when an assistant is saved
     "default_assistants": {"models", "providers"},
+    "model_servers": set(),
+    "found_assistants": {"default_assistants", "model_servers", "models", "providers"},
     "apps": {"redaction", "checks", "default_assistants", "management"},
     "terminal": {"engine", "events", "models", "tools"},
     "management": {
-        *("terminal", "models", "events", "default_assistants"),
+        *("terminal", "models", "events", "default_assistants", "found_assistants", "redaction"),
         *("asgi", "connections", "uvicorn_internals"),  # the server
     },
 }
