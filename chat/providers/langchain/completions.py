@@ -9,7 +9,7 @@ from typing import Any
 
 from django.conf import settings
 
-from ...events import Piece, ToolCallArgs, ToolCallStart
+from ...events import Piece, ToolCallArgs, ToolCallStart, Usage
 from .. import errors
 from ..activity import Activity
 from ..openai.chunks import Chunks, calls_of, delta_of, text_of
@@ -36,15 +36,11 @@ class NormalizedChunks(Chunks):
     def __init__(self, tools: Any = ()) -> None:
         super().__init__()
         self.names = {tool["function"]["name"] for tool in tools or () if "function" in tool}  # that are offered
-        self.usage_dict: dict[str, Any] | None = None
         self.round_trip = RoundTrip()
         self.tool_calls = ToolCallDeltas(self._is_name, self.round_trip.read_call)
         self.numbers: dict[str, int] = {}  # id of a tool call -> our number for it
 
     def read(self, choices: list[dict[str, Any]], chunk: dict[str, Any]) -> list[dict[str, Any]]:
-        usage = chunk.pop("usage", None)
-        if usage and type(usage) is dict:
-            self.usage_dict = usage  # the last one counts; LangChain would add them up
         for choice in choices:
             delta = choice["delta"] = delta_of(choice)
             content = delta.get("content")
@@ -78,8 +74,8 @@ class NormalizedChunks(Chunks):
         if not self.finished and self.done and self.has_empty_reason:
             delta = self.round_trip.take() | {"tool_calls": self._deltas(self.tool_calls.close())}
             yield {"choices": [{"index": 0, "delta": delta, "finish_reason": "stop"}]}
-        if self.usage_dict:
-            yield {"choices": [], "usage": self.usage_dict}
+        if self.usage:  # the last one counts; LangChain would add them up
+            yield {"choices": [], "usage": _usage_dict(self.usage)}
         if not self.has_choices and self.has_document:
             raise errors.empty()
 
@@ -99,3 +95,16 @@ class NormalizedChunks(Chunks):
                     function = {"name": None, "arguments": delta}
                     deltas.append({"index": self.numbers[id], "id": None, "function": function})
         return deltas
+
+
+def _usage_dict(usage: Usage) -> dict[str, Any]:
+    counts = {
+        "prompt_tokens": usage.input_tokens,
+        "completion_tokens": usage.output_tokens,
+        "total_tokens": usage.total_tokens,
+    }
+    return {
+        **{name: count for name, count in counts.items() if count is not None},
+        "prompt_tokens_details": {"cached_tokens": usage.cached_input_tokens},
+        "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
+    }

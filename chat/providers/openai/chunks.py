@@ -42,6 +42,7 @@ class Chunks:
         self.finished = False
         self.has_document = False  # whether any event could be read
         self.has_choices = False  # and had choices
+        self.has_first = False  # and among them one with the index 0
         self.cut_reason: str | None = None  # the server's word, if it broke off the answer itself
         self.has_empty_reason = False  # "" as finish reason; some servers send no other
         self.usage: Usage | None = None
@@ -129,14 +130,20 @@ class Chunks:
             raise errors.reported(error)
         if not choices and (error := find_error(chunk)):
             raise errors.reported_with_success(error)
-        usage = chunk.get("usage")
-        if usage and type(usage) is dict:
+        choices = [choice for choice in _list(choices) if type(choice) is dict]
+        if usage := usage_of(chunk, choices):
             self.usage = _usage(usage)
         self.has_choices = self.has_choices or bool(choices)
-        choices = [choice for choice in _list(choices) if type(choice) is dict and choice.get("index") in FIRST]
+        choices = self._first(choices)
         if len(choices) > MAX_CHOICES:
             raise ValueError
         return self.read(choices, chunk)
+
+    def _first(self, choices: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Returns the choices that are the first one. Old servers number tokens, where others number choices."""
+        first = [choice for choice in choices if choice.get("index") in FIRST]
+        self.has_first = self.has_first or bool(first)
+        return first if self.has_first or len(choices) != 1 else choices
 
     def _choice(self, choice: dict[str, Any]) -> Iterator[Piece]:
         delta = delta_of(choice)
@@ -181,6 +188,12 @@ def calls_of(delta: dict[str, Any]) -> Any:
     return delta.get("tool_calls") or delta.get("function_call")
 
 
+def usage_of(chunk: dict[str, Any], choices: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """Returns the usage, which is the chunk's, its choice's (Kimi) or in `x_groq`."""
+    places = [chunk, *choices[:1], _dict(chunk.get("x_groq"))]
+    return next((place["usage"] for place in places if place.get("usage") and type(place["usage"]) is dict), None)
+
+
 def text_of(content: Any) -> str:
     """Returns the text of what should be a string but may be a number, {"text": …}, or a list of these."""
     if type(content) is list:
@@ -208,13 +221,15 @@ def _list(choices: Any) -> list[Any]:
 
 def _usage(usage: dict[str, Any]) -> Usage:
     completion_details = _dict(usage.get("completion_tokens_details"))
-    prompt_details = _dict(usage.get("prompt_tokens_details"))
+    cached = _dict(usage.get("prompt_tokens_details")).get("cached_tokens")
+    if cached is None:  # DeepSeek, Kimi
+        cached = usage.get("prompt_cache_hit_tokens", usage.get("cached_tokens"))
     return Usage(
         _count(usage.get("prompt_tokens")),
         _count(usage.get("completion_tokens")),
         _count(usage.get("total_tokens")),
         _count(completion_details.get("reasoning_tokens")),
-        _count(prompt_details.get("cached_tokens")),
+        _count(cached),
     )
 
 
