@@ -155,7 +155,10 @@ class Upstream:
         return sum((request.body or {}).get("model") == model for request in self.requests)
 
     def _next_written(self, request):
-        return self.written[min(len(self.requests), len(self.written)) - 1]
+        if request.method == "GET":  # which asks about the server
+            return refusal(404, {"error": {"message": "Not Found"}})
+        asked = sum(request.method != "GET" for request in self.requests)
+        return self.written[min(asked, len(self.written)) - 1]
 
     async def start(self, port=0):
         self._server = await asyncio.start_server(self._connection, "127.0.0.1", port)

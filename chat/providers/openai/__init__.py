@@ -19,8 +19,18 @@ from . import client
 from .chunks import Chunks
 from .client import close
 from .stream import read_stream
+from .window import context_window
 
-__all__ = ["IS_LANGUAGE_MODEL", "chat_model", "check", "check_chat_model", "close", "reply", "with_output_limit"]
+__all__ = [
+    "IS_LANGUAGE_MODEL",
+    "chat_model",
+    "check",
+    "check_chat_model",
+    "close",
+    "context_window",
+    "reply",
+    "with_output_limit",
+]
 
 IS_LANGUAGE_MODEL = True
 LIMITS = {"max_tokens", "max_completion_tokens", "n_predict"}

@@ -39,9 +39,14 @@ def resolve(params: dict[str, Any]) -> tuple[str | None, str | None]:
     return resolve_server(params, "OPENAI_API_KEY", address_variable="OPENAI_BASE_URL")
 
 
+def address(params: dict[str, Any]) -> str:
+    """Returns the address that these params, or else the environment, choose; empty for OpenAI's own."""
+    return str(params.get("base_url") or os.environ.get("OPENAI_BASE_URL", ""))
+
+
 def is_own_server(params: dict[str, Any]) -> bool:
     """Whether these params, or else the environment, choose a server that is not a vendor's of OpenAI's models."""
-    host = urlsplit(str(params.get("base_url") or os.environ.get("OPENAI_BASE_URL", ""))).hostname or ""
+    host = urlsplit(address(params)).hostname or ""
     return bool(host) and not host.endswith(VENDORS_OF_OPENAI_MODELS)
 
 
