@@ -1,7 +1,6 @@
 """OpenAI's chat completion chunks and their many dialects -> pieces."""
 
 import json
-import logging
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -9,24 +8,19 @@ from typing import Any
 import orjson
 
 from ...events import Finish, Piece, Reasoning, Text, Usage
-from ...json_limits import check_json
-from ...redaction import redact
-from ...response_limits import MAX_JSON_VALUES
 from .. import errors, finish_reasons
 from ..base import ProviderError
 from ..error_reports import find_error
 from ..thoughts import ThoughtReader
+from .event_data import UNREADABLE, load, malformed
 from .tool_calls import ToolCallDeltas
 
 MAX_LEARNING_ATTEMPTS = 3  # in a row without success, after which learning costs more than it saves
-MAX_SAMPLE_LENGTH = 200  # characters of what cannot be read, in the log
 MAX_CHOICES = 100  # in one chunk; one is requested, and some servers send it in parts
 FIRST = (0, None, "0", "")  # the index of the first choice, as servers write it
 MAX_COUNT = 2**53  # a token count beyond what JavaScript can represent is ignored
 MAX_LEARNED_LENGTH = 4_000  # bytes of a chunk from which is learned
 CONTENT = re.compile(rb'"content": ?("(?:[^"\\]|\\.)*+")')
-
-logger = logging.getLogger(__name__)
 
 
 class Chunks:
@@ -112,17 +106,14 @@ class Chunks:
         if not data or self.done:
             return []
         try:
-            check_json(data, MAX_JSON_VALUES)
-            document = _load(data)
+            document = load(data)
             self.has_document = True
             chunks = document if type(document) is list else [document]
             return [piece for chunk in chunks if type(chunk) is dict for piece in self._chunk(chunk)]
-        except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
+        except UNREADABLE as error:
             if cut:
                 return []
-            sample = redact(data[: errors.MAX_READ_LENGTH].decode("utf-8", "replace"))[:MAX_SAMPLE_LENGTH]
-            logger.warning("The model's server sent a malformed chunk: %r", sample)
-            raise errors.malformed() from error
+            raise malformed(data) from error
 
     def _chunk(self, chunk: dict[str, Any]) -> list[Any]:
         choices = chunk.get("choices")
@@ -239,11 +230,3 @@ def _dict(value: Any) -> dict[str, Any]:
 
 def _count(value: Any) -> int | None:
     return value if type(value) is int and 0 <= value < MAX_COUNT else None
-
-
-def _load(data: bytes) -> Any:
-    try:
-        return orjson.loads(data)
-    except orjson.JSONDecodeError:
-        # orjson refuses invalid UTF-8 and lone surrogates, which servers do send; the EventBuilder repairs both.
-        return json.loads(data.decode("utf-8", "replace"))

@@ -3,20 +3,16 @@
 Format: https://platform.openai.com/docs/api-reference/responses-streaming
 """
 
-import json
-import logging
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import orjson
 
 from ...events import Finish, Piece, Reasoning, Text, Usage
-from ...json_limits import check_json
-from ...redaction import redact
-from ...response_limits import MAX_JSON_VALUES
 from .. import errors, finish_reasons
 from ..error_reports import find_error
-from ..openai.chunks import MAX_SAMPLE_LENGTH, text_of
+from ..openai.chunks import text_of
+from ..openai.event_data import UNREADABLE, load, malformed
 from .calls import FUNCTIONS, SERVER_TOOLS, Calls, Item
 
 MAX_DELTA_LENGTH = 4_000  # bytes of an event that is too short to hold more values than a parser may be given
@@ -26,8 +22,6 @@ TEXT_DELTA = "response.output_text.delta"
 CALL_ITEMS = {*FUNCTIONS, *SERVER_TOOLS}
 
 Event = dict[str, Any]
-
-logger = logging.getLogger(__name__)
 
 
 class ResponseEvents:
@@ -73,16 +67,13 @@ class ResponseEvents:
         if self.done or not data.strip() or data.lstrip().startswith(b"[DONE]"):
             return
         try:
-            check_json(data, MAX_JSON_VALUES)
-            event = _load(data)
+            event = load(data)
             if type(event) is dict:
                 yield from self._event(event)
-        except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
+        except UNREADABLE as error:
             if cut:
                 return
-            sample = redact(data[: errors.MAX_READ_LENGTH].decode("utf-8", "replace"))[:MAX_SAMPLE_LENGTH]
-            logger.warning("The model's server sent a malformed event: %r", sample)
-            raise errors.malformed() from error
+            raise malformed(data) from error
 
     def _event(self, event: Event) -> Iterator[Piece]:
         kind = event.get("type")
@@ -305,11 +296,3 @@ def _usage(usage: dict[str, Any]) -> Usage:
         output_details.get("reasoning_tokens"),
         input_details.get("cached_tokens"),
     )
-
-
-def _load(data: bytes) -> Any:
-    try:
-        return orjson.loads(data)
-    except orjson.JSONDecodeError:
-        # orjson refuses invalid UTF-8 and lone surrogates, which servers do send; the EventBuilder repairs both.
-        return json.loads(data.decode("utf-8", "replace"))
