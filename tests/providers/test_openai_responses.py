@@ -276,6 +276,16 @@ STREAMS = {  # name -> (events, parts)
         answer(message("Hello"), message("There", index=1)),
         [{"type": "text", "text": "Hello\n\nThere"}],
     ),
+    "an item's end after the start of the next": (
+        [
+            *[*message("Hello")][:3],
+            added(message_item("", index=1), 1),
+            done(message_item("Hello")),
+            *[*message("There", index=1)][2:],
+            completed(),
+        ],
+        [{"type": "text", "text": "Hello\n\nThere"}],
+    ),
     "a remark before the answer": (
         answer(message("hm", phase="commentary"), message("Hello", index=1, phase="final_answer")),
         [THOUGHT, HELLO],

@@ -1,14 +1,20 @@
 """Agents over `openai_responses:`: tool calls, and what the model wants back with their results."""
 
+from contextlib import aclosing
+
 import pytest
 
 from chat import engine
+from chat.events import Finish
+from chat.providers import Request, agent, langchain
 from chat.providers.openai_responses import connection
 from chat.providers.openai_responses.input import function_tools, input_items, tool_choice
 from tests import toolbox
 from tests.providers.agent_runs import answered, assert_no_task_is_left, outcome_of, text_part, tool_call_part
 from tests.providers.provider_runs import wait_until_closed, wait_until_shown
 from tests.providers.responses_stream import (
+    CREATED,
+    USAGE,
     added,
     answer,
     call,
@@ -22,7 +28,7 @@ from tests.providers.responses_stream import (
     reasoning_item,
     started,
 )
-from tests.upstream import SILENCE, refusal
+from tests.upstream import SILENCE, refusal, whole
 from tests.waiting import wait_for_run
 
 pytestmark = pytest.mark.slow
@@ -235,6 +241,22 @@ async def test_text_before_a_call_is_a_step_and_goes_back(agent_run, upstream):
     assert input_after_question(upstream)[0]["content"][0]["text"] == "Let me see."
 
 
+async def test_agent_sees_images(upstream, monkeypatch):
+    toolbox.offer(monkeypatch)
+    upstream.answers(*FINAL)
+    parts = [{"type": "image", "media_type": "image/png", "data": "QUJD"}, {"type": "text", "text": "What is it?"}]
+    request = Request(
+        "scripted", [("user", parts)], "openai_responses", params={"base_url": upstream.base_url}, tools=["echo"]
+    )
+    async with aclosing(agent.reply(request)) as pieces:
+        assert [piece async for piece in pieces][-1] == Finish("stop")
+    (question,) = upstream.requests[0].body["input"]
+    assert question["content"] == [
+        {"type": "input_image", "image_url": "data:image/png;base64,QUJD"},
+        {"type": "input_text", "text": "What is it?"},
+    ]
+
+
 async def test_long_answer_arrives_whole(agent_run):
     deltas = [f"word {number} " for number in range(1_000)]
     run = await agent_run(answer(message(*deltas)), model=MODEL)
@@ -254,6 +276,21 @@ async def test_stop_closes_the_connection(agent_run, upstream):
     await wait_until_closed(upstream.requests[0])
     assert (await outcome_of(run))[0] == "cancelled"
     await assert_no_task_is_left()
+
+
+async def test_middleware_may_use_the_model_as_any_of_langchains(upstream):
+    upstream.answers(*answer(reasoning("hm"), message("Hel", "lo", index=1), call("f", "{}", index=2)))
+    upstream.answers(whole(CREATED | {"status": "completed", "output": [message_item("Hello")], "usage": USAGE}))
+    request = Request("scripted", [], "openai_responses", params={"base_url": upstream.base_url})
+    tool = {"type": "function", "function": {"name": "f", "parameters": {}}}
+    async with langchain.chat_model(request) as model:
+        streamed = None
+        async for chunk in model.bind_tools([tool], tool_choice="f").astream("Hi"):
+            streamed = chunk if streamed is None else streamed + chunk
+        assert (streamed.text, streamed.tool_calls[0]["name"]) == ("Hello", "f")
+        assert streamed.usage_metadata["total_tokens"] == 12
+        assert (await model.ainvoke("Hi")).text == "Hello"
+    assert upstream.requests[0].body["tool_choice"] == {"type": "function", "name": "f"}
 
 
 # What is sent ---------------------------------------------------------------------------------------------------------
