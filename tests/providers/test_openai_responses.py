@@ -180,6 +180,12 @@ def without(events, *names):
         yield event(value.pop("type"), **{name: item for name, item in value.items() if name not in names})
 
 
+def interleaved_calls():
+    """Yields the events of two calls, in turn."""
+    calls = call("f", "12345678901", id="a"), call("g", "abcdefghijk", id="b", index=1)
+    return itertools.chain.from_iterable(zip(*calls, strict=True))
+
+
 SEARCH = {"id": "ws_0", "type": "web_search_call", "status": "completed"}
 STREAMS = {  # name -> (events, parts)
     "as in the book": (answer(message("Hel", "lo")), [HELLO]),
@@ -321,6 +327,10 @@ STREAMS = {  # name -> (events, parts)
         ],
         [THOUGHT, HELLO],
     ),
+    "thoughts in the text": (answer(message("<thi", "nk>h", "m</think>", "Hello")), [THOUGHT, HELLO]),
+    "a closing tag alone": (answer(message("hm", "</think>", "Hello")), [THOUGHT, HELLO]),
+    "thoughts in a text without deltas": ([completed(message_item("<think>hm</think>Hello"))], [THOUGHT, HELLO]),
+    "a text that ends like a tag": (answer(message("a ", "<")), [{"type": "text", "text": "a <"}]),
     "thoughts between two messages": (
         answer(message("Hello"), reasoning("hm", index=1), message("There", index=2)),
         [HELLO, THOUGHT, {"type": "text", "text": "\n\nThere"}],
@@ -371,6 +381,14 @@ STREAMS = {  # name -> (events, parts)
         [tool_part("f", '{"x": 1}')],
     ),
     "no call id": ([done(call_item("f", "1", id=None)), completed()], [tool_part("f", "1", id="fc_0")]),
+    "calls at once, told apart by their ids": (
+        without([*interleaved_calls(), completed()], "output_index"),
+        [tool_part("f", "12345678901", id="a"), tool_part("g", "abcdefghijk", id="b")],
+    ),
+    "calls at once, told apart by their indexes": (
+        with_changing_ids([*interleaved_calls(), completed()]),
+        [tool_part("f", "12345678901", id="a"), tool_part("g", "abcdefghijk", id="b")],
+    ),
     "a tool of free text": (
         [
             added({"type": "custom_tool_call", "id": "ct_0", "call_id": "a", "name": "sql", "input": ""}),
@@ -548,6 +566,16 @@ async def test_error_in_mid_stream_keeps_the_text(read_reply, name):
     reply = await read_reply(*started(), DELTAS, data, SILENCE)
     assert (reply.text, reply.error.code) == ("Hello", code)
     assert sentence in str(reply.error)
+
+
+async def test_error_keeps_a_text_that_ends_like_a_tag(read_reply):
+    reply = await read_reply(delta("a "), delta("<thin"), event("error", code="server_error", message="Oh."))
+    assert (reply.text, reply.error.code) == ("a <thin", "overloaded")
+
+
+async def test_cut_keeps_a_text_that_ends_like_a_tag(read_reply):
+    reply = await read_reply(delta("a "), delta("<thin"))
+    assert (reply.text, reply.error.code) == ("a <thin", "broken_off")
 
 
 async def test_usage_of_a_failed_response_is_counted(read_reply):

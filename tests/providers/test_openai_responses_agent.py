@@ -91,6 +91,13 @@ async def test_calls_of_one_turn_run_at_once(agent_run, upstream):
     assert input_after_question(upstream) == [*sent, *(output(f"{id}!", id=id) for id in "abc")]
 
 
+async def test_call_that_ends_twice_runs_once(agent_run):
+    item = call_item("echo", '{"text": "a"}')
+    turn = [*started(), *call("echo", {"text": "a"}), done(item), done(item | {"id": "fc_9"}, 3), completed(item)]
+    status, _, parts = await outcome_of(await agent_run(turn, FINAL, model=MODEL))
+    assert (status, len(parts), toolbox.calls) == ("completed", 2, [("echo", "a")])
+
+
 async def test_encrypted_reasoning_goes_back_with_the_result(agent_run, upstream):
     turn = answer(reasoning("hm", **ENCRYPTED), call("echo", {"text": "a"}, index=1))
     again = answer(reasoning(index=0, id="rs_9", **ENCRYPTED), call("echo", {"text": "b"}, id="call_2", index=1))
@@ -255,6 +262,17 @@ async def test_agent_sees_images(upstream, monkeypatch):
         {"type": "input_image", "image_url": "data:image/png;base64,QUJD"},
         {"type": "input_text", "text": "What is it?"},
     ]
+
+
+async def test_thoughts_in_the_text_are_read_and_go_back_as_they_were(agent_run, upstream):
+    turn = answer(message("<think>", "hm</think>"), call("echo", {"text": "a"}, index=1))
+    _, _, parts = await outcome_of(await agent_run(turn, FINAL, model=MODEL))
+    assert parts == [
+        {"type": "reasoning", "text": "hm"},
+        tool_call_part("call_1", "echo", {"text": "a"}, "a!"),
+        text_part("All is done."),
+    ]
+    assert input_after_question(upstream)[0]["content"][0]["text"] == "<think>hm</think>"
 
 
 async def test_long_answer_arrives_whole(agent_run):

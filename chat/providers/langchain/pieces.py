@@ -37,9 +37,19 @@ class Pieces:
 
     def feed(self, message: Any, info: dict[str, Any] | None = None) -> list[Piece]:
         """Returns the chunk's pieces; `info` is the generation's, if the chunk came with one. It may have pieces."""
-        if info and "pieces" in info:
-            self.finished = self.finished or any(isinstance(piece, Finish) for piece in info["pieces"])
-            return info["pieces"]
+        pieces = self._given(info["pieces"]) if info and "pieces" in info else self._read(message, info)
+        pieces = self.thoughts.feed_all(pieces)
+        self.is_rewritten = self.is_rewritten or self.thoughts.may_be_harmony
+        if self.is_rewritten and type(message.content) is str:
+            # gpt-oss refuses its own channels when they come back. Other models want their thoughts as they were.
+            message.content = "".join(piece.delta for piece in pieces if type(piece) is Text)
+        return pieces
+
+    def _given(self, pieces: list[Piece]) -> list[Piece]:
+        self.finished = self.finished or any(isinstance(piece, Finish) for piece in pieces)
+        return pieces
+
+    def _read(self, message: Any, info: dict[str, Any] | None) -> list[Piece]:
         pieces: list[Piece] = []
         if content := message.content:
             if type(content) is str:
@@ -55,11 +65,6 @@ class Pieces:
             self.usages.append(message.usage_metadata)
         if info or message.response_metadata:
             pieces += self._finish({**(info or {}), **message.response_metadata})
-        pieces = self.thoughts.feed_all(pieces)
-        self.is_rewritten = self.is_rewritten or self.thoughts.may_be_harmony
-        if self.is_rewritten and type(message.content) is str:
-            # gpt-oss refuses its own channels when they come back. Other models want their thoughts as they were.
-            message.content = "".join(piece.delta for piece in pieces if type(piece) is Text)
         return pieces
 
     def close(self) -> Iterator[Piece]:

@@ -16,6 +16,7 @@ from ..base import Request
 from ..openai import client
 from ..openai.client import close
 from ..openai.stream import read_stream
+from ..thoughts import reader_for
 from .connection import open_response
 from .events import ResponseEvents
 from .input import input_items
@@ -26,7 +27,7 @@ IS_LANGUAGE_MODEL = True
 
 
 def reply(request: Request) -> AsyncGenerator[Piece, None]:
-    events = ResponseEvents()
+    events = ResponseEvents(reader_for(request))
     return read_stream(_response(request, events), events, request.activity)
 
 

@@ -10,9 +10,11 @@ import orjson
 
 from ...events import Finish, Piece, Reasoning, Text, Usage
 from .. import errors, finish_reasons
+from ..base import ProviderError
 from ..error_reports import find_error
 from ..openai.chunks import text_of
 from ..openai.event_data import UNREADABLE, load, malformed
+from ..thoughts import ThoughtReader
 from .calls import FUNCTIONS, SERVER_TOOLS, Calls, Item
 
 MAX_DELTA_LENGTH = 4_000  # bytes of an event that is too short to hold more values than a parser may be given
@@ -32,7 +34,8 @@ class ResponseEvents:
     all items the same index. So a delta belongs to the item that is open, and an end adds only what was not shown.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, thoughts: ThoughtReader | None = None) -> None:
+        self.thoughts = thoughts  # that a model writes into its text; None leaves them there
         self.done = False
         self.has_document = False  # whether anything was read that is no event of a response
         self.has_event = False  # and anything that is one
@@ -52,16 +55,31 @@ class ResponseEvents:
                 event = orjson.loads(data)
                 delta = event["delta"]
                 if event["type"] == TEXT_DELTA and type(delta) is str and delta:
-                    return (Text(delta),)
+                    return self.thoughts.feed(delta) if self.thoughts else (Text(delta),)
             except (ValueError, TypeError, KeyError):
                 pass  # some other event, or one that needs more care
-        return self._read(data, cut)
+        return self._without_thoughts(self._read(data, cut))
 
     def close(self) -> Iterator[Any]:
         """Raises ProviderError if the model had not finished."""
         if not self.done:
-            yield from self.calls.close()
-            raise errors.empty() if self.has_document and not self.has_event else errors.broken_off()
+            yield from self._without_thoughts(self._broken_off())
+
+    def _broken_off(self) -> Iterator[Piece]:
+        yield from self.calls.close()
+        raise errors.empty() if self.has_document and not self.has_event else errors.broken_off()
+
+    def _without_thoughts(self, pieces: Iterator[Piece]) -> Iterator[Piece]:
+        """Yields the pieces, with the thoughts in their text as such; before an error all text that is held."""
+        if self.thoughts is None:
+            yield from pieces
+            return
+        try:
+            for piece in pieces:
+                yield from self.thoughts.feed_all((piece,))
+        except ProviderError:
+            yield from self.thoughts.finish()
+            raise
 
     def _read(self, data: bytes, cut: bool) -> Iterator[Any]:
         if self.done or not data.strip() or data.lstrip().startswith(b"[DONE]"):
