@@ -130,15 +130,25 @@ def _listed_model(row: dict[str, Any]) -> FoundModel:
     parameter = _told(row.get("supported_parameters"))
     seeing = [modality("image"), row.get("supports_image_input"), row.get("supports_vision"), ability("vision")]
     tools = [parameter("tools"), row.get("supports_tools"), ability("function_calling"), ability("tool_use")]
-    windows = [row.get("loaded_context_length"), row.get("max_model_len"), _inside(row, "meta", "n_ctx")]
-    windows += [row.get(name) for name in ("context_length", "context_window", "max_context_length")]
     return FoundModel(
         _name(row),
         sees_images=_first_bool(seeing),
         thinks=_first_bool([parameter("reasoning"), row.get("supports_reasoning"), ability("reasoning")]),
         uses_tools=_first_bool(tools),
-        window=_first_window(windows),
+        window=listed_window(row),
     )
+
+
+def listed_window(row: dict[str, Any]) -> int | None:
+    """Returns the context window, in tokens, that a server tells in a list of its models."""
+    windows = [row.get("loaded_context_length"), row.get("max_model_len"), _inside(row, "meta", "n_ctx")]
+    windows += [row.get(name) for name in ("context_length", "context_window", "max_context_length")]
+    return _first_window(windows)
+
+
+def llama_cpp_window(document: Any) -> int | None:
+    """Returns the context window of one of llama.cpp's slots, in tokens, from its /props."""
+    return _first_window([_inside(document, "default_generation_settings", "n_ctx")])
 
 
 def _more_known(
@@ -163,7 +173,7 @@ def _llama_cpp_model(name: str, document: Any) -> FoundModel:
         name,
         sees_images=_first_bool([_inside(document, "modalities", "vision")]),
         uses_tools=_first_bool([_inside(document, "chat_template_caps", "supports_tools")]),
-        window=_first_window([_inside(document, "default_generation_settings", "n_ctx")]),
+        window=llama_cpp_window(document),
     )
 
 

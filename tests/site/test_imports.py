@@ -48,7 +48,16 @@ MAY_IMPORT = {
         "executors",
         "search",
     },  # some work with what the user wrote
-    "providers": {"redaction", "json_limits", "response_limits", "events", "tools", "executors", "per_loop"},
+    "providers": {
+        "model_servers",
+        "redaction",
+        "json_limits",
+        "response_limits",
+        "events",
+        "tools",
+        "executors",
+        "per_loop",
+    },
     "executors": set(),
     "per_loop": set(),
     "engine": {

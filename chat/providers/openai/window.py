@@ -8,15 +8,13 @@ from urllib.parse import urlsplit
 import orjson
 
 from ...json_limits import check_json
+from ...model_servers import listed_window, llama_cpp_window
 from ...response_limits import MAX_JSON_VALUES
 from ..base import ProviderError, Request
 from . import client
 from .stream import TRANSPORT_ERRORS
 
 MAX_BODY_SIZE = 2_000_000  # bytes; routers list hundreds of models
-MAX_WINDOW = 2**31  # tokens
-# vLLM and SGLang; OpenRouter, Together and others; Groq; Mistral; LM Studio, where the model may be loaded with less
-SIZES = ("loaded_context_length", "max_model_len", "context_length", "context_window", "max_context_length")
 
 
 async def context_window(request: Request) -> int | None:
@@ -28,7 +26,7 @@ async def context_window(request: Request) -> int | None:
     parts = urlsplit(base_url)
     root = f"{parts.scheme}://{parts.netloc}"
     sources: list[tuple[str, Callable[[Any, str], int | None]]] = [
-        (f"{root}/props", _of_llama_cpp),
+        (f"{root}/props", lambda document, model: llama_cpp_window(document)),
         (f"{root}/api/ps", _of_list),  # Ollama
         (f"{root}/api/v0/models", _of_list),  # LM Studio
         (f"{base_url}/models", _of_list),
@@ -57,17 +55,10 @@ async def _get(url: str, key: str | None) -> Any:
         return None
 
 
-def _of_llama_cpp(document: Any, model: str) -> int | None:
-    """Reads /props: the window of one slot, of which the server has several."""
-    generation = document.get("default_generation_settings") if type(document) is dict else None
-    return _size(generation.get("n_ctx")) if type(generation) is dict else None
-
-
 def _of_list(document: Any, model: str) -> int | None:
     for row in _rows(document):
         if model in (row.get("id"), row.get("model"), str(row.get("model")).removesuffix(":latest")):
-            sizes = (_size(row.get(name)) for name in SIZES)
-            return next(filter(None, sizes), None)
+            return listed_window(row)
     return None
 
 
@@ -77,7 +68,3 @@ def _rows(document: Any) -> Iterator[dict[str, Any]]:
     for row in document if type(document) is list else ():
         if type(row) is dict:
             yield row
-
-
-def _size(value: Any) -> int | None:
-    return value if type(value) is int and 0 < value < MAX_WINDOW else None
