@@ -11,6 +11,8 @@ from django.utils.translation import gettext
 from ..models import Assistant
 from ..providers.activity import Activity
 
+MAX_LATENESS = 0.25  # seconds; a check that comes later gives a process that was frozen time to read what has arrived
+
 
 @dataclass(frozen=True, slots=True)
 class TimeLimit:
@@ -51,8 +53,9 @@ class SilenceTimer:
     def __init__(self, activity: Activity, limit: TimeLimit) -> None:
         self.activity = activity
         self.limit = limit
+        self._loop = asyncio.get_running_loop()
         self._timeout = asyncio.timeout(None)
-        self._check: asyncio.TimerHandle | None = None
+        self._next_check: asyncio.TimerHandle | None = None
 
     async def __aenter__(self) -> Self:
         await self._timeout.__aenter__()
@@ -65,24 +68,29 @@ class SilenceTimer:
         await self._timeout.__aexit__(*error)
 
     def allow(self, limit: TimeLimit) -> None:
-        """From now on, this limit counts."""
+        """From now on, this limit counts. Requires that the model has just shown a sign of life."""
         self.limit = limit
-        self._cancel_check()
-        self._check_again()
+        self._check_in(limit.seconds)
 
     def end_within(self, seconds: float) -> None:
         """Sets the end, whatever signs of life follow."""
         self._cancel_check()
-        self._timeout.reschedule(asyncio.get_running_loop().time() + seconds)
+        self._timeout.reschedule(self._loop.time() + seconds)
 
-    def _check_again(self) -> None:
-        loop = asyncio.get_running_loop()
+    def _check_in(self, seconds: float) -> None:
+        self._cancel_check()
+        self._next_check = self._loop.call_later(seconds, self._check)
+
+    def _check(self) -> None:
+        assert self._next_check  # which this is
         silence = 0.0 if self.activity.suspensions else time.monotonic() - self.activity.last_at
         if silence < self.limit.seconds:
-            self._check = loop.call_later(self.limit.seconds - silence, self._check_again)
+            self._check_in(self.limit.seconds - silence)
+        elif self._loop.time() - self._next_check.when() > MAX_LATENESS:
+            self._check_in(MAX_LATENESS)
         else:
-            self._timeout.reschedule(loop.time())
+            self._timeout.reschedule(self._loop.time())
 
     def _cancel_check(self) -> None:
-        if self._check:
-            self._check.cancel()
+        if self._next_check:
+            self._next_check.cancel()
