@@ -13,7 +13,17 @@ from chat.providers.agent.graph import load_graph
 from chat.providers.langchain import models, vendors
 from tests import toolbox
 from tests.providers.provider_runs import outcome_of, wait_until_closed, wait_until_idle
-from tests.providers.test_langchain import VENDORS, anthropic, gemini, ollama, root_url, sse_event, text_block
+from tests.providers.test_langchain import (
+    VENDORS,
+    WORDS,
+    anthropic,
+    gemini,
+    ollama,
+    responses,
+    root_url,
+    sse_event,
+    text_block,
+)
 from tests.upstream import END, SILENCE, STOP, Answer, call, chunk, event
 from tests.waiting import wait_for_run
 
@@ -119,6 +129,11 @@ def vendor_plans(upstream):
     for vendor, answer in answers.items():
         model, params_for = VENDORS[vendor]
         plans[vendor] = (model, params_for(root_url(upstream)), answer)
+    first, *others = responses(*(("output_text.delta", WORDS | {"output_index": 0, "delta": d}) for d in ("Hel", "lo")))
+    queued = event({"type": "response.queued", "sequence_number": 0, "response": {"id": "r", "status": "queued"}})
+    params = {"base_url": upstream.base_url, "api_key": "none"}
+    plans["responses"] = ("openai_responses:m", params, slow_answer([first, others[0]], others[1:], queued))
+    plans["unlisted"] = ("langchain:langsmith:m", params, slow_answer([first, others[0]], others[1:], b": P\n\n"))
     model, params_for = VENDORS["azure"]
     plans["azure"] = (model, params_for(root_url(upstream)), slow_answer(["Hel"], ["lo"], event(chunk({})), END))
     return plans
@@ -128,6 +143,7 @@ async def test_sign_of_life_is_whatever_a_vendor_sends_to_a_model_or_an_agent(
     packages, start_runs, upstream, monkeypatch
 ):
     toolbox.offer(monkeypatch)
+    monkeypatch.setenv("LANGCHAIN_OPENAI_STREAM_CHUNK_TIMEOUT_S", str(LIMIT))  # LangChain's own clock: not for us
     plans = vendor_plans(upstream)
     answer = slow_answer(["Hel"], ["lo"], b": PROCESSING\n\n", END)
     agents = plans | {"plain": ("openai:m", {"base_url": upstream.base_url}, answer)}

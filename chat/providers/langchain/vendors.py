@@ -173,7 +173,7 @@ def _unknown(
         check_params(cls, params, allowed=chosen)
         if any(base.__name__ == "BaseChatOpenAI" for base in cls.__mro__):  # these take our connections
             client = httpx2.AsyncClient(transport=transport)
-            return build(max_retries=0, http_async_client=client, stream_usage=True)
+            return build(max_retries=0, http_async_client=client, stream_usage=True, stream_chunk_timeout=None)
         return build(**({"max_retries": 0} if "max_retries" in cls.model_fields else {}))
     except ImportError as error:
         pip = re.search(r"pip install -?U?\s*([\w-]+)", str(error))
