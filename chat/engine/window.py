@@ -1,8 +1,8 @@
 """How much of a conversation fits into its model's context window.
 
-A model's window is known from its assistant's setting, from the model's parameters, or from the first request that its
-server refuses; the last is kept for an hour, in this process. Tokens are estimated from the characters, and the
-estimate is corrected by what the server counts.
+A model's window is known from its assistant's setting, from the model's parameters, from its server, which is asked, or
+from the first request that the server refuses. What is learned is kept for an hour, in this process. Tokens are estimated
+from the characters, and the estimate is corrected by what the server counts.
 """
 
 import asyncio
@@ -21,9 +21,7 @@ Turn = tuple[str, list[dict[str, Any]]]  # a role and its parts
 
 MAX_ATTEMPTS = 4  # to ask with fewer turns; the last is with the question alone
 MAX_ANSWER_TOKENS = 4_096  # that are kept free for an answer, unless its assistant sets a number
-MIN_COUNTED_TOKENS = (
-    500  # of a request from which the estimate is corrected: in a short one, what is not counted weighs
-)
+MIN_COUNTED_TOKENS = 500  # of a request that corrects the estimate: in a short one, what it leaves out weighs more
 CORRECTIONS = (0.4, 4.0)  # the least, below which the server counts something else, and the most
 MIN_CHANGE = 0.1  # of the correction; with each change other turns would be left out
 LEARNED_SECONDS = 3_600  # after which the whole conversation is tried again: a server may have a larger window now
@@ -67,21 +65,26 @@ class ContextWindow:
 
     def learn(self, error: ContextOverflow, tokens: float) -> None:
         """Takes what the server told when it refused a request of so many tokens by our estimate."""
-        self.correct(error.input_tokens, tokens)
+        self._calibrate(error.input_tokens, tokens)
         self.size = error.window or self.size
         if error.window is None or self.correction * tokens < error.window / 2:  # then it is not what the limit is
             self.max_input = self.correction * tokens / 2
         self.learned_at = time.monotonic()
 
     def correct(self, counted: int | None, tokens: float) -> None:
-        """Takes how many tokens the server counted in a request of so many by our estimate."""
+        """Takes how many tokens the server counted in a request that it answered, of so many by our estimate."""
+        self._calibrate(counted, tokens)
+        if counted and self.max_input is not None:
+            self.max_input = max(self.max_input, counted)
+        if counted and self.size is not None and counted > self.size:
+            self.size = None  # it was misread, or the server has another one now
+
+    def _calibrate(self, counted: int | None, tokens: float) -> None:
         least, most = CORRECTIONS
         if counted and tokens >= MIN_COUNTED_TOKENS and counted >= least * tokens:
             correction = min(counted / tokens, most)
             if abs(correction - self.correction) > MIN_CHANGE * self.correction:
                 self.correction = correction
-            if self.max_input is not None:
-                self.max_input = max(self.max_input, counted)
 
     def forget_old(self) -> None:
         if time.monotonic() - self.learned_at > LEARNED_SECONDS:
@@ -104,9 +107,9 @@ def window_of(request: Request) -> ContextWindow:
 
 
 async def look_up(request: Request) -> None:
-    """Asks the model's server for the window now and then, where it tells it: Ollama reports no overflow."""
+    """Asks the model's server for the window until it is known. Not every server tells it, nor reports an overflow."""
     window = window_of(request)
-    if time.monotonic() - window.looked_up_at < LOOK_UP_INTERVAL:
+    if window.size is not None or time.monotonic() - window.looked_up_at < LOOK_UP_INTERVAL:
         return
     window.looked_up_at = time.monotonic()
     try:
@@ -162,7 +165,9 @@ class Prompt:
             step = max(limit / STEPS, 1)
             left_out = -(-self.tokens[later[0]] // step) * step if later else 0
             later = [index for index in later if self.tokens[index] <= left_out]
-        self._begin_at(later[-1:])
+        if later:
+            self.start = later[-1]
+            self.request = self.build(self.turns[self.start :])
 
     def shorten(self, error: ContextOverflow) -> bool:
         """Leaves out more turns, because the server refused the request as too long; returns whether there were any."""
@@ -179,11 +184,6 @@ class Prompt:
     def correct(self, counted: int | None) -> None:
         """Takes how many tokens the server counted in this request."""
         window_of(self.request).correct(counted, self._estimate(self.start))
-
-    def _begin_at(self, indexes: list[int]) -> None:
-        for index in indexes:
-            self.start = index
-            self.request = self.build(self.turns[index:])
 
     def _estimate(self, start: int) -> float:
         return self.instructions + self.tokens[-1] - self.tokens[start]

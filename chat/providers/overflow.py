@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 MAX_READ_LENGTH = 4_000  # characters of a report; proxies put it behind words of their own
-MIN_WINDOW = 16  # tokens; a smaller number in the report means something else
+MIN_WINDOW = 256  # tokens; a smaller number in the report means something else
 MAX_WINDOW = 2**31  # tokens
 OTHER_STATUSES = (401, 402, 403, 404)
 WORDS = {

@@ -352,6 +352,16 @@ async def test_request_that_was_larger_than_the_guess_corrects_it():
     assert known.max_input == 3000
 
 
+async def test_window_that_a_request_exceeded_is_not_believed():
+    known = window_of(Request("x", [], "openai"))
+    known.learn(ContextOverflow(TOO_LONG, 300, 4000), 4000)
+    assert known.size == 300  # the refused request says nothing about it
+    known.correct(200, 200)
+    assert known.size == 300
+    known.correct(3000, 3000)
+    assert known.size is None
+
+
 async def test_only_so_many_models_are_remembered(monkeypatch):
     monkeypatch.setattr(window, "MAX_MODELS", 2)
     first = window_of(Request("a", [], "openai"))
