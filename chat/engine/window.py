@@ -1,8 +1,8 @@
 """How much of a conversation fits into its model's context window.
 
 A model's window is known from its assistant's setting, from the model's parameters, from its server, which is asked, or
-from the first request that the server refuses. What is learned is kept for an hour, in this process. Tokens are estimated
-from the characters, and the estimate is corrected by what the server counts.
+from the first request that the server refuses. What is learned is kept for an hour, in this process. Tokens are
+estimated from the characters, and the estimate is corrected by what the server counts.
 """
 
 import asyncio
