@@ -19,6 +19,11 @@ from .asgi.sends import SEND_TIMEOUT
 from .connections import Admission, Connections
 
 MAX_PIPELINED = 16  # requests that a client may send before it has read the first response
+SLICE_BYTES = 8_192  # of a socket that are parsed in one turn of the loop; they may hold 1,400 frames, parsed in 4 ms
+MAX_FRAMES = 1_000  # of a socket without a complete message: pings, pongs and pieces
+FRAMES_INTERVAL = 30  # seconds after which they are counted from zero; browsers send none, others a ping in this time
+MAX_EMPTY_CHUNKS = 4_000  # of a body, beyond one in CHUNK_BYTES; each costs as much as its bytes, or more
+CHUNK_BYTES = 64
 CLOSE_TIMEOUT = 10  # seconds that a closed socket may take to send what is left
 
 TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
@@ -87,6 +92,8 @@ class HttpProtocol(Limited, HttpToolsProtocol):
     has_new_head = False  # one that begins, somewhere in the data that came last
     head_size = 0  # bytes of the head so far
     admission = Admission.OPEN
+    running = None  # the request that is under way; `cycle` is the last one that has come
+    body_size, chunk_count = 0, 0
 
     def __init__(self, config, server_state, app_state, _loop=None):
         super().__init__(config, server_state, app_state, _loop)
@@ -97,6 +104,23 @@ class HttpProtocol(Limited, HttpToolsProtocol):
         self.admission = self.clients.admit(self, self.address)
         if self.admission is Admission.REFUSED:
             self._refuse(BUSY)
+
+    def abort(self):
+        """Tells the requests that are under way that nobody waits for them; uvicorn tells only the last one."""
+        super().abort()
+        if self.running:
+            self.running.disconnected = True
+            self.running.message_event.set()
+
+    def connection_lost(self, exc):
+        super().connection_lost(exc)
+        if self.running:
+            self.running.disconnected = True
+            self.running.message_event.set()
+
+    def _start_asgi_task(self, cycle, app):
+        self.running = cycle
+        super()._start_asgi_task(cycle, app)
 
     def data_received(self, data):
         if self.transport.is_closing():
@@ -126,10 +150,15 @@ class HttpProtocol(Limited, HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_body(self, body):
+        self.body_size += len(body)
+        self.chunk_count += 1
+        if self.chunk_count > MAX_EMPTY_CHUNKS + self.body_size / CHUNK_BYTES:
+            raise ValueError("The chunks are too small.")  # the parser gives up
         if self.cycle is not None:
             super().on_body(body)
 
     def on_message_complete(self):
+        self.body_size = self.chunk_count = 0
         self.is_in_head = self.has_new_head = True
         if self.cycle is not None:
             super().on_message_complete()
@@ -148,10 +177,13 @@ class HttpProtocol(Limited, HttpToolsProtocol):
 
 class WebSocketProtocol(Limited, WebSocketsSansIOProtocol):
     close_deadline: asyncio.TimerHandle | None = None
+    next_slice: asyncio.Handle | None = None
+    frame_count, counted_since = 0, 0.0
 
     def __init__(self, config, server_state, app_state, _loop=None):
         super().__init__(config, server_state, app_state, _loop)
         self.clients = server_state.clients
+        self.unparsed = bytearray()
 
     def connection_made(self, transport):
         super().connection_made(transport)
@@ -160,9 +192,37 @@ class WebSocketProtocol(Limited, WebSocketsSansIOProtocol):
     def connection_lost(self, exc):
         if self.close_deadline:
             self.close_deadline.cancel()
+        self.unparsed.clear()
         super().connection_lost(exc)
 
     def data_received(self, data):
+        """Parses it over several turns of the loop: a read of 256 kB may hold 40,000 frames."""
+        if not self.handshake_initiated:  # it is the request
+            return self._parse(data)
+        self.unparsed += data
+        if self.next_slice is None:
+            self._parse_slice()
+
+    def _parse_slice(self):
+        self.next_slice = None
+        if self.transport.is_closing():
+            return self.unparsed.clear()
+        data = bytes(self.unparsed[:SLICE_BYTES])
+        del self.unparsed[:SLICE_BYTES]
+        self._parse(data)
+        if self.unparsed and not self.transport.is_closing():
+            self.transport.pause_reading()
+            self.next_slice = self.loop.call_soon(self._parse_slice)
+        elif not self.read_paused and not self.transport.is_closing():
+            self.transport.resume_reading()
+
+    async def receive(self):
+        message = await super().receive()
+        if self.unparsed and not self.transport.is_closing():  # uvicorn goes on reading when all messages are taken
+            self.transport.pause_reading()
+        return message
+
+    def _parse(self, data):
         super().data_received(data)
         if (
             not self.handshake_initiated
@@ -171,9 +231,31 @@ class WebSocketProtocol(Limited, WebSocketsSansIOProtocol):
             self.transport.write(b"".join(self.conn.data_to_send()))
             self.transport.close()
 
+    def _count_frame(self):
+        """Counts a frame that brings nothing yet; there is no end to what a client may send of these."""
+        now = self.loop.time()
+        if now - self.counted_since > FRAMES_INTERVAL:
+            self.frame_count, self.counted_since = 0, now
+        self.frame_count += 1
+        if self.frame_count > MAX_FRAMES:
+            self.abort()
+
+    def handle_cont(self, event):
+        self._count_frame()
+        super().handle_cont(event)
+
+    def handle_pong(self, event):
+        self._count_frame()
+        super().handle_pong(event)
+
+    def send_receive_event_to_app(self):
+        self.frame_count = 0
+        super().send_receive_event_to_app()
+
     def handle_ping(self):
         """Answers a ping, unless the client takes nothing: answers would pile up."""
-        if self.writable.is_set():
+        self._count_frame()
+        if self.writable.is_set() and not self.transport.is_closing():
             super().handle_ping()
         else:
             self.conn.data_to_send()

@@ -1,7 +1,7 @@
 """chat.connections and the protocols on top: what clients cannot hold for ever, on real sockets."""
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 import uvicorn
@@ -9,6 +9,7 @@ import uvicorn
 from chat import connections, uvicorn_internals
 from chat.connections import Connections
 from chat.uvicorn_internals import HttpProtocol, State, WebSocketProtocol
+from tests.waiting import count_turns
 
 HEAD = b"GET / HTTP/1.1\r\nHost: testserver\r\n"
 ALICE, BOB = "127.0.0.8", "127.0.0.9"  # addresses
@@ -26,6 +27,8 @@ class App:
         if scope["type"] == "websocket":
             return await self.talk(receive, send)
         self.requests.append(scope["path"])
+        if scope["path"] == "/listen":
+            return await self.answer(receive, send)
         if scope["path"] == "/slow":
             await self.gate.wait()
         body = scope["path"].encode()
@@ -278,6 +281,136 @@ async def test_socket_whose_client_reads_nothing_gets_no_more_pongs(serve):
         assert protocol.transport.get_write_buffer_size() == unsent
 
 
+def frame(kind, data=b"", is_last=True):
+    """A frame from a client, of up to 65,535 bytes."""
+    length = bytes([128 + len(data)]) if len(data) < 126 else b"\xfe" + len(data).to_bytes(2, "big")
+    return bytes([128 * is_last + kind]) + length + b"\0\0\0\0" + data
+
+
+CONTINUATION, TEXT, PING, PONG = 0, 1, 9, 10
+
+
+async def open_socket(server):
+    """Returns a client and the list of the messages that the application gets from it."""
+    received = []
+
+    async def listen(receive, send):
+        await receive()
+        await send({"type": "websocket.accept"})
+        while (message := await receive())["type"] == "websocket.receive":
+            received.append(message["text"])
+        server.app.socket_ended.set()
+
+    server.app.talk = listen
+    client = await Client.open(server, sends=UPGRADE + KEY + b"\r\n")
+    await client.reader.readuntil(b"\r\n\r\n")
+    return client, received
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        frame(TEXT, b"{", False) + frame(CONTINUATION, b"1", False) * 40_000,
+        frame(TEXT, b"", False) + frame(CONTINUATION, b"", False) * 40_000,
+        frame(PING) * 40_000,
+        frame(PONG, b"x") * 40_000,
+        (frame(PING, b"a" * 125) + frame(PONG)) * 20_000,
+    ],
+    ids=["tiny pieces", "empty pieces", "pings", "pongs", "pings and pongs"],
+)
+async def test_socket_with_frames_that_bring_nothing_is_closed(serve, frames):
+    async with serve() as server:
+        client, received = await open_socket(server)
+        (protocol,) = server.server_state.connections
+        counts = []
+        count, protocol._count_frame = protocol._count_frame, lambda: (counts.append(None), count())
+        client.writer.write(frames)
+        with suppress(ConnectionError):
+            await client.writer.drain()
+        async with asyncio.timeout(10):
+            await server.app.socket_ended.wait()
+        assert received == []
+        assert len(counts) < 4_000  # of 40,000: the rest is not even parsed
+        await until(lambda: not len(server.clients))
+
+
+async def test_socket_with_messages_in_pieces_and_pings_stays(serve, monkeypatch):
+    monkeypatch.setattr(uvicorn_internals, "MAX_FRAMES", 30)
+    async with serve() as server:
+        client, received = await open_socket(server)
+        message = frame(TEXT, b"a", False) + frame(CONTINUATION, b"b", False) * 20 + frame(CONTINUATION, b"c")
+        for _ in range(5):
+            client.writer.write(message + frame(PING) * 5)
+        await until(lambda: len(received) == 5)
+        assert received == [f"a{'b' * 20}c"] * 5
+
+
+async def test_socket_is_not_closed_for_pings_over_a_long_time(serve, monkeypatch):
+    monkeypatch.setattr(uvicorn_internals, "MAX_FRAMES", 3)
+    monkeypatch.setattr(uvicorn_internals, "FRAMES_INTERVAL", 0)
+    async with serve() as server:
+        client, received = await open_socket(server)
+        for _ in range(10):
+            client.writer.write(frame(PING))
+            await client.reader.readexactly(2)  # the pong
+        client.writer.write(frame(TEXT, b"still here"))
+        await until(lambda: received == ["still here"])
+
+
+async def test_messages_of_a_socket_arrive_whole_and_in_order(serve):
+    async with serve() as server:
+        client, received = await open_socket(server)
+        messages = [f"{number}:{'x' * (number * 997 % 60_000)}" for number in range(40)]
+        client.writer.write(b"".join(frame(TEXT, message.encode()) for message in messages))
+        await until(lambda: len(received) == len(messages))
+        assert received == messages
+
+
+async def test_socket_is_parsed_in_slices_between_which_others_go_on(serve):
+    async with serve() as server:
+        _, received = await open_socket(server)
+        (protocol,) = server.server_state.connections
+        slices = []
+        parse, protocol._parse = protocol._parse, lambda data: (slices.append(len(turns)), parse(data))
+        async with count_turns() as turns:
+            await until(lambda: turns)
+            protocol.data_received(frame(TEXT, b"x" * 60_000))
+            await until(lambda: received)
+        assert len(slices) == 60_000 // uvicorn_internals.SLICE_BYTES + 1
+        assert slices == sorted(set(slices))  # each in a turn of its own
+
+
+@pytest.mark.parametrize("count", [5, 1_000], ids=["leaves", "sends too many"])
+async def test_request_under_way_learns_that_the_client_of_a_pipeline_has_gone(serve, count):
+    """It would write to a closed connection, which is an error in the log for each of them."""
+    ends = []
+
+    async def listen(receive, send):
+        while (message := await receive())["type"] == "http.request":
+            pass
+        ends.append(message["type"])
+
+    async with serve() as server:
+        server.app.answer = listen
+        client = await Client.open(server, sends=b"GET /listen HTTP/1.1\r\nHost: x\r\n\r\n" * count)
+        await until(lambda: server.app.requests)
+        if count == 5:  # it does not read from a client with a pipeline, so it is the network that says so
+            client.writer.transport.abort()
+            for protocol in list(server.server_state.connections):
+                protocol.transport.abort()
+        await until(lambda: ends)
+        assert ends[0] == "http.disconnect"
+
+
+@pytest.mark.parametrize(("size", "status"), [(1, 400), (2, 400), (500, 200), (8_000, 200)])
+async def test_body_in_tiny_chunks_is_refused(serve, size, status):
+    chunk = b"%x\r\n%b\r\n" % (size, b"x" * size)
+    async with serve() as server:
+        client = await Client.open(server, sends=b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n")
+        client.writer.write(chunk * 20_000 + b"0\r\n\r\n" if size < 1000 else chunk * 100 + b"0\r\n\r\n")
+        assert await client.status() in (status, None if status == 400 else status)  # None: it was still sending
+
+
 async def test_socket_counts_as_a_connection(serve):
     async with serve(limit_per_address=1) as server:
         client = await Client.open(server, sends=UPGRADE + KEY + b"\r\n")
@@ -294,6 +427,7 @@ def test_uvicorn_has_the_methods_that_our_protocols_override():
     ):
         own = [name for name in {**vars(uvicorn_internals.Limited), **vars(ours)} if callable(getattr(ours, name))]
         kept = {"abort", "has_unsent", "_refuse", "_cancel_stuck_timer", "__class__"}
+        kept |= {"_parse", "_parse_slice", "_count_frame"}
         for name in set(own) - kept:
             assert hasattr(base, name), f"uvicorn's {base.__name__} has no {name} now: see chat/uvicorn_internals.py."
 

@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import httpx
@@ -67,6 +67,17 @@ def test_server_accepts_connections_while_one_address_sends_no_request(site):
         for _ in range(300):
             stack.enter_context(site.connect(HEAD))
         assert httpx.get(f"{site.url}/accounts/login/").status_code == 200
+
+
+def test_server_logs_what_it_refuses_itself_once(tmp_path):
+    server = Server(tmp_path, log=tmp_path / "log", **LIMITS)
+    with closing(server.start()):
+        for _ in range(5):
+            with server.connect(b"BREW / HTTP/9.9\r\n\r\n") as connection:
+                assert is_closed(connection)
+    lines = [line for line in (tmp_path / "log").read_text().splitlines() if "Invalid HTTP request" in line]
+    assert len(lines) == 1
+    assert "WARNING uvicorn.error: Invalid HTTP request received." in lines[0]
 
 
 def test_server_answers_health_while_bodies_arrive_slowly(site):

@@ -38,6 +38,7 @@ class Command(BaseCommand):
             forwarded_allow_ips=settings.FORWARDED_ALLOW_IPS,
             timeout_graceful_shutdown=SHUTDOWN_TIMEOUT,
             access_log=not no_access_log,
+            log_config=None,  # uvicorn's own would take the handlers of LOGGING away from its messages
             log_level=log_level,
         )
         server = uvicorn.Server(config)
