@@ -42,6 +42,16 @@ test("a model reads the message from the start of the run to the first word", ()
   assert.deepEqual(activity(played(started, textStart)), ["reading", 5])
 })
 
+test("a note about the conversation is not what the model reads", () => {
+  const note = { type: "CUSTOM", name: "context_trimmed", value: { kept: 2 } }
+  const noted = played(started, note)
+  assert.equal(noted.parts.length, 1)
+  assert.deepEqual(activity(noted), ["reading", 5])
+  const done = [at(callStart("a", "f"), ASKED), callEnd("a"), at(callResult("a", "1"), ASKED + 30_000)]
+  assert.deepEqual(activity(played(started, ...done, note)), ["reading_result", 30])
+  assert.equal(activity(played(started, textStart, text("Hello"), note)), null)
+})
+
 test("an answer that is continued is waited for from the start of its own run", () => {
   const before = [{ ...played(started, textStart, text("Hel")), status: "interrupted", ...CREATED }]
   assert.deepEqual(activity(played(started), { before }), ["reading", 5])

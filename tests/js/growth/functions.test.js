@@ -83,6 +83,7 @@ const CALLS = {
   "data/parts.js append": onList(reply, (append, before) => append(before, {})),
   "data/parts.js update": onList(reply, (update, before) => update(before, 0, {})),
   "data/parts.js partsFromSnapshot": onList(snapshot, (read, items) => read(items, "m")),
+  "data/parts.js withdraw": onList(reply, (withdraw, before) => withdraw(before, "text")),
   "data/parts.js plainText": onList(reply, (read, message) => read(message)),
   "data/activity.js activityOf": onList(calls, (read, parts) => {
     const message = { status: "in_progress", parts }
@@ -91,6 +92,9 @@ const CALLS = {
   "data/reducer.js apply": onList(reply, (apply, before) => apply(before, delta, 1)),
   "data/reducer.js reduce": onList(reply, (reduce, before) => reduce(before, delta)),
   "data/reducer.js merge": onList(messages, (merge, items) => merge(items, items)),
+  "data/turns.js contextBoundary": onList(messages, (find, items) =>
+    find(items.map((item) => ({ ...item, parts: [{ type: "context_trimmed", kept: 1 }] }))),
+  ),
   "data/turns.js branch": onList(messages, (read, items) => read(items)),
   "data/turns.js joinReplies": onList(messages, (join, items) => join(items, { isLast: true, now: 0 })),
   "data/turns.js liveReply": onList(messages, (find, items) => find(items)),
@@ -121,6 +125,7 @@ const EXEMPT = {
   "data/conversation_list.js newList": "a search query",
   "data/parts.js isAnswer": "one part",
   "data/parts.js isAttachment": "one part",
+  "data/parts.js isNote": "one part",
   "data/parts.js isStep": "one part",
   "data/page_user.js": "a user",
   "data/reducer.js isInProgress": "a status",

@@ -1,5 +1,7 @@
 // What is going on in an answer while there is nothing new to read, and since when. No DOM.
 
+import { isNote } from "./parts.js"
+
 const SILENCE_DELAY = 10_000 // ms without new text, after which the page says so
 
 /**
@@ -11,7 +13,7 @@ const SILENCE_DELAY = 10_000 // ms without new text, after which the page says s
  */
 export const activityOf = (answer, reply, { areStepsShown, changedAt, now }) => {
   if (answer.status === "queued") return { kind: "queued", since: Date.parse(reply.created_at) }
-  const last = reply.parts.at(-1)
+  const last = reply.parts.findLast((part) => !isNote(part))
   if (last?.type === "text" && last.text)
     return now - changedAt >= SILENCE_DELAY ? { kind: "silent", since: changedAt } : null
   const running = runningStep(answer.parts)
