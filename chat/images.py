@@ -50,12 +50,17 @@ async def save(owner: Any, file: Any) -> Attachment:
     if await Attachment.objects.filter(owner=owner, message=None).acount() >= MAX_UNSENT:
         sentence = _("You have uploaded too many images without sending them. Try again tomorrow.")
         raise Refused(str(sentence), "too_many_images", 429)
-    async with slots.get().hold(owner.pk):
+    fields = await reduce(owner.pk, file)
+    return await sync_to_async(Attachment.objects.save_new)(owner.pk, **fields)
+
+
+async def reduce(owner_id: Any, file: Any) -> dict[str, Any]:
+    """Returns the fields of an Attachment for an image file of this user. Raises Refused."""
+    async with slots.get().hold(owner_id):
         try:
-            fields = await pool.run(_reduce, file)
+            return await pool.run(_reduce, file)
         except TaskFailed as failure:
             raise refusal(failure.code) from None
-    return await sync_to_async(Attachment.objects.save_new)(owner, **fields)
 
 
 def _reduce(task: Task, file: Any) -> dict[str, Any]:

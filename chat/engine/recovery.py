@@ -71,7 +71,7 @@ def interrupt(run: Run, error: Error) -> bool:
     """
     stored = run.events.numbered()
     log = [event for _, event in stored]
-    is_shown = any(event.type in events.VISIBLE for event in log)
+    is_shown = any(event.type in events.VISIBLE or getattr(event, "name", None) == events.IMAGE for event in log)
     if run.attempts < MAX_ATTEMPTS and not run.cancel_requested and not is_shown and run.is_repeatable:
         run.requeue(run.process_id)
         return False

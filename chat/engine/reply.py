@@ -17,6 +17,7 @@ from django.utils.translation import gettext, gettext_lazy
 from .. import events, hooks, providers
 from ..models import Assistant, Ending, Run, interrupts_for
 from .log import Log
+from .reply_images import ReplyImages, Save
 from .time_limits import SilenceTimer, TimeLimits
 from .window import Prompt
 
@@ -120,11 +121,14 @@ def _with_prompt(turns: list[providers.Turn]) -> list[providers.Turn]:
 class ReplyWriter:
     """Writes one reply into a log. `decisions` are those of the request."""
 
-    def __init__(self, run_id: uuid.UUID, message_id: str, decisions: Iterable[str] = ()) -> None:
+    def __init__(
+        self, run_id: uuid.UUID, message_id: str, decisions: Iterable[str] = (), save_image: Save | None = None
+    ) -> None:
         self.run_id = run_id
         self.message_id = message_id
         self.log = Log()
         self.builder = events.EventBuilder(message_id, lambda: time.time_ns() // 1_000_000, decisions, _limits())
+        self.images = ReplyImages(save_image, self._text)
         self.first_token_at: datetime | None = None
         self.stop_reason: str | None = None  # Run.CANCELLED, Run.INTERRUPTED or LOST
         self.task: asyncio.Task | None = None  # that generates
@@ -199,8 +203,11 @@ class ReplyWriter:
         reason = self.builder.finish_reason or ""
         if status != Run.COMPLETED or self.builder.approvals or reason in OTHER_REASONS:
             return reason
-        texts = (event.delta for event in self.log.events if type(event) is events.TextMessageContent)
-        return reason if any(text.strip() for text in texts) else Ending.NO_ANSWER
+        parts = events.fold(self.log.events)
+        return reason if providers.has_content(parts, with_calls=False) else Ending.NO_ANSWER
+
+    def _text(self) -> str:
+        return "".join(event.delta for event in self.log.events if type(event) is events.TextMessageContent)
 
     def _timeout_sentence(self, is_run_timeout: bool) -> str:
         """Returns the sentence for the user, with the name of the setting for those who run the site."""
@@ -254,7 +261,11 @@ class ReplyWriter:
         """Tells the readers how many messages the model is sent, if it is not the whole conversation."""
         if prompt.kept and prompt.kept != self.kept:
             self.kept = prompt.kept
-            for event in self.builder.feed(events.ContextTrimmed(prompt.kept)):
+            self._append([events.ContextTrimmed(prompt.kept)])
+
+    def _append(self, pieces: Iterable[events.Piece]) -> None:
+        for piece in pieces:
+            for event in self.builder.feed(piece):
                 self.log.append(event)
 
     async def _consume(self, reply, request: providers.Request) -> None:
@@ -266,23 +277,32 @@ class ReplyWriter:
         activity = request.activity
         self.silence = limits.first_token
         now = time.monotonic
-        async with SilenceTimer(activity, self.silence) as timer, aclosing(reply(request)) as pieces:
-            async for piece in pieces:
-                activity.last_at = now()  # mark() would cost twice as much
-                for event in builder.feed(piece):
-                    log.append(event)
-                is_long = not builder.shown or type(piece) in BEFORE_LONG_PAUSE
-                limit = limits.first_token if is_long else limits.silence
-                if limit is not self.silence:
-                    self.silence = limit
-                    timer.allow(limit)
-                if builder.finish_reason:
-                    timer.end_within(USAGE_TIMEOUT)
-                if self.first_token_at is None and builder.shown:
-                    self.first_token_at = timezone.now()
-                if builder.length > max_length:
-                    builder.finish_reason = "length"
-                    return
+        images = self.images
+        try:
+            async with SilenceTimer(activity, self.silence) as timer, aclosing(reply(request)) as pieces:
+                async for piece in pieces:
+                    activity.last_at = now()  # mark() would cost twice as much
+                    kind = type(piece)
+                    if images.is_open or kind is events.GeneratedImage or (kind is events.Text and "!" in piece.delta):
+                        self._append(await images.read(piece))
+                        activity.last_at = now()  # the model has no part in how long storing takes
+                    else:
+                        for event in builder.feed(piece):
+                            log.append(event)
+                    is_long = not builder.shown or kind in BEFORE_LONG_PAUSE
+                    limit = limits.first_token if is_long else limits.silence
+                    if limit is not self.silence:
+                        self.silence = limit
+                        timer.allow(limit)
+                    if builder.finish_reason:
+                        timer.end_within(USAGE_TIMEOUT)
+                    if self.first_token_at is None and builder.shown:
+                        self.first_token_at = timezone.now()
+                    if builder.length > max_length:
+                        builder.finish_reason = "length"
+                        return
+        finally:
+            self._append(images.close())
         if not builder.finish_reason:
             raise providers.ProviderError(
                 gettext("The model stopped before its answer was complete."),

@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import copy
+import io
 import logging
 import uuid
 from collections import Counter
@@ -13,9 +14,9 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, transaction
 from django.utils.translation import gettext
 
-from .. import broadcast, events, hooks, providers
+from .. import broadcast, events, hooks, images, providers
 from ..executors import DatabaseThread
-from ..models import Assistant, Ending, Refused, Run
+from ..models import Assistant, Attachment, Ending, Refused, Run
 from ..tools import Context
 from . import heartbeat
 from .heartbeat import Heartbeat
@@ -262,7 +263,7 @@ class LiveRun:
     def __init__(self, engine: Engine, run: Run) -> None:
         self.engine = engine
         self.run = run
-        self.reply = ReplyWriter(run.pk, str(run.message_id), run.decisions)
+        self.reply = ReplyWriter(run.pk, str(run.message_id), run.decisions, self._save_image)
         self.log = self.reply.log
         self.user_id = run.conversation.owner_id
         self.is_claimed = False
@@ -285,6 +286,14 @@ class LiveRun:
 
     async def _generate(self, prompt: Prompt) -> Ending:
         return await self.reply.generate(self.run.model, prompt, TimeLimits(self.run.assistant))
+
+    async def _save_image(self, data: bytes) -> dict[str, Any]:
+        """Stores an image that the model made, re-encoded like an upload, and returns its part. Raises Refused."""
+        fields = await images.reduce(self.user_id, io.BytesIO(data))
+        row = await self.engine.run_in_database(
+            Attachment.objects.save_new, self.user_id, message_id=self.run.message_id, **fields
+        )
+        return row.as_part()
 
     def _claim(self, was_just_created: bool) -> bool:
         """Returns whether the run is now ours. Sync. A run that was queued is read again."""

@@ -7,6 +7,7 @@ from .limits import LimitExceeded, Limits
 from .text import DeltaCleaner, clean_text
 from .types import (
     CONTEXT_TRIMMED,
+    IMAGE,
     PART_WITHDRAWN,
     Approval,
     ContextTrimmed,
@@ -21,6 +22,7 @@ from .types import (
     ReasoningMessageStart,
     ReasoningStart,
     ResumeState,
+    StoredImage,
     Text,
     TextMessageContent,
     TextMessageEnd,
@@ -33,6 +35,7 @@ from .types import (
     Withdraw,
 )
 
+IMAGE_FIELDS = ("id", "media_type", "width", "height")  # of a part
 MAX_COUNT = 2**53  # of tokens: beyond it JavaScript cannot tell two numbers apart
 
 
@@ -105,6 +108,10 @@ class EventBuilder:
         if isinstance(piece, ResumeState):
             self.resume_state = piece.value
             return ()
+        if isinstance(piece, StoredImage):
+            self._count_part()
+            self.shown = True
+            return (*self._close_text(), Custom(IMAGE, {name: piece.part[name] for name in IMAGE_FIELDS}))
         return list(self._tool(piece))
 
     def _count_part(self) -> None:

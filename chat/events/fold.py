@@ -3,9 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
+from . import types
 from .types import (
-    CONTEXT_TRIMMED,
-    PART_WITHDRAWN,
     Custom,
     Event,
     ReasoningEnd,
@@ -40,6 +39,7 @@ def fold(events: Iterable[Event]) -> list[Part]:
     `{"type": "text", "text"}`, `{"type": "reasoning", "text"}`,
     `{"type": "tool_call", "id", "name", "arguments": JSON text, "result": text or None, "error": text or None}`,
     `{"type": "tool_result", "id", "result", "error"}` for a call of an earlier message that the user allowed,
+    `{"type": "image", "id", "media_type", "width", "height"}` for an image that the model made.
     `{"type": "context_trimmed", "kept"}` if the model was sent only so many messages, by the last event that says so.
     Reasoning and tool calls also have `"seconds"` if the events carry the time at both ends. `chat.parts` has all
     kinds, also those that a user sends.
@@ -48,7 +48,6 @@ def fold(events: Iterable[Event]) -> list[Part]:
     deltas: list[str] = []  # of the text or reasoning that is open
     reasonings: dict[str, Part] = {}  # message id -> part
     calls: dict[str, Part] = {}  # tool call id -> part
-    trimmed: Part | None = None
     part: Part
     started: dict[str, int | None] = {}  # id -> time of its first event, in milliseconds
     for event in events:
@@ -83,17 +82,26 @@ def fold(events: Iterable[Event]) -> list[Part]:
                 failed = bool(event.metadata and event.metadata.get("error"))
                 answered["error" if failed else "result"] = event.content
                 _set_seconds(answered, started.get(event.tool_call_id), event.timestamp)
-            case Custom(name=name) if name == PART_WITHDRAWN:
-                _withdraw(parts, event.value["type"])
-            case Custom(name=name) if name == CONTEXT_TRIMMED:
-                if trimmed is None:
-                    trimmed = {"type": CONTEXT_TRIMMED}
-                    parts.append(trimmed)
-                trimmed["kept"] = event.value["kept"]
+            case Custom():
+                _add_custom(parts, event)
     for part in parts:
         if field := DELTA_FIELDS.get(part["type"]):
             part[field] = "".join(part[field])
     return parts
+
+
+def _add_custom(parts: list[Part], event: Custom) -> None:
+    match event.name:
+        case types.PART_WITHDRAWN:
+            _withdraw(parts, event.value["type"])
+        case types.CONTEXT_TRIMMED:
+            trimmed = next((part for part in parts if part["type"] == event.name), None)
+            if trimmed is None:
+                parts.append({"type": event.name, **event.value})
+            else:
+                trimmed.update(event.value)
+        case types.IMAGE:
+            parts.append({"type": event.name, **event.value})
 
 
 def _withdraw(parts: list[Part], part_type: str) -> None:

@@ -171,6 +171,7 @@ EVENTS: dict[str, type[Event]] = {
 }
 PART_WITHDRAWN = "part_withdrawn"  # name of the Custom event; see Withdraw
 CONTEXT_TRIMMED = "context_trimmed"  # name of the Custom event, and type of the part that it becomes
+IMAGE = "image"  # the same of an image that the model made
 TERMINAL = {RunFinished.type, RunError.type}
 VISIBLE = {  # the types of events after which the reader has seen some of the reply
     TextMessageContent.type,
@@ -242,6 +243,20 @@ class ContextTrimmed:
     kept: int
 
 
+@dataclass(frozen=True, slots=True)
+class GeneratedImage:
+    """An image that the model made; the engine stores it."""
+
+    data: str  # the file in base64
+
+
+@dataclass(frozen=True, slots=True)
+class StoredImage:
+    """An image that was stored, as a part of the reply."""
+
+    part: dict[str, Any]
+
+
 Piece = (
     Text
     | Reasoning
@@ -250,7 +265,9 @@ Piece = (
     | Finish
     | Approval
     | ContextTrimmed
+    | GeneratedImage
     | ResumeState
+    | StoredImage
     | ToolCallStart
     | ToolCallArgs
     | ToolCallEnd

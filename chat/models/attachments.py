@@ -24,14 +24,17 @@ class AttachmentQuerySet(models.QuerySet["Attachment"]):
             sentence = gettext("Your images take up too much space. Delete conversations with images, then try again.")
             raise Refused(sentence, "storage_full", 413)
 
-    def save_new(self, owner: Any, **fields: Any) -> "Attachment":
+    def save_new(self, owner_id: Any, **fields: Any) -> "Attachment":
         """Creates an attachment. Raises Refused if the user has no space left."""
-        self.check_quota(owner.pk, len(fields["data"]))
-        return self.create(owner=owner, **fields)
+        self.check_quota(owner_id, len(fields["data"]))
+        return self.create(owner_id=owner_id, **fields)
 
 
 class Attachment(models.Model):
-    """An image that a user uploaded, re-encoded by the server. Its owner, reviewers and the model see it."""
+    """An image that a user uploaded or a model made, re-encoded by the server.
+
+    Its owner, reviewers and the model see it.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="attachments")

@@ -9,6 +9,7 @@ Part = dict[str, Any]  # as in chat.events.fold
 Turn = tuple[str, list[Part]]  # a role, "user" or "assistant", and its parts
 
 OPENING = "Please begin."  # before an answer to no question, such as the greeting of an imported conversation
+IMAGE_TEXT = {"type": "text", "text": "[You made an image here. It comes with the next message.]\n"}
 CALL_PARTS = {"tool_call", "tool_result"}
 
 
@@ -30,7 +31,21 @@ def alternating(turns: list[Turn], *, with_calls: bool = True) -> list[Turn]:
             alternated.append((role, parts))
     if not alternated or alternated[0][0] != "user":
         alternated.insert(0, ("user", [{"type": "text", "text": OPENING}]))
-    return alternated
+    return _with_images_of_answers(alternated)
+
+
+def _with_images_of_answers(turns: list[Turn]) -> list[Turn]:
+    """Returns the turns with the images of answers in the questions after them: elsewhere, models do not see them."""
+    moved: list[Turn] = []
+    images: list[Part] = []
+    for role, parts in turns:
+        if role == "user":
+            moved.append((role, [*images, *parts]))
+            images = []
+        else:
+            images = [part for part in parts if part["type"] == "image"]
+            moved.append((role, [IMAGE_TEXT if part["type"] == "image" else part for part in parts]))
+    return moved
 
 
 def has_content(parts: list[Part], *, with_calls: bool = True) -> bool:

@@ -92,6 +92,8 @@ class Screen:
                 self.write_note(f"Conversation {event.thread_id}")
             case events.TextMessageContent():
                 self.write_answer(event.delta)
+            case events.Custom(name=events.IMAGE):
+                self.write_note("[An image, which the page shows]")
             case events.Custom(name=events.CONTEXT_TRIMMED) if not self._is_trimmed:
                 self._is_trimmed = True
                 self.write_note("The conversation is too long for the model, which no longer sees the oldest messages.")

@@ -179,7 +179,7 @@ async def test_message_holds_the_image_and_the_model_gets_it(client_of, alice, s
 async def test_openai_request_carries_the_image(alice, upstream, save):
     upstream.answers("I see.", *END)
     fields = {"slug": "m", "name": "M", "model": "openai:m", "params": {"base_url": upstream.base_url}}
-    assistant = await Assistant.objects.acreate(**fields, sees_images=True)
+    assistant = await Assistant.objects.acreate(**fields, sees_images=True, context_window=100_000)
     row = await Conversation.objects.acreate(owner=alice, assistant=assistant)
     image = await save(PICTURE)
     run = await row.ask("What is this?", attachments=[image.pk])
@@ -211,7 +211,7 @@ async def refused(alice, upstream, save):
     busy = {"error": {"code": 500, "message": "image input is not supported - hint: …", "type": "server_error"}}
     upstream.answer = lambda request: refusal(500, busy) if images_sent(request) else Answer(["I see text.", *END])
     fields = {"slug": "m", "name": "M", "model": "openai:m", "params": {"base_url": upstream.base_url}}
-    assistant = await Assistant.objects.acreate(**fields, sees_images=True)
+    assistant = await Assistant.objects.acreate(**fields, sees_images=True, context_window=100_000)
     row = await Conversation.objects.acreate(owner=alice, assistant=assistant)
     return await send(row, "What is this?", await save(PICTURE))
 

@@ -5,13 +5,25 @@ and the model `browser:<slug>` for each of them.
 """
 
 import asyncio
+import base64
 import json
 import secrets
 
 from chat.engine.reply import CONTINUE_PROMPT
-from chat.events import Approval, Finish, Reasoning, Text, ToolCallArgs, ToolCallEnd, ToolCallResult, ToolCallStart
+from chat.events import (
+    Approval,
+    Finish,
+    GeneratedImage,
+    Reasoning,
+    Text,
+    ToolCallArgs,
+    ToolCallEnd,
+    ToolCallResult,
+    ToolCallStart,
+)
 from chat.providers import ProviderError
 from tests.browser.gates import gates
+from tests.images import image_file
 
 ASSISTANTS = {
     "echo": "Repeats the question.",
@@ -22,6 +34,8 @@ ASSISTANTS = {
     "long": "Stops at its length limit.",
     "halves": "Stops in the middle of a sentence, and can continue.",
     "seer": "Gives the sizes of the images in the question.",
+    "painter": "Draws the same image each time.",
+    "ponders": "Thinks, and answers only when it is asked again.",
     "reader": "Gives the lengths of the texts in the question.",
     "patient": "Waits for its gate before the first word.",
     "waits": "Uses a tool that runs until the test opens its gate.",
@@ -94,6 +108,18 @@ async def tools(question):
     yield ToolCallEnd("call_2")
     yield ToolCallResult("call_2", "Division by zero.", metadata={"error": True})
     yield Text("It is noon.")
+    yield Finish("stop")
+
+
+async def painter(question):
+    yield Text("Here it is:")
+    yield GeneratedImage(base64.b64encode(image_file("PNG", (40, 40))).decode())
+    yield Text("I hope you like it.")
+    yield Finish("stop")
+
+
+async def ponders(question):
+    yield Text("After all, yes.") if "Answer now." in question else Reasoning("Hm.")
     yield Finish("stop")
 
 

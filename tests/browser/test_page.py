@@ -88,6 +88,34 @@ def test_error_can_be_retried(chat):
     expect(chat.page.get_by_role("button", name="Try again")).to_be_hidden()
 
 
+def test_image_of_an_answer_is_shown_and_enlarged(chat):
+    chat.choose("painter").send("Draw a cat")
+    chat.wait_for_end()
+    for reloaded in (False, True):
+        if reloaded:
+            chat.page.reload()
+        expect(chat.replies.last).to_contain_text("I hope you like it.")
+        shown = chat.replies.last.get_by_role("img", name="Image by the assistant")
+        assert shown.evaluate("(image) => image.decode().then(() => image.naturalWidth)") == 40
+    assert chat.replies.last.locator("[data-part]").evaluate_all("all => all.map(({ dataset }) => dataset.part)") == [
+        "text",
+        "image",
+        "text",
+    ]
+    shown.click()
+    expect(chat.page.get_by_role("dialog").get_by_role("img")).to_be_visible()
+
+
+def test_thoughts_without_an_answer_offer_to_go_on(chat):
+    chat.choose("ponders").send("Is it?")
+    chat.wait_for_end()
+    expect(chat.replies.last).to_contain_text("The model finished without giving an answer.")
+    chat.page.get_by_role("button", name="Continue").click()
+    expect(chat.replies.last).to_contain_text("After all, yes.")
+    expect(chat.replies).to_have_count(1)
+    expect(chat.page.get_by_role("button", name="Continue")).to_be_hidden()
+
+
 def test_notice_stays_with_its_reply(chat):
     chat.choose("long").send("Everything")
     chat.wait_for_end()

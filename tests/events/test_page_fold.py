@@ -62,6 +62,10 @@ def narrated(chance):
         if chance.random() < 0.05:
             log += builder.feed(events.ContextTrimmed(chance.randrange(1, 9)))
             log.append(events.Custom("other", {"kept": 1}))
+        if chance.random() < 0.05:
+            log += builder.feed(
+                events.StoredImage({"id": f"image-{id}", "media_type": "image/png", "width": 4, "height": 3})
+            )
     return log[: chance.randrange(1, len(log) + 1)] if chance.random() < 0.3 else log + events.closing_events(log)
 
 
@@ -76,4 +80,4 @@ def test_page_folds_events_as_the_server_does():
     for log, parts in zip(logs, run_module(PAGE, sent), strict=True):
         assert parts == events.fold(log), log
     kinds = {(part["type"], "seconds" in part) for log in logs for part in events.fold(log)}
-    assert len(kinds) == 7  # each step with its time and without; texts, results and the context have none
+    assert len(kinds) == 8  # each step with its time and without; texts, results, images and the context have none

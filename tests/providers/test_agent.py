@@ -1,6 +1,7 @@
 """Assistants with tools, through the engine, against a scripted server that speaks OpenAI's wire format."""
 
 import asyncio
+import base64
 import json
 import random
 import threading
@@ -17,6 +18,7 @@ from chat.providers import Request, agent, base, openai
 from chat.providers.agent import run as agent_run_module
 from chat.tools import execution
 from tests import toolbox
+from tests.images import PICTURE
 from tests.providers.agent_runs import (
     FINAL_ANSWER,
     assert_no_task_is_left,
@@ -739,3 +741,26 @@ async def test_google_receives_its_thought_signatures_again(agent_run, upstream)
     assert made["parts"][0]["functionCall"]["args"] == {"text": "a"}
     assert made["parts"][0]["thoughtSignature"] == "c2ln"
     assert result["parts"][0]["functionResponse"]["name"] == "echo"
+
+
+PICTURE_URL = f"data:image/jpeg;base64,{base64.b64encode(PICTURE).decode()}"
+
+
+async def test_agent_keeps_the_images_that_its_model_makes(agent_run, upstream):
+    drawn = chunk({"content": "", "images": [{"type": "image_url", "image_url": {"url": PICTURE_URL}}]})
+    run = await agent_run((drawn, *ECHO), ("See above: this is what you wanted, I think.", drawn, *END))
+    status, _, parts = await outcome_of(run)
+    assert (status, [part["type"] for part in parts]) == ("completed", ["image", "tool_call", "text"])  # the same again
+    assert PICTURE_URL not in json.dumps(upstream.requests[-1].body)
+
+
+async def test_google_keeps_the_images_that_its_model_makes(agent_run, upstream):
+    drawn = {"inlineData": {"mimeType": "image/jpeg", "data": PICTURE_URL.partition(",")[2]}}
+    run = await agent_run(
+        [f"data: {json.dumps(google({'text': 'Here:'}, drawn, reason='STOP'))}\n\n".encode()],
+        model="google_genai:gemini-2.5-flash-image",
+        params={"base_url": upstream.base_url.removesuffix("/v1"), "api_key": "k"},
+        tools=[],
+    )
+    status, _, parts = await outcome_of(run)
+    assert (status, [part["type"] for part in parts]) == ("completed", ["text", "image"])

@@ -13,6 +13,7 @@ from chat.events import (
     ToolCallResult,
     ToolCallStart,
     Usage,
+    Withdraw,
 )
 from tests import scripted
 from tests.providers.agent_runs import FINAL_ANSWER
@@ -29,6 +30,7 @@ WITHOUT = {
     "thoughts in two parts": [Reasoning("Hm."), Text("\n"), Reasoning("Hm again."), Usage(1, 2, 3), STOP],
     "a tool's result alone": [*CALL, ToolCallResult("c", "now"), STOP],
     "a thought after a result": [*CALL, ToolCallResult("c", "now"), Reasoning("Hm."), STOP],
+    "a text that was a thought": [Text("Hm."), Withdraw("text"), Reasoning("Hm."), STOP],
     "nothing": [STOP],
     "white space": [Text(" "), STOP],
     "thoughts and another word for the end": [Reasoning("Hm."), Finish("eot")],

@@ -70,6 +70,8 @@ MAY_IMPORT = {
         "per_loop",
         "broadcast",
         "hooks",
+        "errors",
+        "images",
         "parts",
         "tools",
     },

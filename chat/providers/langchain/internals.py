@@ -80,6 +80,8 @@ def with_reasoning(cls: Any) -> Any:
                 delta = choice["delta"]
                 if thought := delta.get("reasoning_content") or delta.get("reasoning"):
                     generation.message.additional_kwargs["reasoning_content"] = text_of(thought)
+                if images := delta.get("images"):
+                    generation.message.additional_kwargs["images"] = images
                 if fields := delta.get("round_trip"):
                     generation.message.additional_kwargs["round_trip"] = fields
             return generation

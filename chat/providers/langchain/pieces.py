@@ -6,6 +6,7 @@ from typing import Any
 
 from ...events import Finish, Piece, Reasoning, Text, Usage
 from .. import errors, finish_reasons
+from ..generated_images import image_pieces
 from ..openai.tool_calls import ToolCallDeltas
 from ..thoughts import ThoughtReader
 
@@ -59,6 +60,8 @@ class Pieces:
         if extra := message.additional_kwargs:
             if thought := _text(extra.get("reasoning_content")):
                 pieces.insert(0, Reasoning(thought))
+            if images := extra.pop("images", None):  # they are large, and do not go back with the message
+                pieces += image_pieces(images)
         for call in message.tool_call_chunks:
             pieces += self.tool_calls.feed(call.get("index"), call.get("id"), call.get("name"), call.get("args"))
         if message.usage_metadata:
@@ -108,6 +111,8 @@ def _content_blocks(content: list[Any]) -> Iterator[Piece]:
             case "text" | "output_text":
                 if text := _text(block.get("text")):
                     yield Text(text)
+            case "image" | "image_url":
+                yield from image_pieces(block)
             case "refusal":
                 yield Text(_text(block.get("refusal")))
             case "thinking" | "reasoning" | "reasoning_content":

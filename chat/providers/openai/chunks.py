@@ -11,6 +11,7 @@ from ...events import Finish, Piece, Reasoning, Text, Usage
 from .. import errors, finish_reasons
 from ..base import ProviderError
 from ..error_reports import find_error
+from ..generated_images import image_pieces, is_image
 from ..thoughts import ThoughtReader
 from .event_data import UNREADABLE, load, malformed
 from .tool_calls import ToolCallDeltas
@@ -146,6 +147,8 @@ class Chunks:
                 yield Text(content)
         elif content is not None:
             yield from _content_parts(content)
+        if images := delta.get("images"):
+            yield from image_pieces(images)
         if refusal := delta.get("refusal"):
             yield Text(text_of(refusal))
         if calls := calls_of(delta):
@@ -201,6 +204,8 @@ def _content_parts(content: Any) -> Iterator[Piece]:
     for part in content if type(content) is list else [content]:
         if type(part) is dict and (thought := part.get("thinking")):
             yield Reasoning(text_of(thought))
+        elif is_image(part):
+            yield from image_pieces(part)
         else:
             yield Text(text_of(part))
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...events import Piece, ToolCallArgs, ToolCallEnd, ToolCallResult, ToolCallStart
+from ..generated_images import image_pieces
 from ..openai.tool_calls import MAX_NAME_LENGTH, short_id
 
 Item = dict[str, Any]
@@ -124,6 +125,8 @@ class Calls:
             status = str(item.get("status") or "completed")[:MAX_NAME_LENGTH]
             result = SERVER_TOOLS[call.kind].result(item) or status
             yield ToolCallResult(call.id, result, metadata={"error": True} if failed else None)
+            if call.kind == "image_generation_call" and not failed:
+                yield from image_pieces({"b64_json": item.get("result")})
         self._ended |= {call.id, short_id(item.get("call_id") or item.get("id"))}
 
     def close(self) -> Iterator[Piece]:

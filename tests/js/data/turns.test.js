@@ -219,6 +219,16 @@ const text = (text) => ({ type: "text", text })
 const reasoning = (text) => ({ type: "reasoning", text })
 const summary = ({ parts }) => parts.map(({ type, text, name }) => [type, text ?? name])
 
+test("an image is shown in the answer, where it came, and is no step", () => {
+  const image = { type: "image", id: "1", width: 4, height: 3 }
+  const reply = cutOff([reasoning("Hm."), text("Here:"), image, text("Nice.")], { status: "completed" })
+  assert.deepEqual(
+    sections(shown([reply]).parts).map(({ type }) => type),
+    ["steps", "text", "image", "text"],
+  )
+  assert.deepEqual(shown([reply]).parts[2], image)
+})
+
 test("thoughts without an answer can be continued, as one answer", () => {
   const before = cutOff([reasoning("Hm.")], { status: "completed", finish_reason: "no_answer" })
   assert.ok(isUnfinished(before))

@@ -3,6 +3,7 @@
 //
 // `group`: where the part is shown. "text" is the answer itself, "step" stands among the steps that lead to it, and
 // "attachment" goes with a message that the user sent, and "note" says something about the reply.
+// `isInAnswers`: it is also shown as a piece of an answer.
 // `events`, `customs`: how a run's events change a reply, by event type, and those of type CUSTOM by name. The server folds them in the same way; a test compares both.
 // `plainText(part)`: what a copy of the message contains; without it, nothing.
 
@@ -104,11 +105,16 @@ export const partKinds = {
     },
   },
 
-  image: { group: "attachment", events: {} },
+  image: {
+    group: "attachment",
+    isInAnswers: true,
+    events: {},
+    customs: { image: (reply, { value }) => append(reply, { type: "image", ...value }) },
+  },
   document: { group: "attachment", events: {} },
 }
 
-export const isAnswer = (part) => partKinds[part.type]?.group === "text"
+export const isAnswer = (part) => partKinds[part.type]?.group === "text" || Boolean(partKinds[part.type]?.isInAnswers)
 export const isStep = (part) => partKinds[part.type]?.group === "step"
 export const isNote = (part) => partKinds[part.type]?.group === "note"
 export const isAttachment = (part) => partKinds[part.type]?.group === "attachment"

@@ -125,7 +125,7 @@ const addReply = (parts, reply, { previous, last, isLast, now }) => {
 }
 
 const withState = (part, call, reply, index) => {
-  if (part.type === "text") return part
+  if (isAnswer(part)) return part
   if (part.type === "reasoning") return { ...part, ...reasoningState(reply, index) }
   return { ...part, ...call }
 }
@@ -148,7 +148,7 @@ const stateWithoutResult = (reply, { last, isLast, now }) => {
 }
 
 const withOutcome = (part) => {
-  if (part.type === "text" || part.type === "reasoning") return part
+  if (isAnswer(part) || part.type === "reasoning") return part
   if (part.error !== null) return { ...part, state: "failed" }
   return part.result !== null ? { ...part, state: "done" } : part
 }

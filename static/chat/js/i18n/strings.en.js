@@ -102,6 +102,7 @@ export const strings = {
     using_tool: "Waiting for a tool…",
     silent: "Waiting for the model to continue…",
   },
+  generatedImage: "Image by the assistant",
   emptyAnswer: "The assistant returned an empty answer.",
   cancelled: "You stopped this answer.",
   interrupted: "This answer was interrupted.",

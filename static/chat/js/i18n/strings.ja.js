@@ -101,6 +101,7 @@ export const strings = {
     using_tool: "ツールの結果を待っています…",
     silent: "モデルからの続きを待っています…",
   },
+  generatedImage: "アシスタントが生成した画像",
   emptyAnswer: "アシスタントの返答が空でした。",
   cancelled: "この返答を停止しました。",
   interrupted: "この返答は中断されました。",

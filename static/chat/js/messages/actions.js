@@ -58,6 +58,7 @@ export const createActions = (page) => {
     about: ({ replies }, button) => popovers.openInfo(button, replies),
 
     "show-image": ({ attachments }, { dataset }) => viewer.showImage(attachments[dataset.index]),
+    "show-generated-image": ({ images }, { dataset }) => viewer.showImage(images.get(dataset.attachmentId)),
     "show-document": ({ attachments }, { dataset }) => viewer.showDocument(attachments[dataset.index]),
   }
 

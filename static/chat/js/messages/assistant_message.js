@@ -1,7 +1,7 @@
 // An answer on the page: its steps, its text, and what can be done with it.
 
 import { activityOf } from "../data/activity.js"
-import { plainText } from "../data/parts.js"
+import { isAttachment, plainText } from "../data/parts.js"
 import { isInProgress } from "../data/reducer.js"
 import { now } from "../data/server_clock.js"
 import { isUnfinished, joinReplies, sections } from "../data/turns.js"
@@ -36,6 +36,12 @@ export class AssistantMessage {
       onDecision: (resume) => onDecision(this.replies.at(-1).run_id, resume),
       onFocusLost: (callId) => this.#sections.some((section) => section.focusOn?.(callId)),
     })
+  }
+
+  /** The images of the answer, by their id. */
+  get images() {
+    const parts = this.replies.flatMap(({ parts }) => parts)
+    return new Map(parts.filter(isAttachment).map((part) => [part.id, part]))
   }
 
   /** The reply that has the user's rating, or would get it. */

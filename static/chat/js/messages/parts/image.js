@@ -11,6 +11,26 @@ export const sentImage = ({ id, width, height }) => {
   return item
 }
 
+/** An image that the assistant made, in its answer. */
+export class GeneratedImageView {
+  type = "image"
+  element = cloneTemplate("generated-image-template")
+
+  constructor(container) {
+    container.append(this.element)
+  }
+
+  show({ id, width, height }) {
+    if (this.element.dataset.attachmentId === id) return
+    this.element.dataset.attachmentId = id
+    const picture = find("picture", this.element)
+    picture.width = width
+    picture.height = height
+    picture.src = `/api/attachments/${id}`
+    picture.alt = strings.generatedImage
+  }
+}
+
 export const readonlyImage = ({ id, width, height }, { imageUrl }) => {
   const element = cloneTemplate("image-template")
   element.alt = strings.image

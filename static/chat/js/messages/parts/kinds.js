@@ -1,7 +1,7 @@
 // How each kind of part is drawn; data/parts.js defines the kinds.
 
 import { readonlyDocument, sentDocument } from "./document.js"
-import { readonlyImage, sentImage } from "./image.js"
+import { GeneratedImageView, readonlyImage, sentImage } from "./image.js"
 import { ReasoningView } from "./reasoning.js"
 import { readonlyText, TextView } from "./text.js"
 import { readonlyToolCall, ToolCallView, ToolResultView } from "./tool_call.js"
@@ -9,6 +9,7 @@ import { readonlyToolCall, ToolCallView, ToolResultView } from "./tool_call.js"
 /** In the answer itself: a view with `show(part, { done })`. */
 export const textViews = {
   text: TextView,
+  image: GeneratedImageView,
 }
 
 /** Among the steps: a view with `show(part)` and `tick(now)`. */
