@@ -5,6 +5,8 @@ What a row means, and its unit, stand in its first cell.
 
 import asyncio
 import contextlib
+import json
+import sys
 import time
 from dataclasses import dataclass
 from statistics import median
@@ -153,6 +155,17 @@ async def responses(bench):
     yield Row.of(what, mine, its, 0, "≤ 1.15", mine <= 1.15 * its)
     mine, its = middle(ours, "p99"), middle(others, "p99")
     yield Row.of("the same: added latency p99, ms", mine, its, 1)
+
+
+async def thoughts(bench):
+    """What it costs to look for thoughts in a model's text, in a process of its own."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "bench.thoughts", stdout=asyncio.subprocess.PIPE
+    )
+    output, _ = await process.communicate()
+    for kind, (mine, its) in json.loads(output).items():
+        what = f"µs to read a chunk of {kind}, looking for thoughts and not"
+        yield Row.of(what, mine, its, 2, "≤ 2 more", mine - its <= 2)
 
 
 async def medium(bench):
@@ -373,6 +386,7 @@ FIGURES = {
     "cpu": cpu,
     "langchain": langchain,
     "responses": responses,
+    "thoughts": thoughts,
     "500": medium,
     "1000": large,
     "capacity": capacity,
