@@ -78,6 +78,7 @@ ARGUMENTS = {
     "chat.models.lookups._contains": lambda text: [text, f"{text[:150]}x"],
     "chat.providers.openai.chunks._load": lambda text: [json.dumps({"choices": [text]}).encode()],
     "chat.providers.thoughts.tags.could_begin": lambda text: [text, ("</think>", "<think>")],
+    "chat.providers.thoughts.tags.held_length": lambda text: [text, "</think>"],
     "chat.search._snippet": lambda text: [text, f"{text[:150]}x {text[-40:]}"],
     "chat.search.passage": lambda text: [text, f"{text[:150]}x {text[-40:]}", 300, 60],
     "chat.search._first_match": lambda text: [text, f"{text[:150]}x {text[-40:]}"],

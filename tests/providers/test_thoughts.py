@@ -84,6 +84,8 @@ THOUGHTS = {  # what a model writes -> (its thoughts, its answer)
     "<|channel|>final<|message|>Hello": ("", "Hello"),
     "<|channel|>final <|constrain|>json<|message|>{}": ("", "{}"),
     "<|channel|>analysis<|message|>hm<|end|>Hello": ("hm", "Hello"),
+    "analysisThe user says hi.assistantfinalHello": ("The user says hi.", "Hello"),
+    "analysisWe pass an assistant.assistantfinal\nHello": ("We pass an assistant.", "Hello"),
     "<|channel|>analysis<|message|>a <b> < <| c": ("a <b> < <| c", ""),
 }
 TEXTS = [  # which only speak of the tags, or have nothing to do with them
@@ -113,6 +115,9 @@ TEXTS = [  # which only speak of the tags, or have nothing to do with them
     "```\n<think>hm</think>\n```",
     "    <thinkpad> is not a tag, nor is <thinker>hm</thinker>",
     "<b>bold</b> <i>x</i>",
+    "analysis",
+    "analysis of trains",
+    "Analysis: assistantfinal",
     "<answer>42</answer>",
     "[THIN]k [THINKING] about it",
     "<|im_start|> begins a turn",
@@ -208,6 +213,12 @@ def test_remembered_model_that_is_cut_was_thinking():
     model = ("openai", "cut", "http://one/v1")
     read(["I greet.\n</think>\n\nHello"], reader=ThoughtReader(model))
     assert read(["I greet"], reason="length", reader=ThoughtReader(model)) == ("I greet", "")
+
+
+def test_answer_that_begins_like_a_channel_without_marks_is_an_answer():
+    text = "analysisResult is a variable, and so is assistantfina"
+    for deltas in cut_anywhere(text):
+        assert read(deltas) == ("", text), deltas
 
 
 def test_server_that_tells_thoughts_apart_is_believed():

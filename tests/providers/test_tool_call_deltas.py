@@ -180,6 +180,12 @@ SHAPES = {  # kind -> (`tool_calls` of each chunk, the calls)
         [[delta("f", '{"x": "}', index=0, id="a")], [delta("f", '{\\"', index=0, id="a")], [delta("f", '"}', index=0)]],
         [("f", {"x": '}{"'})],
     ),
+    "backslashes at the cuts": (
+        [[delta("f", text, index=0, id="a")] for text in ('{"x": "a\\', '\\"', "}", '{"x": "a\\\\"}')],
+        [("f", {"x": "a\\"})],
+    ),
+    "a placeholder twice": ([[delta("f", "{}", index=0, id="a")], [delta("f", "{}", index=0, id="a")]], [("f", {})]),
+    "a JSON string that is a text": ([[delta("f", '"Bern"', index=0, id="a")]], [("f", "Bern")]),
     # The list itself
     "tool_calls is an object": ([delta("f", '{"x": 1}', id="a")], [F]),
     "tool_calls by number": ([{"0": delta("f", '{"x": 1}', id="a"), "1": delta("g", '{"y": [2]}', id="b")}], [F, G]),

@@ -259,7 +259,7 @@ class _Arguments:
             inner = json.loads(text, strict=False)
         except ValueError:
             return text
-        return inner if type(inner) is str else text
+        return inner if type(inner) is str and inner.lstrip().startswith(("{", "[")) else text
 
     def _append(self, delta: str) -> str:
         self.parts.append(delta)

@@ -10,11 +10,14 @@ from .tags import (
     ANSWER,
     ANSWER_TAGS,
     AT_START,
+    BARE,
+    BARE_START,
     BY_CLOSING,
     BY_OPENING,
     CLOSING,
     IN_TEXT,
     IN_TEXT_PATTERN,
+    MAX_LENGTH,
     OPENING,
     SPOKEN_LENGTH,
     SPOKEN_OF,
@@ -22,12 +25,15 @@ from .tags import (
     Tag,
     any_of,
     could_begin,
+    held_length,
 )
 
 MAX_HELD_SPACE = 200  # characters
 MAX_READ = 4_096  # characters at once; each change of state copies the rest of them
 MAX_LEARNED = 1_000  # models that begin within a thought
 BREAKS = (Reasoning, ToolCallStart, ToolCallArgs, ToolCallEnd, ToolCallResult)  # no tag goes on behind these
+
+THINK_CLOSING = ("</think>", "</thinking>")
 
 _learned: OrderedDict[Hashable, Tag] = OrderedDict()  # model -> the tag with which it ends the thought it begins in
 
@@ -46,7 +52,8 @@ class ThoughtReader:
         self.in_answer = False
         self.held = ""  # text that may belong to a tag
         self.tag: Tag | None = None  # around the thought that is open
-        self.closing = CLOSING  # what ends it
+        self.closing_marks: tuple[str, ...] = ()  # of which one ends it
+        self.closing = CLOSING
         self.last_tag: Tag | None = None
         self.is_guessed = False  # whether the thought had no opening tag
         self.is_empty = True  # the thought so far, or the answer between marks
@@ -139,6 +146,9 @@ class ThoughtReader:
         if not self.last_tag and (start := START.match(visible)):
             self.harmony = HarmonyReader()
             return visible[start.end() :]
+        if not self.last_tag and self.may_be_thought and BARE_START.match(visible):
+            self._open_tag(BARE, is_guessed=True)
+            return visible[len(BARE.opening) :]
         for pattern, begin in MARKS_AT_START:
             mark = pattern.match(visible)
             if mark and (self.last_tag or pattern is not ANSWER):
@@ -170,7 +180,8 @@ class ThoughtReader:
 
     def _open_tag(self, tag: Tag, is_guessed: bool) -> None:
         self.tag = self.last_tag = tag
-        self.closing = any_of({tag.closing, "</think>", "</thinking>"} if tag.is_think else {tag.closing})
+        self.closing_marks = THINK_CLOSING if tag.is_think else (tag.closing.lower(),)
+        self.closing = any_of(self.closing_marks)
         self.is_guessed = is_guessed
         self.is_empty = True
         self.in_answer = False
@@ -191,9 +202,10 @@ class ThoughtReader:
             self.tag = None
             self._forget_sent()
             return text[mark.end() :]
-        start = text.rfind(tag.closing[0])
-        is_held = start >= 0 and not is_end and could_begin(text[start:], tuple(BY_CLOSING))
-        thought = text[: start if is_held else len(text)].rstrip()
+        held = 0
+        if not is_end and tag.closing[0] in text[-MAX_LENGTH:]:
+            held = max(held_length(text, mark) for mark in self.closing_marks)
+        thought = text[: len(text) - held].rstrip()
         if len(text) - len(thought) > MAX_HELD_SPACE:
             thought = text
         self._think(thought, read)
@@ -213,6 +225,8 @@ class ThoughtReader:
         """Returns the pieces that make the thought an answer: the model has not thought this time."""
         _learned.pop(self.model, None)
         text = "".join(self.sent or ())
+        if self.tag is BARE:
+            text = BARE.opening + text
         return [Withdraw("reasoning"), Text(text)] if text else []
 
     def _forget_sent(self) -> None:

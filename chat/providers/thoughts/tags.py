@@ -36,6 +36,9 @@ TAGS = (
     Tag("<|inner_prefix|>", "<|inner_suffix|>"),  # Apertus
     Tag("<|channel>thought", "<channel|>"),  # Gemma 4
 )
+# The channels of gpt-oss from a server that leaves out their marks: "analysisThe user …assistantfinalHello".
+BARE = Tag("analysis", "assistantfinal")
+BARE_START = re.compile(r"analysis(?=[A-Z“\"'])")
 ANSWER_TAGS = {"<answer>": "</answer>", "<response>": "</response>", "<output>": "</output>"}
 ANSWER_TAGS |= {tag.answer[0].lower(): tag.answer[1].lower() for tag in TAGS if tag.answer}
 BY_OPENING = {tag.opening.lower(): tag for tag in TAGS}
@@ -50,7 +53,7 @@ def any_of(marks: Iterable[str]) -> re.Pattern[str]:
 OPENING = any_of(BY_OPENING)
 CLOSING = any_of(BY_CLOSING)
 ANSWER = any_of(ANSWER_TAGS)
-AT_START = (*BY_OPENING, *BY_CLOSING)
+AT_START = (*BY_OPENING, *BY_CLOSING, BARE.opening)
 AFTER_THOUGHT = (*AT_START, *ANSWER_TAGS)
 IN_TEXT = tuple(
     mark for tag in TAGS if tag.is_lone for mark in (tag.closing.lower(), tag.opening.lower())
@@ -78,6 +81,12 @@ def could_begin(text: str, marks: tuple[str, ...]) -> bool:
     """Whether this may be the beginning of one of these marks (in lower case)."""
     text = text.lower()
     return len(text) < MAX_LENGTH and any(mark.startswith(text) for mark in marks)
+
+
+def held_length(text: str, mark: str) -> int:
+    """Returns how many characters at the end of the text may be the beginning of the mark (in lower case)."""
+    end = text[-len(mark) :].lower()
+    return next((length for length in range(len(mark) - 1, 0, -1) if end.endswith(mark[:length])), 0)
 
 
 class Position:
