@@ -214,6 +214,7 @@ THOUGHTS = {
     "opening tags": "<think> is ",
     "beginnings of tags": "</thin",
     "spaces": " \n",
+    "spaces behind the answer": "</answer>" + 40 * " ",
     "channels": "<|channel|>analysis<|message|>a<|end|><|start|>assistant",
     "backticks": "```\n",
 }

@@ -6,7 +6,17 @@ import random
 import pytest
 
 from chat import engine
-from chat.events import EventBuilder, Finish, Reasoning, Text, ToolCallArgs, ToolCallStart, closing_events, fold
+from chat.events import (
+    EventBuilder,
+    Finish,
+    Reasoning,
+    Text,
+    ToolCallArgs,
+    ToolCallEnd,
+    ToolCallStart,
+    closing_events,
+    fold,
+)
 from chat.providers import Request, langchain
 from chat.providers.openai.chunks import Chunks
 from chat.providers.thoughts import ThoughtReader, reader_for
@@ -209,6 +219,13 @@ def test_remembered_model_that_does_not_think_has_answered():
     assert ThoughtReader(model).feed("Hello") == [Text("Hello")]
 
 
+def test_model_that_has_answered_without_a_thought_is_not_remembered():
+    model = ("openai", "plain", "http://one/v1")
+    assert read(["Hello"], reader=ThoughtReader(model)) == ("", "Hello")
+    assert read(["I greet.\n</think>\n\nHello"], reader=ThoughtReader(model)) == ("I greet.", "Hello")
+    assert ThoughtReader(model).feed("Hello") == [Text("Hello")]
+
+
 def test_remembered_model_that_is_cut_was_thinking():
     model = ("openai", "cut", "http://one/v1")
     read(["I greet.\n</think>\n\nHello"], reader=ThoughtReader(model))
@@ -247,6 +264,9 @@ def test_channels_of_gpt_oss_carry_tool_calls():
         arguments = "".join(piece.delta for piece in pieces if type(piece) is ToolCallArgs)
         assert json.loads(arguments) == {"zone": "UTC"}
         assert [part["type"] for part in parts_of(pieces)] == ["reasoning", "tool_call"]
+    reader = ThoughtReader()
+    pieces = reader.feed_all([Text(text.removesuffix("<|call|>")), Finish("stop")])
+    assert pieces[-2:] == [ToolCallEnd("call_0"), Finish("stop")]
 
 
 # Through the providers ------------------------------------------------------------------------------------------------

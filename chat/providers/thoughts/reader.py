@@ -30,20 +30,22 @@ from .tags import (
 
 MAX_HELD_SPACE = 200  # characters
 MAX_READ = 4_096  # characters at once; each change of state copies the rest of them
-MAX_LEARNED = 1_000  # models that begin within a thought
+MAX_LEARNED = 1_000  # models
 BREAKS = (Reasoning, ToolCallStart, ToolCallArgs, ToolCallEnd, ToolCallResult)  # no tag goes on behind these
 
 THINK_CLOSING = ("</think>", "</thinking>")
 
-_learned: OrderedDict[Hashable, Tag] = OrderedDict()  # model -> the tag with which it ends the thought it begins in
+# Model -> the tag with which it ends the thought that it begins in; None if it has answered without one. So nobody can
+# make it write a closing tag to have the answers of others look like thoughts.
+_learned: OrderedDict[Hashable, Tag | None] = OrderedDict()
 
 
 class ThoughtReader:
     """The text of one response -> Text and Reasoning pieces.
 
     An opening tag counts at the start and behind a thought; a closing tag alone counts where the text does not speak of
-    it. Then all of the text was a thought, and is withdrawn and sent again as one. The `model` is remembered: its next
-    responses are thoughts from the start, and are withdrawn in their turn if they end without that tag.
+    it. Then all of the text was a thought, and is withdrawn and sent again as one. A `model` that always answers so is
+    remembered: its next responses are thoughts from the start. If one ends without that tag, it was the answer.
     """
 
     def __init__(self, model: Hashable = None) -> None:
@@ -96,8 +98,12 @@ class ThoughtReader:
     def finish(self, reason: str | None = None) -> list[Piece]:
         """Returns what is left at the end; without a reason, the response was cut."""
         read = self._read("", is_end=True)
+        if self.harmony:
+            read += self.harmony.feed("", is_end=True)
         if self.tag and self.is_guessed and reason == "stop":
             read += self._withdraw_thought()
+        elif self.in_answer and not self.last_tag and reason == "stop":
+            _learn(self.model, None)
         self.tag = None
         return read
 
@@ -223,7 +229,7 @@ class ThoughtReader:
 
     def _withdraw_thought(self) -> list[Piece]:
         """Returns the pieces that make the thought an answer: the model has not thought this time."""
-        _learned.pop(self.model, None)
+        _learn(self.model, None)
         text = "".join(self.sent or ())
         if self.tag is BARE:
             text = BARE.opening + text
@@ -257,7 +263,7 @@ class ThoughtReader:
         """Reads an answer between marks: without the last one, behind which nothing follows."""
         text = text.lstrip() if self.is_empty else text
         end = text.lower().rfind(self.answer_end)
-        if end >= 0 and not text[end + len(self.answer_end) :].strip():
+        if end >= 0 and len(text) - end < MAX_HELD_SPACE and not text[end + len(self.answer_end) :].strip():
             if not is_end:
                 self.held = text[end:]
             text = text[:end]
@@ -298,10 +304,15 @@ class ThoughtReader:
         self.in_answer = False
         self.may_be_thought = False
         read += [Withdraw("text"), Reasoning(thought)]
-        if self.model is not None:
-            _learned[self.model] = tag
-            if len(_learned) > MAX_LEARNED:
-                _learned.popitem(last=False)
+        if self.model not in _learned:
+            _learn(self.model, tag)
+
+
+def _learn(model: Hashable, tag: Tag | None) -> None:
+    if model is not None:
+        _learned[model] = tag
+        if len(_learned) > MAX_LEARNED:
+            _learned.popitem(last=False)
 
 
 MARKS_AT_START = (
