@@ -4,6 +4,8 @@ import pytest
 
 from chat.providers import errors
 from chat.providers.image_refusals import refuses_images
+from tests.upstream import refusal
+from tests.waiting import wait_for_run
 
 SENTENCE = "This model cannot see images."
 REFUSALS = {  # server -> (HTTP status, error)
@@ -116,3 +118,13 @@ def test_other_reports_are_not_taken_for_it(report):
 def test_words_of_the_conversation_are_not_taken_for_it():
     report = "Failed to parse messages: " + "x" * 600 + "my phone does not support images"
     assert errors.reported({"error": {"message": report}}, 400).code == "refused"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["openai:m", "langchain:openai:m", "ollama:m"])
+@pytest.mark.parametrize("tools", [[], ["echo"]])
+async def test_refusal_of_images_is_asked_once_by_every_provider(upstream, alice, agent_run, model, tools):
+    run = await agent_run(refusal(*REFUSALS["llama.cpp"]), model=model, tools=tools, context_window=100_000)
+    await wait_for_run(run)
+    assert (run.status, run.error_code) == ("failed", "sees_no_images")
+    assert len(upstream.requests) == 1

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
 from chat import transfer
+from chat.events import Finish, GeneratedImage, Text
 from chat.importers import task
 from chat.models import Conversation, Message
 from chat.transfer import export
@@ -21,6 +22,7 @@ from chat.worker_process import TaskRefused
 from tests.assertions import assert_error
 from tests.images import PICTURE
 from tests.rows import all_rows
+from tests.waiting import wait_for_run
 
 pytestmark = pytest.mark.slow
 
@@ -505,3 +507,17 @@ def test_import_reads_or_refuses_any_value(value):
             read(data)
         except TaskRefused:
             pass
+
+
+async def test_image_that_a_model_made_is_exported_and_imported(client_of, alice, charlie, script, ask):
+    image = GeneratedImage(base64.b64encode(PICTURE).decode())
+    run = await ask(await script("painter", Text("Here:"), image, Finish("stop")), "Draw a cat.")
+    await wait_for_run(run)
+    data = await body(await client_of(alice).get(f"/api/conversations/{run.conversation_id}/export"))
+    assert (await send_in(client_of(charlie), data)).json() == counts(conversations=1, messages=2)
+    copy = await Conversation.objects.aget(owner=charlie)
+    assert await tree(copy) == await tree(run.conversation)
+    answer = await copy.messages.aget(role="assistant")
+    path = f"/api/attachments/{answer.parts[-1]['id']}"
+    assert (await client_of(charlie).get(path)).status_code == 200
+    assert (await client_of(alice).get(path)).status_code == 404
