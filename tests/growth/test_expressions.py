@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 import pytest
 
+from chat.providers.thoughts.harmony import MARK, START
+from chat.providers.thoughts.tags import ANSWER, CLOSING, IN_TEXT_PATTERN, OPENING
 from scripts.environment import ROOT
 from tests.growth.growth import TEXTS, growth
 
@@ -25,6 +27,8 @@ OWN_FILES = {"chat/storage.py", "chat/templatetags/modules.py"}  # read only wha
 COMPOSED: dict[str, list[str]] = {
     "chat/asgi/threads.py": [r"^/admin/(?!login/)", r"^/api/(.*/)?export$", "^/api/import$|/api/attachments$"],
     "chat/admin/tool_servers.py": ["[A-Za-z_][A-Za-z0-9_]*", "[^\0]*", "[!#$%&'*+.^_`|~0-9A-Za-z-]+", "[ -~]*"],
+    "chat/providers/thoughts/harmony.py": [MARK.pattern, START.pattern],
+    "chat/providers/thoughts/tags.py": [OPENING.pattern, CLOSING.pattern, ANSWER.pattern, IN_TEXT_PATTERN.pattern],
 }
 
 
