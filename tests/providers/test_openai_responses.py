@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import json
+import pickle
 from contextlib import aclosing
 
 import pytest
@@ -461,6 +462,15 @@ def read_packets(packets):
     return fold(log), builder.finish_reason, builder.usage
 
 
+def test_items_are_not_kept_by_a_reply_without_tools():
+    events = ResponseEvents()
+    for number in range(1_000):
+        item = done({"type": "new_call", "id": "i" * 10_000 + str(number), "data": "x" * 100_000})
+        assert list(events.feed(item.partition(b"data: ")[2])) == []
+        assert list(events.feed(message_end("i" * 10_000 + str(number)))) != []
+    assert size_of(events) < 1_000_000
+
+
 @pytest.mark.parametrize("newline", [b"\n", b"\r\n", b"\r"])
 def test_streams_cut_into_packets_anywhere(newline):
     stream = b"".join(answer(reasoning("hm"), message("Hel", "lö🙂", index=1), call("f", "1", index=2)))
@@ -476,6 +486,15 @@ def test_streams_cut_into_packets_anywhere(newline):
 def test_one_event_to_a_packet_reads_as_all_in_one(name):
     events, _ = STREAMS[name]
     assert read_packets(events) == read_packets([b"".join(events)])
+
+
+def message_end(id):
+    return done(message_item("a", id=id)).partition(b"data: ")[2]
+
+
+def size_of(value):
+    """Returns about how many bytes this holds."""
+    return len(pickle.dumps(value))
 
 
 ODD_PACKETS = [

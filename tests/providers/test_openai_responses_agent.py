@@ -7,6 +7,7 @@ import pytest
 from chat import engine
 from chat.events import Finish
 from chat.providers import Request, agent, langchain
+from chat.providers.langchain import responses
 from chat.providers.openai_responses import connection
 from chat.providers.openai_responses.input import function_tools, input_items, tool_choice
 from tests import toolbox
@@ -182,6 +183,14 @@ async def test_items_that_are_none_do_not_go_back(agent_run, upstream):
     turn = [*started(), done(None), done({}), done(odd), *call("echo", {"text": "a"}, index=1), completed()]
     assert (await outcome_of(await agent_run(turn, FINAL, model=MODEL)))[0] == "completed"
     assert input_after_question(upstream) == [odd, call_sent("echo", '{"text": "a"}'), output("a!")]
+
+
+async def test_items_without_end_fail_the_answer(agent_run, upstream, monkeypatch):
+    monkeypatch.setattr(responses, "MAX_OUTPUT_SIZE", 100_000)
+    turn = [*started(), *[done({"type": "new_call", "id": "n", "data": "x" * 10_000})] * 20, SILENCE]
+    status, code, _ = await outcome_of(await agent_run(turn, model=MODEL))
+    assert (status, code) == ("failed", "malformed")
+    await wait_until_closed(upstream.requests[0])
 
 
 async def test_model_that_cannot_encrypt_is_asked_without_it_from_then_on(agent_run, upstream):

@@ -11,12 +11,15 @@ from contextlib import aclosing
 from typing import Any
 
 from ...events import Finish, Text, ToolCallArgs, ToolCallStart, Usage
+from .. import errors
 from ..activity import Activity
 from ..openai.stream import read_stream
 from ..openai_responses.connection import open_response
 from ..openai_responses.events import ResponseEvents
 from ..openai_responses.input import function_tools, input_items, tool_choice
 from .pieces import ServerToolPiece
+
+MAX_OUTPUT_SIZE = 16_000_000  # bytes of the items that go back; an image may have several millions
 
 
 @functools.cache
@@ -68,12 +71,23 @@ class MessageEvents(ResponseEvents):
     def __init__(self) -> None:
         super().__init__()
         self.numbers: dict[str, int] = {}  # id of a function's call -> its number
+        self.output: list[dict[str, Any]] = []  # the finished items
+        self.output_size = 0  # bytes
 
     def feed(self, data: bytes, cut: bool = False) -> Iterator[Any]:
         return map(self._chunk, super().feed(data, cut))
 
     def close(self) -> Iterator[Any]:
         return map(self._chunk, super().close())
+
+    def keep(self, item: dict[str, Any]) -> None:
+        self.output.append(item)
+        self.output_size += self.size
+        if self.output_size > MAX_OUTPUT_SIZE:
+            raise errors.endless()
+
+    def keep_missing(self, items: list[dict[str, Any]]) -> None:
+        self.output = self.output or items
 
     def _chunk(self, piece: Any) -> tuple[Any, dict[str, Any]]:
         from langchain_core.messages import AIMessageChunk

@@ -14,6 +14,7 @@ from ..base import ProviderError
 from ..error_reports import find_error
 from ..openai.chunks import text_of
 from ..openai.event_data import UNREADABLE, load, malformed
+from ..openai.tool_calls import short_id
 from ..thoughts import ThoughtReader
 from .calls import FUNCTIONS, SERVER_TOOLS, Calls, Item
 
@@ -40,7 +41,7 @@ class ResponseEvents:
         self.has_document = False  # whether anything was read that is no event of a response
         self.has_event = False  # and anything that is one
         self.id: str | None = None  # the response's
-        self.output: list[Item] = []  # the finished items, as the server sent them
+        self.size = 0  # bytes of the event
         self.calls = Calls()
         self.answer = Shown(Text)
         self.thought = Shown(Reasoning)
@@ -85,6 +86,7 @@ class ResponseEvents:
         if self.done or not data.strip() or data.lstrip().startswith(b"[DONE]"):
             return
         try:
+            self.size = len(data)
             event = load(data)
             if type(event) is dict:
                 yield from self._event(event)
@@ -142,8 +144,14 @@ class ResponseEvents:
     def _end_item(self, event: Event) -> Iterator[Piece]:
         item = _item(event)
         if item["type"]:
-            self.output.append(item)
+            self.keep(item)
             yield from self._show_rest(item, event)
+
+    def keep(self, item: Item) -> None:
+        """Called with each finished item, as the server sent it."""
+
+    def keep_missing(self, items: list[Item]) -> None:
+        """Called at the end with all items, which may not have come one by one."""
 
     def _show_rest(self, item: Item, event: Event) -> Iterator[Piece]:
         """Shows what no delta has said of a finished item."""
@@ -194,7 +202,7 @@ class ResponseEvents:
     def _end(self, event: Event) -> Iterator[Piece]:
         response = event.get("response") or event
         output = [item for item in response.get("output") or () if type(item) is dict and item.get("type")]
-        self.output = self.output or output
+        self.keep_missing(output)
         known = {
             "message": self.answer.any,
             "reasoning": self.thought.any,
@@ -229,7 +237,7 @@ class Shown:
         self.any = False
         self.of_item = False  # whether something of the open item was shown
         self.is_new_part = False  # whether the next text begins another item, or another part of one
-        self.items: set[Any] = set()  # ids of items of which something was shown
+        self.items: set[str | None] = set()  # ids of items of which something was shown
 
     def start_item(self) -> None:
         self.of_item = False
@@ -242,7 +250,7 @@ class Shown:
         if not text:
             return
         if self.is_new_part or not self.of_item:
-            self.items.add(id)
+            self.items.add(short_id(id))
             if self.any and self.is_new_part:
                 text = PARAGRAPH + text
         self.any = self.of_item = True
@@ -251,7 +259,7 @@ class Shown:
 
     def rest(self, text: str, id: Any) -> Iterator[Piece]:
         """Yields the whole text, unless deltas have said it."""
-        if not self.of_item and (id is None or id not in self.items):
+        if not self.of_item and (id is None or short_id(id) not in self.items):
             yield from self.delta(text, id)
 
 
