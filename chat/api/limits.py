@@ -5,10 +5,14 @@ from contextlib import AsyncExitStack
 
 from .. import turns
 from ..live.limits import requests
+from ..live.sse import EventStream
 
 
 def limit_requests(operation):
-    """Decorates a call: it holds a slot of its user until it returns."""
+    """Decorates a call: it holds a slot of its user until its response has been sent, or an event stream begins.
+
+    A hundred messages may be 10 MB, which stay in memory as long as a client does not read them.
+    """
 
     @functools.wraps(operation)
     async def limited(request, *args, **kwargs):
@@ -16,7 +20,11 @@ def limit_requests(operation):
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(requests.get().hold(request.auth.pk))
             request.slot = stack
-            return await operation(request, *args, **kwargs)
+            response = await operation(request, *args, **kwargs)
+            request_end = request.scope.get("stack")
+            if request_end is not None and not isinstance(response, EventStream):
+                await request_end.enter_async_context(stack.pop_all())
+            return response
 
     return limited
 

@@ -151,3 +151,39 @@ async def test_socket_over_the_limit_is_refused_before_its_conversation_is_read(
     async with socket_of(alice, uuid.uuid4()) as socket:
         assert await socket.close_code() == 4404
         assert not limits.sockets.get().in_use  # while its client has not left yet
+
+
+async def test_call_holds_its_slot_until_its_response_is_read(client_of, alice, conversation, settings):
+    """100 messages of 100 kB each would otherwise be in memory once for each connection."""
+    settings.MAX_REQUESTS_PER_USER = 2
+    slots, is_read = limits.requests.get(), asyncio.Event()
+    path = f"/api/conversations/{conversation.pk}/messages"
+    client = client_of()
+    await client.aforce_login(alice)
+    headers = [(b"host", b"testserver"), (b"cookie", f"sessionid={client.cookies['sessionid'].value}".encode())]
+    scope = asgi_request(application, *headers, method="GET", path=path).scope
+    started = []
+
+    async def send(message):
+        started.append(message["type"])
+        if message["type"] == "http.response.body":
+            await is_read.wait()
+
+    readers = [asyncio.create_task(application(scope, Receiver().receive, send)) for _ in range(5)]
+    await wait_until(lambda: slots.waiting == 3 and started.count("http.response.body") == 2)
+    is_read.set()
+    await asyncio.gather(*readers)
+    assert started.count("http.response.start") == 5
+    assert (slots.in_use, slots.waiting) == (0, 0)
+
+
+class Receiver:
+    """An empty body, and then a client that stays."""
+
+    has_sent = False
+
+    async def receive(self):
+        if self.has_sent:
+            await asyncio.Event().wait()
+        self.has_sent = True
+        return {"type": "http.request", "body": b"", "more_body": False}

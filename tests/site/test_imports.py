@@ -90,7 +90,7 @@ MAY_IMPORT = {
     "language": set(),
     "django_internals": set(),
     "middleware": {"django_internals"},
-    "turns": {"addresses", "per_loop", "slots"},
+    "turns": {"addresses", "errors", "per_loop", "slots"},
     "schemas": {"models"},
     "api": ENTRY_POINT | {"page_user", "schemas", "per_loop", "slots", "outages", "turns"},
     # both validate messages alike

@@ -148,3 +148,29 @@ async def test_call_that_waits_for_its_users_other_calls_keeps_no_turn(client_of
         await wait_until(lambda: limits.requests.get().waiting == len(calls))
         assert turns.turns.get().in_use == 0
     assert {response.status_code for response in await asyncio.gather(*calls)} == {200}
+
+
+async def test_large_responses_that_an_address_does_not_read_are_limited(monkeypatch):
+    monkeypatch.setattr(turns, "MAX_LARGE_PER_ADDRESS", 2)
+    large = b"x" * (turns.LARGE_BYTES + 1)
+
+    async def view(request):
+        return HttpResponse(b"small" if request.path == "/small" else large)
+
+    async def get(path, address, end):
+        request = AsyncRequestFactory().get(path)
+        request.META["REMOTE_ADDR"] = address
+        request.scope["stack"] = end
+        return await take_turns(view)(request)
+
+    async with AsyncExitStack() as unread:
+        for _ in range(2):
+            assert (await get("/", BURST, unread)).status_code == 200
+        refused = await get("/", BURST, unread)
+        assert (refused.status_code, refused["Retry-After"]) == (429, "2")
+        assert b"too_many_requests" in refused.content
+        assert (await get("/small", BURST, unread)).status_code == 200
+        assert (await get("/", OTHER, unread)).status_code == 200
+    async with AsyncExitStack() as unread:
+        assert (await get("/", BURST, unread)).status_code == 200
+    assert turns.large_responses.get().in_use == 0
