@@ -162,7 +162,8 @@ class ReplyWriter:
         except providers.ProviderError as error:
             if not self.builder.finish_reason:
                 status = Run.INTERRUPTED if error.broken_off else Run.FAILED
-                return self._ending(model_id, status, (error.code, error))
+                sentence = providers.with_hint(error, model_id, prompt.request.params)
+                return self._ending(model_id, status, (error.code, sentence))
         except TimeoutError:
             if not self.builder.finish_reason:
                 status = Run.INTERRUPTED if self.builder.shown else Run.FAILED

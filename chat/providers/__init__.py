@@ -13,6 +13,7 @@ from ..events import Piece
 from ..tools import Context
 from .base import ContextOverflow, ProviderError, Reply, Request
 from .checks import check, try_model
+from .hints import with_hint
 from .registry import REGISTRY, close, context_window, is_language_model, load, resolve, with_output_limit
 from .turns import Part, Turn, alternating, has_content
 
@@ -35,5 +36,6 @@ __all__ = [
     "load",
     "resolve",
     "try_model",
+    "with_hint",
     "with_output_limit",
 ]
