@@ -6,6 +6,7 @@ server does not tell is None.
 
 import json
 import re
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable, Mapping
@@ -14,7 +15,8 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
-TIMEOUT = 3  # seconds for each document
+TIMEOUT = 3  # seconds in which a server has to send something
+DOCUMENT_TIMEOUT = 10  # seconds for a whole document
 MAX_DOCUMENT_BYTES = 8_000_000  # OpenRouter's list of 400 models has half a megabyte
 MAX_SHOWN = 20  # models that are asked about one by one
 MIN_WINDOW = 256  # tokens; as the assistant's field
@@ -67,7 +69,7 @@ def fetch(url: str, headers: Mapping[str, str] | None = None, body: Any = None, 
     try:
         request = urllib.request.Request(url, data, {"Content-Type": "application/json", **(headers or {})})
         with urllib.request.build_opener(*handlers).open(request, timeout=timeout) as response:
-            return json.loads(response.read(MAX_DOCUMENT_BYTES))
+            return json.loads(_read(response, time.monotonic() + DOCUMENT_TIMEOUT))
     except urllib.error.HTTPError as error:
         error.close()
         raise Unusable("key" if error.code in (401, 403) else "no_list") from error
@@ -75,6 +77,16 @@ def fetch(url: str, headers: Mapping[str, str] | None = None, body: Any = None, 
         raise Unusable("unreachable") from error
     except (ValueError, RecursionError, AttributeError) as error:  # no JSON, or no address
         raise Unusable("no_list") from error
+
+
+def _read(response: Any, deadline: float) -> bytes:
+    """Returns the body. One that takes too long, such as an endless stream of events, is no document."""
+    body = b""
+    while packet := response.read1(MAX_DOCUMENT_BYTES):
+        body += packet
+        if len(body) > MAX_DOCUMENT_BYTES or time.monotonic() > deadline:
+            raise Unusable("no_list")
+    return body
 
 
 def _is_near(url: str) -> bool:

@@ -6,7 +6,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.core.management import call_command
 
-from chat import found_assistants
+from chat import found_assistants, model_servers
 from chat.found_assistants import MAX_MODELS, OLLAMA_WINDOW, ollama_url
 from chat.model_servers import FoundModel, compatible_models
 from chat.models import Assistant
@@ -292,6 +292,14 @@ async def test_terminal_says_what_to_change_about_a_compatible_server(setenv, up
     setenv("OPENAI_API_KEY", KEY)
     serve(documents)
     assert await prepare() == [sentence.format(url=upstream.base_url)]
+
+
+async def test_answer_without_end_is_no_list(setenv, upstream, serve, monkeypatch):
+    """The timeout of a socket would begin anew with each packet."""
+    monkeypatch.setattr(model_servers, "DOCUMENT_TIMEOUT", 0.2)
+    setenv("OPENAI_BASE_URL", upstream.base_url)
+    serve({"/v1/models": Answer([b"{", *[0.05, b" "] * 1000])})
+    assert "is no list of models" in (await prepare())[0]
 
 
 async def test_terminal_says_that_a_key_is_missing(setenv, upstream, serve):
