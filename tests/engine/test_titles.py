@@ -79,6 +79,18 @@ async def test_title_stays_the_first_words_if_the_model_gives_none(ask, model, u
     assert await title_of(run) == ("Where is the white castle?", "text")
 
 
+async def test_title_is_not_the_thought_of_a_model_that_begins_within_one(ask, model, upstream):
+    answer = upstream.answer
+    thought = Answer(["They ask for a castle.\n", "</think>", "\n\n", "It is in Himeji.", *END])
+    upstream.answer = lambda request: thought if len(upstream.requests) == 1 else answer(request)
+    upstream.title = Answer(["A title is due.\n", "</think>", "\n\n", "White castle", *END])
+    run = await ask(model, "Where is the white castle?")
+    await wait_for_run(run)
+    assert run.message.text == "It is in Himeji."
+    await wait_until(lambda: Conversation.objects.filter(pk=run.conversation_id, title_by="assistant").aexists())
+    assert await title_of(run) == ("White castle", "assistant")
+
+
 async def test_title_comes_after_the_first_answer_only(ask, model, upstream):
     run = await ask(model)
     await wait_for_run(run)
