@@ -20,7 +20,7 @@ from .debian import chromium, install
 from .environment import ROOT, clean_environment
 
 PYTHON = [sys.executable, "-m"]
-PYTEST = ["pytest", "-q", "-n", "2", "--dist", "worksteal", "-m"]
+PYTEST = ["pytest", "-q", "-n", "2", "--dist", "worksteal", "--durations=15", "--durations-min=3", "-m"]
 UNIT = "not process and not browser and not models"
 FAST = {"FAST": "1"}  # some JavaScript tests that take half a minute are skipped
 

@@ -3,6 +3,7 @@
 import asyncio
 import glob
 import inspect
+import logging
 import os
 import uuid
 from contextlib import asynccontextmanager
@@ -44,6 +45,7 @@ def uses_database(item):
 
 def pytest_unconfigure():
     """Removes the files that SQLite leaves beside a deleted database to which a thread still has a connection."""
+    logging.raiseExceptions = False  # at its exit the site's handler writes to a stream that pytest has closed
     if connections.settings["default"]["ENGINE"].endswith("sqlite3"):
         for path in glob.glob(f"{connections.settings['default']['TEST']['NAME']}*"):
             os.remove(path)
