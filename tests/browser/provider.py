@@ -119,7 +119,8 @@ async def painter(question):
 
 
 async def ponders(question):
-    yield Text("After all, yes.") if "Answer now." in question else Reasoning("Hm.")
+    if question != "Nothing":
+        yield Text("After all, yes.") if "Answer now." in question else Reasoning("Hm.")
     yield Finish("stop")
 
 

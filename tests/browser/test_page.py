@@ -116,6 +116,17 @@ def test_thoughts_without_an_answer_offer_to_go_on(chat):
     expect(chat.page.get_by_role("button", name="Continue")).to_be_hidden()
 
 
+def test_empty_answer_offers_to_try_again(chat):
+    chat.choose("ponders").send("Nothing")
+    chat.wait_for_end()
+    for reloaded in (False, True):
+        if reloaded:
+            chat.page.reload()
+        expect(chat.replies.last).to_contain_text("The model finished without giving an answer.")
+        expect(chat.page.get_by_role("button", name="Try again")).to_be_visible()
+        expect(chat.page.get_by_role("button", name="Continue")).to_be_hidden()
+
+
 def test_notice_stays_with_its_reply(chat):
     chat.choose("long").send("Everything")
     chat.wait_for_end()

@@ -111,7 +111,8 @@ export class AssistantMessage {
     this.#showActivity(now)
     this.#approvals.show(answer.approvalRequests)
     this.#showNote(answer, isLive)
-    find("retry", this.element).hidden = isLive || !isLast || (answer.status === "completed" && !hasExpiredRequests)
+    const isComplete = answer.status === "completed" && answer.parts.length > 0
+    find("retry", this.element).hidden = isLive || !isLast || (isComplete && !hasExpiredRequests)
     find("continue", this.element).hidden = isLive || !isLast || !isUnfinished(replies.at(-1)) || !answer.parts.length
     this.#showFoot(answer, { isOver: !isLive && !openRequests.length, versions })
   }
