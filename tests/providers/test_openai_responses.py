@@ -41,7 +41,7 @@ from tests.providers.responses_stream import (
     started,
 )
 from tests.providers.test_openai import REFUSALS
-from tests.upstream import DONE, FIN, RESET, SILENCE, refusal, whole
+from tests.upstream import DONE, FIN, RESET, SILENCE, Answer, refusal, whole
 from tests.waiting import wait_for_run, wait_until
 
 pytestmark = pytest.mark.slow
@@ -595,6 +595,37 @@ async def test_error_keeps_a_text_that_ends_like_a_tag(read_reply):
 async def test_cut_keeps_a_text_that_ends_like_a_tag(read_reply):
     reply = await read_reply(delta("a "), delta("<thin"))
     assert (reply.text, reply.error.code) == ("a <thin", "broken_off")
+
+
+OVERFLOWS = {
+    "a refusal": refusal(400, {"error": OVERFLOW}),
+    "an event": Answer([*started(), event("error", error=OVERFLOW)]),
+    "the end": Answer([*started(), completed(status="failed", error=OVERFLOW)]),
+}
+
+
+@pytest.mark.parametrize("name", OVERFLOWS)
+async def test_conversation_that_is_too_long_goes_on_without_its_beginning(start_run, upstream, name):
+    run = await start_run(*answer(message("word " * 500)), text="word " * 500)
+    await wait_for_run(run)
+    for answered in (answer(message("two")), OVERFLOWS[name], answer(message("three"))):
+        upstream.answers(answered if isinstance(answered, Answer) else Answer(list(answered)))
+    for question in ("And?", "And now?"):
+        run = await run.conversation.ask(question)
+        await engine.start(run)
+        await wait_for_run(run)
+    assert (run.status, run.message.text) == ("completed", "three")
+    assert run.message.parts[0]["type"] == "context_trimmed"
+    before, after = [request.body["input"] for request in upstream.requests[-2:]]
+    assert len(after) < len(before)
+    assert after[-1] == {"role": "user", "content": "And now?"}
+
+
+async def test_window_is_asked_from_a_server_of_ones_own(upstream):
+    model = {"id": "x", "object": "model", "max_model_len": 2048}
+    upstream.answer = lambda request: whole({"object": "list", "data": [model]})
+    request = Request("x", [], "openai_responses", params={"base_url": upstream.base_url})
+    assert await providers.context_window(request) == 2048
 
 
 async def test_usage_of_a_failed_response_is_counted(read_reply):

@@ -16,12 +16,22 @@ from ..base import Request
 from ..openai import client
 from ..openai.client import close
 from ..openai.stream import read_stream
+from ..openai.window import context_window
 from ..thoughts import reader_for
 from .connection import open_response
 from .events import ResponseEvents
 from .input import input_items
 
-__all__ = ["IS_LANGUAGE_MODEL", "chat_model", "check", "check_chat_model", "close", "reply", "with_output_limit"]
+__all__ = [
+    "IS_LANGUAGE_MODEL",
+    "chat_model",
+    "check",
+    "check_chat_model",
+    "close",
+    "context_window",
+    "reply",
+    "with_output_limit",
+]
 
 IS_LANGUAGE_MODEL = True
 
