@@ -94,8 +94,6 @@ THOUGHTS = {  # what a model writes -> (its thoughts, its answer)
     "<|channel|>final<|message|>Hello": ("", "Hello"),
     "<|channel|>final <|constrain|>json<|message|>{}": ("", "{}"),
     "<|channel|>analysis<|message|>hm<|end|>Hello": ("hm", "Hello"),
-    "analysisThe user says hi.assistantfinalHello": ("The user says hi.", "Hello"),
-    "analysisWe pass an assistant.assistantfinal\nHello": ("We pass an assistant.", "Hello"),
     "<|channel|>analysis<|message|>a <b> < <| c": ("a <b> < <| c", ""),
 }
 TEXTS = [  # which only speak of the tags, or have nothing to do with them
@@ -232,10 +230,26 @@ def test_remembered_model_that_is_cut_was_thinking():
     assert read(["I greet"], reason="length", reader=ThoughtReader(model)) == ("I greet", "")
 
 
-def test_answer_that_begins_like_a_channel_without_marks_is_an_answer():
-    text = "analysisResult is a variable, and so is assistantfina"
-    for deltas in cut_anywhere(text):
-        assert read(deltas) == ("", text), deltas
+BARE = {  # the channels of gpt-oss without their marks
+    "analysisThe user says hi.assistantfinalHello": ("The user says hi.", "Hello"),
+    "analysisWe pass an assistant.assistantfinal\nHello": ("We pass an assistant.", "Hello"),
+    "analysisResult is a variable, and so is assistantfina": (
+        "",
+        "analysisResult is a variable, and so is assistantfina",
+    ),
+}
+
+
+@pytest.mark.parametrize("text", BARE)
+def test_channels_without_their_marks_are_read(text):
+    for place in range(4, len(text)):
+        assert read([text[:place], text[place:]]) == BARE[text]
+        assert read([text[:place], *text[place:]]) == BARE[text]
+
+
+def test_answer_that_begins_with_a_is_not_held():
+    assert ThoughtReader().feed("a") == [Text("a")]
+    assert ThoughtReader().feed("ana") == [Text("ana")]
 
 
 def test_server_that_tells_thoughts_apart_is_believed():

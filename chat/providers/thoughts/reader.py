@@ -11,6 +11,7 @@ from .tags import (
     ANSWER_TAGS,
     AT_START,
     BARE,
+    BARE_HELD,
     BARE_START,
     BY_CLOSING,
     BY_OPENING,
@@ -172,7 +173,8 @@ class ThoughtReader:
     def _could_begin(self, visible: str) -> bool:
         if self.last_tag:
             return could_begin(visible, AFTER_THOUGHT)
-        return could_begin(visible, AT_START) or could_start(visible)
+        is_bare = len(visible) >= BARE_HELD and BARE.opening.startswith(visible)
+        return is_bare or could_begin(visible, AT_START) or could_start(visible)
 
     def _begin_answer(self, text: str) -> str:
         if not self.last_tag and self.may_be_thought and (tag := _learned.get(self.model)):

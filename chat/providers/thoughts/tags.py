@@ -38,6 +38,7 @@ TAGS = (
 )
 # The channels of gpt-oss from a server that leaves out their marks: "analysisThe user …assistantfinalHello".
 BARE = Tag("analysis", "assistantfinal")
+BARE_HELD = 4  # characters of it for which a response is held: not each that begins with "a"
 BARE_START = re.compile(r"analysis(?=[A-Z“\"'])")
 ANSWER_TAGS = {"<answer>": "</answer>", "<response>": "</response>", "<output>": "</output>"}
 ANSWER_TAGS |= {tag.answer[0].lower(): tag.answer[1].lower() for tag in TAGS if tag.answer}
@@ -53,7 +54,7 @@ def any_of(marks: Iterable[str]) -> re.Pattern[str]:
 OPENING = any_of(BY_OPENING)
 CLOSING = any_of(BY_CLOSING)
 ANSWER = any_of(ANSWER_TAGS)
-AT_START = (*BY_OPENING, *BY_CLOSING, BARE.opening)
+AT_START = (*BY_OPENING, *BY_CLOSING)
 AFTER_THOUGHT = (*AT_START, *ANSWER_TAGS)
 IN_TEXT = tuple(
     mark for tag in TAGS if tag.is_lone for mark in (tag.closing.lower(), tag.opening.lower())
