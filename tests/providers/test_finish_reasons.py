@@ -120,6 +120,12 @@ def test_empty_finish_reason_before_done_is_an_end(reader, kind):
     assert (last["choices"][0]["finish_reason"] if type(last) is dict else last.reason) == "stop"
 
 
+@pytest.mark.parametrize("reader", [Chunks, NormalizedChunks])
+def test_finish_reason_may_be_an_object(reader):
+    last = reader().feed(json.dumps(chunk("Hello", {"type": "length", "length": 5})).encode())[-1]
+    assert (last["choices"][0]["finish_reason"] if type(last) is dict else last.reason) == "length"
+
+
 def test_empty_finish_reason_without_done_is_a_cut():
     chunks = Chunks()
     chunks.read(chunk("Hello", "")["choices"], {})

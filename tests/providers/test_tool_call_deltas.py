@@ -175,6 +175,7 @@ SHAPES = {  # kind -> (`tool_calls` of each chunk, the calls)
         [[delta("f", "", index=0, id="a")], [delta("g", "{}", index=1, id="b")]],
         [("f", None), ("g", {})],
     ),
+    "arguments that are the text null": ([[delta("f", "null", index=0, id="a")]], [("f", None)]),
     "arguments that are null": ([[delta("f", None, index=0, id="a")]], [("f", None)]),
     "braces in a text": (
         [[delta("f", '{"x": "}', index=0, id="a")], [delta("f", '{\\"', index=0, id="a")], [delta("f", '"}', index=0)]],

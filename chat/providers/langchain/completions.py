@@ -12,7 +12,7 @@ from django.conf import settings
 from ...events import Piece, ToolCallArgs, ToolCallStart, Usage
 from .. import errors
 from ..activity import Activity
-from ..openai.chunks import Chunks, calls_of, delta_of, text_of
+from ..openai.chunks import Chunks, calls_of, delta_of, reason_of, text_of
 from ..openai.stream import read_stream
 from ..openai.tool_calls import ToolCallDeltas
 from .round_trip import RoundTrip
@@ -50,7 +50,7 @@ class NormalizedChunks(Chunks):
                 delta["content"] = (delta.get("content") or "") + text_of(refusal)
             if len(delta) > 1 or "content" not in delta:
                 self.round_trip.read(delta)
-            reason = choice.get("finish_reason")
+            reason = choice["finish_reason"] = reason_of(choice)
             if reason == "error":
                 raise errors.reported(choice.get("error"))
             self.finished = self.finished or bool(reason)

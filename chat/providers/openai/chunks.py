@@ -153,7 +153,7 @@ class Chunks:
             yield Text(text_of(refusal))
         if calls := calls_of(delta):
             yield from self.tool_calls.feed_all(calls)
-        reason = choice.get("finish_reason")
+        reason = reason_of(choice)
         if reason == "error":
             raise errors.reported(choice.get("error"))
         if reason:
@@ -175,6 +175,14 @@ def delta_of(choice: dict[str, Any]) -> dict[str, Any]:
     """Returns the choice's delta. A message beside it repeats the whole text so far; `text` is of older servers."""
     delta = choice.get("delta", choice.get("message")) or {"content": choice.get("text")}
     return delta if type(delta) is dict else {"content": delta}
+
+
+def reason_of(choice: dict[str, Any]) -> str | None:
+    """Returns the choice's finish reason, which may be an object with its type; None if there is none yet."""
+    reason = choice.get("finish_reason")
+    if type(reason) is dict:
+        reason = reason.get("type")
+    return None if reason is None else str(reason)
 
 
 def calls_of(delta: dict[str, Any]) -> Any:

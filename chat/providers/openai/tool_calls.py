@@ -253,7 +253,7 @@ class _Arguments:
     def close(self) -> str:
         """Returns what was held until the end."""
         if self.quoted is None:
-            return self.placeholder
+            return "" if self.placeholder.strip() == "null" else self.placeholder
         text = "".join(self.quoted)
         try:
             inner = json.loads(text, strict=False)
