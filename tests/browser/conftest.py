@@ -43,7 +43,7 @@ def create_site(folder, model_server, module="tests.browser.asgi", **environment
         rows.append({"slug": slug, "name": slug.title(), "model": "openai:use", "tools": [tool]})
     setup = (
         "from chat.models import Assistant\n"
-        "demo = Assistant.objects.get(slug='demo'); demo.is_default = True; demo.save()\n"
+        "demo = Assistant.objects.get(slug='demo'); demo.is_default = True; demo.starters = []; demo.save()\n"
         f"for row in {rows!r}: Assistant.objects.create(**row)"
     )
     return Site(folder, f"{module}.application", setup=setup, **openai, **environment)
