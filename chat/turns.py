@@ -11,6 +11,7 @@ A large response stays in memory until its client has read it, so an address has
 """
 
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from typing import Any
 
 from django.http import JsonResponse
 from django.utils.decorators import async_only_middleware
@@ -41,7 +42,7 @@ def take_turns(get_response):
     """Lets a request in when it is its turn."""
 
     async def middleware(request):
-        if request.scope.get("has_slot") or request.path == READINESS_PATH:  # of a slow kind: see chat.asgi.threads
+        if scope_of(request).get("has_slot") or request.path == READINESS_PATH:  # of a slow kind: see chat.asgi.threads
             return await get_response(request)
         address = request.META.get("REMOTE_ADDR") or ""
         async with AsyncExitStack() as request.turn:
@@ -56,12 +57,17 @@ def take_turns(get_response):
     return middleware
 
 
+def scope_of(request) -> dict[str, Any]:
+    """Returns the request's ASGI scope; an empty one of a request from Django's test client, which has none."""
+    return getattr(request, "scope", {})
+
+
 async def _hold_while_sent(request, response, address):
     """Counts a large response until it has been sent. Raises Refused if the address has too many that it does not read.
 
     chat.asgi gives each request the stack that ends with it.
     """
-    request_end = request.scope.get("stack")
+    request_end = scope_of(request).get("stack")
     if request_end is not None and not response.streaming and len(response.content) > LARGE_BYTES:
         await request_end.enter_async_context(large_responses.get().hold(network_of(address)))
 

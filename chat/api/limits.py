@@ -21,7 +21,7 @@ def limit_requests(operation):
             await stack.enter_async_context(requests.get().hold(request.auth.pk))
             request.slot = stack
             response = await operation(request, *args, **kwargs)
-            request_end = request.scope.get("stack")
+            request_end = turns.scope_of(request).get("stack")
             if request_end is not None and not isinstance(response, EventStream):
                 await request_end.enter_async_context(stack.pop_all())
             return response

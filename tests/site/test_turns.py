@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 from django.http import HttpResponse
 from django.test import AsyncRequestFactory
+from django.test import Client as DjangoClient
 
 from chat import turns
 from chat.asgi import threads
@@ -174,3 +175,10 @@ async def test_large_responses_that_an_address_does_not_read_are_limited(monkeyp
     async with AsyncExitStack() as unread:
         assert (await get("/", BURST, unread)).status_code == 200
     assert turns.large_responses.get().in_use == 0
+
+
+def test_requests_of_djangos_test_client_have_no_scope(alice):
+    client = DjangoClient()
+    client.force_login(alice)
+    assert client.get("/").status_code == 200
+    assert client.get("/api/conversations").status_code == 200
