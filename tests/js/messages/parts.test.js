@@ -1,13 +1,14 @@
 import assert from "node:assert/strict"
 import { test } from "node:test"
 
-import { partKinds } from "../../../static/chat/js/data/parts.js"
+import { isAnswer, partKinds } from "../../../static/chat/js/data/parts.js"
 import { readonlyParts, sentAttachments, stepViews, textViews } from "../../../static/chat/js/messages/parts/kinds.js"
 
 const kindsOf = (wanted) => Object.keys(partKinds).filter((type) => partKinds[type].group === wanted)
 
 test("each kind of part has a view in its group", () => {
-  assert.deepEqual(Object.keys(textViews), kindsOf("text"))
+  const inAnswers = Object.keys(partKinds).filter((type) => isAnswer({ type }))
+  assert.deepEqual(Object.keys(textViews).toSorted(), inAnswers.toSorted())
   assert.deepEqual(Object.keys(stepViews), kindsOf("step"))
   assert.deepEqual(Object.keys(sentAttachments), kindsOf("attachment"))
 })
