@@ -52,7 +52,7 @@ print(json.dumps({
     "questions": messages.filter(role="user").count(),
     "replies": messages.filter(role="assistant").count(),
     "runs": Run.objects.filter(conversation__in=conversations).count(),
-    "open": Run.objects.filter(conversation__in=conversations, status__in=Run.OPEN).count(),
+    "open": Run.objects.open().count(),
 }))
 """
 

@@ -9,7 +9,7 @@ from django.utils.translation import gettext
 from ninja import Query, Router, Status
 
 from .. import broadcast, engine, search
-from ..models import Assistant, Conversation, Refused
+from ..models import Assistant, Conversation, Refused, Run
 from ..schemas import (
     ConversationChange,
     ConversationList,
@@ -103,16 +103,22 @@ async def change_conversation(request, conversation_id: uuid.UUID, data: Convers
 @router.delete("/conversations/{uuid:conversation_id}", response={204: None})
 async def delete_conversation(request, conversation_id: uuid.UUID):
     row = await own_conversation(request, conversation_id)
-    open_runs = [run async for run in row.runs.open()]
-    for run in open_runs:
-        await engine.cancel(run)
+    open_runs = await _cancel_open_runs(conversation_id)
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(CANCEL_TIMEOUT):  # their process may still be about to write them
             for run in open_runs:
                 await wait_for_end(run)
     await row.remove()
+    await _cancel_open_runs(conversation_id)  # of messages that were sent meanwhile
     await broadcast.notify_user(request.auth.pk, row.pk, "deleted")
     return Status(204, None)
+
+
+async def _cancel_open_runs(conversation_id):
+    runs = [run async for run in Run.objects.open().filter(conversation_id=conversation_id)]
+    for run in runs:
+        await engine.cancel(run)
+    return runs
 
 
 @router.post("/conversations/{uuid:conversation_id}/keep", response={204: None})

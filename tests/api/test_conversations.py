@@ -7,14 +7,14 @@ from asgiref.sync import sync_to_async
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 
-from chat import broadcast
+from chat import broadcast, engine
 from chat.engine import retention
 from chat.events import Finish, Text
 from chat.live import consumers, session_check
 from chat.models import Conversation, Run, RunEvent
 from tests.assertions import assert_error
 from tests.rows import all_rows
-from tests.waiting import wait_for_run
+from tests.waiting import wait_for_run, wait_for_text
 
 
 async def listed(client, **query):
@@ -93,6 +93,23 @@ async def test_deleted_conversation_is_pruned_after_a_while(client_of, alice, fi
     assert [row.pk async for row in Conversation.objects.all()] == [kept.conversation_id]
     assert not await RunEvent.objects.filter(run_id=run.pk).aexists()
     assert (await client.send("POST", f"{path}/restore")).status_code == 404
+
+
+async def test_delete_stops_a_run_that_begins_meanwhile(client_of, alice, slow, conversation, monkeypatch):
+    remove = vars(Conversation)["remove"]
+    runs = []
+
+    async def ask_and_remove(row):
+        runs.append(await row.ask("Late", assistant="slow"))
+        await engine.start(runs[0])
+        await wait_for_text(runs[0])
+        await remove(row)
+
+    monkeypatch.setattr(Conversation, "remove", ask_and_remove)
+    async with slow():
+        assert (await client_of(alice).send("DELETE", f"/api/conversations/{conversation.pk}")).status_code == 204
+        await wait_for_run(runs[0])
+    assert runs[0].status == "cancelled"
 
 
 async def test_deleted_conversation_cannot_be_written(alice, script):
