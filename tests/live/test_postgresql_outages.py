@@ -1,5 +1,6 @@
 """PostgreSQL restarted, frozen, away, read-only or out of connections, with one server process and with two."""
 
+import itertools
 import os
 import signal
 import threading
@@ -53,9 +54,12 @@ def server():
         yield server
 
 
+numbers = itertools.count(1)
+
+
 @pytest.fixture(scope="module", params=[1, 2], ids=["one process", "two processes"])
 def cluster(request, server, tmp_path_factory):
-    name = f"site{request.param}"
+    name = f"site{next(numbers)}"  # this fixture may be set up twice: see xdist's worksteal
     server.execute(f"CREATE DATABASE {name} OWNER site")
     url = f"postgres://site@127.0.0.1:{server.port}/{name}"
     with Cluster(tmp_path_factory.mktemp("site"), request.param, DATABASE_URL=url) as cluster:
