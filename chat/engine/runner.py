@@ -84,11 +84,10 @@ class Engine:
         elif await self.run_in_database(run.cancel_queued):
             self.call_end_hooks(run)
             self._forget(run)
-        elif run.pk in self.queue or run.pk in self.blocked:  # its message was withdrawn
+        elif run.pk in self.live and run.pk not in self.queue:  # it was claimed meanwhile
+            self.live[run.pk].stop(Run.CANCELLED)
+        else:  # another process has it, it has ended, or its message was withdrawn
             self._forget(run)
-        elif live := self.live.get(run.pk):  # it was claimed meanwhile
-            live.stop(Run.CANCELLED)
-        else:
             elsewhere = Run.objects.filter(pk=run.pk, status=Run.IN_PROGRESS)
             await self.run_in_database(elsewhere.update, cancel_requested=True)
 

@@ -471,10 +471,14 @@ async def test_cancel_comes_from_another_process(script, ask, monkeypatch):
     assert run.status == "cancelled"
 
 
-async def test_cancel_reaches_another_process(script, ask):
+@pytest.mark.parametrize("is_queued_here", [False, True])
+async def test_cancel_reaches_another_process(is_queued_here, script, ask, settings):
     run = await ask(await script("endless", Text("a"), asyncio.Event().wait))
     await wait_for_delta(run, "a")
     elsewhere = runner.Engine()
+    if is_queued_here:
+        settings.MAX_RUNS = 0
+        await elsewhere.start(run)
     await elsewhere.cancel(run)
     await elsewhere.shut_down()
     await wait_for_run(run)
