@@ -658,6 +658,7 @@ SPOKEN = {  # what holds the words of the test's assistants
     "steps",
     "a question for permission",
     "one of two answers",
+    "a conversation that outgrew its model",
     "a failed answer",
     "the list",
     "what was searched for",

@@ -238,8 +238,9 @@ def test_bursts_of_text_come_in_few_steps_with_reduced_motion(new_context, site)
 
 def test_selection_survives_new_text(chat):
     chat.choose("slow").send("Count")
-    first = chat.replies.last.locator("p").first
-    expect(chat.replies.last.locator("p").nth(1)).to_contain_text("13")
+    paragraphs = chat.replies.last.locator(".prose p")
+    first = paragraphs.first
+    expect(paragraphs.nth(1)).to_contain_text("13")
     first.evaluate("(p) => getSelection().setBaseAndExtent(p.firstChild, 2, p.firstChild, 7)")
     chosen = chat.page.evaluate("getSelection().toString()")
     assert chosen == "2 3 4"
