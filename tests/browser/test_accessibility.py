@@ -482,6 +482,7 @@ def test_keyboard_reaches_everything(open_tab):
     user.press("Enter")
     user.go_to(page.locator(":popover-open [data-choice=settings]"), "ArrowDown")
     user.press("Enter")
+    expect(page.locator("dialog:modal")).to_be_visible()  # its script is loaded first
     user.go_to(page.locator("[name=theme]").first)
     with page.expect_response(lambda answer: answer.request.method == "PATCH"):
         user.press("ArrowRight", "ArrowRight")
