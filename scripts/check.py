@@ -1,7 +1,8 @@
 """Runs the checks of a change: `make test` all of them, `make check` only the fast ones.
 
-Fast checks come first, two at a time. Then each test suite runs in two processes, on every machine. On Debian, as root,
-missing programs are installed. A suite that still cannot run is named in the summary; if CI is set, that is a failure.
+Fast checks come first, two at a time. Then each test suite runs in two to four processes, on every machine. On Debian,
+as root, missing programs are installed. A suite that still cannot run is named in the summary; if CI is set, that is a
+failure.
 """
 
 import argparse
@@ -20,7 +21,7 @@ from .debian import chromium, install
 from .environment import ROOT, clean_environment
 
 PYTHON = [sys.executable, "-m"]
-PYTEST = ["pytest", "-q", "-n", "2", "--dist", "worksteal", "--durations=15", "--durations-min=3", "-m"]
+PYTEST = ["pytest", "-q", "--dist", "worksteal", "--durations=15", "--durations-min=3"]
 UNIT = "not process and not browser and not models"
 FAST = {"FAST": "1"}  # some JavaScript tests that take half a minute are skipped
 
@@ -59,21 +60,22 @@ def static_steps(environment=None):
 
 
 def fast_suites():
-    command = [*PYTHON, *PYTEST, f"{UNIT} and not slow", "--ignore=tests/browser"]
+    command = [*PYTHON, *PYTEST, "-n", "2", "-m", f"{UNIT} and not slow", "--ignore=tests/browser"]
     yield Step("fast Python tests on SQLite", command)
 
 
 def all_suites(database_url, has_browser):
-    unit_tests = [*PYTEST, UNIT, "--ignore=tests/browser"]
-    yield Step("Python tests on SQLite", [*PYTHON, "coverage", "run", "-m", *unit_tests])
+    unit_tests = [*PYTEST, "-m", UNIT, "--ignore=tests/browser"]
+    yield Step("Python tests on SQLite", [*PYTHON, "coverage", "run", "-m", *unit_tests, "-n", "2"])
     yield Step("combine the coverage of both processes", [*PYTHON, "coverage", "combine", "-q"])
     yield Step("branch coverage", [*PYTHON, "coverage", "report"])
     if database_url:
-        yield Step("Python tests on PostgreSQL", [*PYTHON, *unit_tests], {"DATABASE_URL": database_url})
-    process_tests = [*PYTHON, *PYTEST, "process and not browser", *files_with_marker("process")]
+        # These and the next ones wait for other processes a good part of the time.
+        yield Step("Python tests on PostgreSQL", [*PYTHON, *unit_tests, "-n", "4"], {"DATABASE_URL": database_url})
+    process_tests = [*PYTHON, *PYTEST, "-n", "3", "-m", "process and not browser", *files_with_marker("process")]
     yield Step("server process tests", process_tests, {"TEST_POSTGRESQL": database_url or ""})
     if has_browser:
-        yield Step("browser tests", [*PYTHON, *PYTEST, "browser", *files_with_marker("browser")])
+        yield Step("browser tests", [*PYTHON, *PYTEST, "-n", "2", "-m", "browser", *files_with_marker("browser")])
 
 
 def files_with_marker(marker):

@@ -122,6 +122,7 @@ def in_python():
     return [expression for path in sorted(paths) for expression in python_expressions(path)]
 
 
+@pytest.mark.slow
 def test_expressions_in_python_are_linear():
     found = in_python()
     assert len(found) > 20
