@@ -61,6 +61,22 @@ test("the first message gives a new conversation its id", async () => {
   assert.deepEqual(ids(conversation), ["u1", "a1", "u2", "a2"])
 })
 
+test("a message that was sent before the others had loaded is shown behind them", async () => {
+  conversation.open("c")
+  await answer("messages", [question, reply({ status: "completed" })])
+  const second = { message_id: "u2", reply_id: "a2", run_id: "run2" }
+  assert.ok(conversation.addSent(entry({ parent_id: undefined }), arrived(second)))
+  assert.deepEqual(ids(conversation), ["u1", "a1", "u2", "a2"])
+  const elsewhere = [
+    { ...question, id: "u3", parent_id: "a1" },
+    { ...reply({ status: "completed" }), id: "a3", parent_id: "u3", run_id: "run3" },
+  ]
+  const stored = { ...question, id: "u2", parent_id: "a3" }
+  const own = { ...reply(), id: "a2", parent_id: "u2", run_id: "run2" }
+  await answer("messages", [question, reply({ status: "completed" }), ...elsewhere, stored, own]) // the server knows better
+  assert.deepEqual(ids(conversation), ["u1", "a1", "u3", "a3", "u2", "a2"])
+})
+
 test("a sent message is not shown in the conversation opened meanwhile", async () => {
   conversation.open(null)
   const { key: conversationKey } = conversation

@@ -165,13 +165,15 @@ export class Conversation {
    */
   addSent(entry, { conversation_id, message_id, reply_id, run_id }) {
     if (entry.conversationKey !== this.#key) return false
+    const wasSentFirst = this.#id && !entry.parent_id && this.messages.length > 0 // before the others had loaded
     if (!this.#id) {
       this.#id = conversation_id
       this.#key = conversation_id
       this.#connect()
     }
-    const question = newQuestion(entry, { id: message_id, parent_id: entry.parent_id })
-    this.#start([question], { message_id, reply_id, run_id }, entry)
+    const parent_id = wasSentFirst ? this.messages.at(-1).id : entry.parent_id
+    this.#start([newQuestion(entry, { id: message_id, parent_id })], { message_id, reply_id, run_id }, entry)
+    if (wasSentFirst) this.refresh() // the server chose the parent
     return true
   }
 
