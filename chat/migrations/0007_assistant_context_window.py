@@ -15,7 +15,7 @@ class Migration(migrations.Migration):
             name="context_window",
             field=models.PositiveIntegerField(
                 blank=True,
-                help_text="How many tokens the model can read and write. Of a longer conversation, the oldest messages are left out. Leave empty if the model's server reports that a conversation is too long. Nearly all do; Ollama does not.",
+                help_text="How many tokens the model can read and write. Of a longer conversation, the oldest messages are left out. Leave empty to go by what the model's server reports.",
                 null=True,
                 validators=[django.core.validators.MinValueValidator(256)],
                 verbose_name="context window",

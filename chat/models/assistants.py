@@ -73,7 +73,7 @@ class Assistant(models.Model):
         validators=[MinValueValidator(256)],
         help_text=_(
             "How many tokens the model can read and write. Of a longer conversation, the oldest messages are left out. "
-            "Leave empty if the model's server reports that a conversation is too long. Nearly all do; Ollama does not."
+            "Leave empty to go by what the model's server reports."
         ),
     )
     max_model_calls = models.PositiveSmallIntegerField(
