@@ -537,7 +537,7 @@ class Message(models.Model):
 
 class RunQuerySet(models.QuerySet):
     def ready(self):
-        """Returns the queued runs that can start: the answer before theirs has ended."""
+        """Returns the queued runs whose answer right before has ended; `Run.claim` also looks at those before it."""
         answer_before = Run.objects.filter(message_id=OuterRef("message__parent__parent_id"), status__in=Run.OPEN)
         return self.filter(status=Run.QUEUED).exclude(models.Exists(answer_before))
 
