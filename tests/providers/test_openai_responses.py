@@ -15,6 +15,7 @@ from chat.providers import Request, base, openai_responses
 from chat.providers.openai.sse import SSEDecoder
 from chat.providers.openai_responses.events import ResponseEvents
 from chat.providers.responses_only import has_only_responses
+from tests.assertions import without_seconds
 from tests.providers.aimock import LONG, TEXT
 from tests.providers.provider_runs import (
     ProviderReply,
@@ -84,10 +85,6 @@ async def start_run(upstream, ask):
 
 def tool_part(name, arguments, id="call_1", result=None, error=None):
     return {"type": "tool_call", "id": id, "name": name, "arguments": arguments, "result": result, "error": error}
-
-
-def without_seconds(parts):
-    return [{name: value for name, value in part.items() if name != "seconds"} for part in parts]
 
 
 # An answer as it should be --------------------------------------------------------------------------------------------
