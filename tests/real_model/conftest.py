@@ -72,7 +72,7 @@ class ModelServer:
 def start_model(tmp_path_factory):
     """`start_model("--window", "4096")`: a server with these options, the same one for all tests that ask for it."""
     if not PYTHON.exists():
-        pytest.skip("`make test-models` installs the model")
+        pytest.fail("The model is not installed. Run `make test-models`.")
     servers = {}
 
     def start(*options):
