@@ -25,14 +25,15 @@ Image.MAX_IMAGE_PIXELS = None  # MAX_PIXELS is checked here
 def run(source: str, target: str) -> dict[str, Any]:
     """Writes the image file `source` to `target`, as JPEG, or as PNG if it has an alpha channel.
 
-    Returns {"media_type", "width", "height"}. Raises TaskRefused.
+    Returns {"media_type", "width", "height", "is_animated"}; of an animation, only the first frame is written. Raises
+    TaskRefused.
     """
     with open(source, "rb") as file, open(target, "wb") as output:
-        return reduce(file, output)
+        return {**reduce(file, output), "is_animated": _is_animated(file)}
 
 
 def reduce(file: Any, output: Any) -> dict[str, Any]:
-    """As `run`, with open files."""
+    """As `run`, with open files; without "is_animated"."""
     image = _decode(file)
     media_type = "image/png" if image.mode == "RGBA" else "image/jpeg"
     if image.mode == "RGBA":
@@ -40,6 +41,15 @@ def reduce(file: Any, output: Any) -> dict[str, Any]:
     else:
         image.save(output, "JPEG", quality=JPEG_QUALITY)
     return {"media_type": media_type, "width": image.width, "height": image.height}
+
+
+def _is_animated(file: Any) -> bool:
+    file.seek(0)
+    try:
+        with Image.open(file, formats=FORMATS) as image:
+            return bool(getattr(image, "is_animated", False))
+    except Exception:  # of the second frame, which may be damaged
+        return True
 
 
 def _decode(file: Any) -> Image.Image:
