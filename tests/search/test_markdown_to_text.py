@@ -1,0 +1,56 @@
+"""What a search reads, and its results show, is the text without Markdown."""
+
+import pytest
+
+from chat.markdown_to_text import markdown_to_text
+
+ANSWERS = {
+    "# Title #1\n\nSome **bold**, *italic*, ***both***, ~~struck~~ and __more__ text.": (
+        "Title #1 Some bold, italic, both, struck and more text."
+    ),
+    "**注意：**これは**重要**です。": "注意：これは重要です。",
+    "**a *nested* mark**": "a nested mark",
+    "- one\n* two\n+ three\n  - [ ] open\n  - [x] done": "one two three open done",
+    "1. first\n2) second": "1. first 2) second",
+    "> a quote\n> > in a quote\n>no space": "a quote in a quote no space",
+    "Use `__init__` and ``a * b``.": "Use __init__ and a * b.",
+    "```python\ndef __init__(self):  # **not bold**\n    return a * b * c\n```\nafter": (
+        "def __init__(self): # **not bold** return a * b * c after"
+    ),
+    "~~~\n```\n~~~": "```",
+    "- in a list\n  ```sh\n  ls *.py\n  ```": "in a list ls *.py",
+    "> ```\n> x\n> ```\n> **y**": "> x y",
+    "```\nnever closed **x**": "never closed **x**",
+    "````\n```\n**x**\n```\n````\n**y**": "``` **x** ``` y",
+    "| a | b |\n|---|:-:|\n| **1** | x\\|y |": "a b 1 x|y",
+    "Heading\n=======\nText\n\n---\n\n***\nmore": "Heading Text more",
+    "[the *docs*](https://example.com/a_b_c) and ![a cat](https://example.com/cat.png)": (
+        "the docs (https://example.com/a_b_c) and a cat"
+    ),
+    '[`code`](https://example.com/Foo_(bar) "Title")': "code (https://example.com/Foo_(bar))",
+    "<https://example.com/_a_>": "https://example.com/_a_",
+    r"\*not italic\* and C:\Users": r"*not italic* and C:\Users",
+    "a&nbsp;b &lt;p&gt; &copy; AT&T &unknown;": "a b <p> © AT&T &unknown;",
+    "2 * 3 * 4, snake_case_name, 10~20分, a ** b": "2 * 3 * 4, snake_case_name, 10~20分, a ** b",
+    "`open and [open](": "`open and [open](",
+    "a\ue000b `c` \ue000": "a\ue000b c \ue000",
+    "": "",
+    " \n\t\n": "",
+}
+TYPED = {
+    "# not a title, 2*3*4 and **stars** and a_b": "# not a title, 2*3*4 and **stars** and a_b",
+    "- a\n- b\n---": "- a - b ---",
+    "Why?\n```py\nprint('**')\n```\n`x` is y": "Why? print('**') x is y",
+    "see [this](https://example.com/x)": "see this (https://example.com/x)",
+    r"C:\*.txt &amp;": r"C:\*.txt &amp;",
+}
+
+
+@pytest.mark.parametrize("markdown", ANSWERS)
+def test_answer_loses_its_marks_and_keeps_its_words(markdown):
+    assert markdown_to_text(markdown) == ANSWERS[markdown]
+
+
+@pytest.mark.parametrize("typed", TYPED)
+def test_typed_text_loses_the_marks_that_the_page_draws(typed):
+    assert markdown_to_text(typed, is_typed=True) == TYPED[typed]
