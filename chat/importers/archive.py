@@ -10,38 +10,38 @@ from pathlib import Path
 from ..worker_process import TaskRefused
 
 CONVERSATIONS = re.compile(r"conversations(?:-(\d{1,6}))?\.json")  # large exports of ChatGPT have several
-IMAGE_ID = re.compile(r"file[-_][0-9A-Za-z]{8,64}")  # what a file's name begins with, and a pointer ends with
+FILE_ID = re.compile(r"file[-_][0-9A-Za-z]{8,64}")  # what a file's name begins with, and a pointer ends with
 MAX_ENTRIES = 200_000
 MAX_UNPACKED_BYTES = 500_000_000  # of all JSON files together
-MAX_IMAGE_BYTES = 20_000_000
+MAX_FILE_BYTES = 20_000_000
 CHUNK_BYTES = 1_000_000
 
 
 class Archive:
-    """What an export holds: `json_paths` by their names, the names of those that are `damaged`, and images."""
+    """What an export holds: `json_paths` by their names, the names of those that are `damaged`, and other files."""
 
     def __init__(self, json_paths: dict[str, str], archive: zipfile.ZipFile | None = None) -> None:
         self.json_paths = json_paths
         self.damaged: list[str] = []
         self._archive = archive
-        self._images: dict[str, zipfile.ZipInfo] = {}
+        self._files: dict[str, zipfile.ZipInfo] = {}
 
-    def index_images(self, entries: list[zipfile.ZipInfo]) -> None:
+    def index_files(self, entries: list[zipfile.ZipInfo]) -> None:
         for entry in entries:
-            if match := IMAGE_ID.match(_base_name(entry)):
-                self._images.setdefault(match[0], entry)
+            if match := FILE_ID.match(_base_name(entry)):
+                self._files.setdefault(match[0], entry)
 
-    def find_image(self, pointer: str) -> Callable[[], bytes] | None:
-        """Returns a function that reads the image with this pointer; None if the archive has none."""
-        match = IMAGE_ID.search(pointer)
-        entry = self._images.get(match[0]) if match else None
+    def find_file(self, pointer: str) -> Callable[[], bytes] | None:
+        """Returns a function that reads the file with this id or pointer; None if the archive has none."""
+        match = FILE_ID.search(pointer)
+        entry = self._files.get(match[0]) if match else None
         return partial(self._read, entry) if entry else None
 
     def _read(self, entry: zipfile.ZipInfo) -> bytes:
         assert self._archive is not None
         with self._archive.open(entry) as file:
-            data = file.read(MAX_IMAGE_BYTES + 1)
-        if len(data) > MAX_IMAGE_BYTES:
+            data = file.read(MAX_FILE_BYTES + 1)
+        if len(data) > MAX_FILE_BYTES:
             raise MemoryError
         return data
 
@@ -65,7 +65,7 @@ def open_export(source: str, folder: str) -> Iterator[Archive]:
         if len(entries) > MAX_ENTRIES:
             raise TaskRefused("too_large")
         opened = _unpack(archive, entries, Path(folder))
-        opened.index_images(entries)
+        opened.index_files(entries)
         yield opened
 
 

@@ -11,6 +11,8 @@ from ..events import clean_text
 MAX_ID_LENGTH = 200
 MAX_TITLE_LENGTH = 200
 MAX_REPORTS = 100  # of what was left out
+IMAGE_CPU_TIME = 120  # seconds for all images of an import; images after that are left out
+FILE_TIME = 90  # seconds for all its other files; files after that are left out
 EPOCH = datetime.fromtimestamp(0, UTC)
 
 
@@ -36,6 +38,7 @@ class ImportedConversation:
     archived_at: datetime | None = None
     assistant: str | None = None  # its slug
     images: dict[str, Callable[[], bytes]] = field(default_factory=dict)  # id in the file -> returns an image file
+    missing_files: list[str] = field(default_factory=list)  # names
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,20 @@ class Source:
     """What an importer may need beside the conversation."""
 
     image_note: str  # a text in place of an image that is not in the file
-    find_image: Callable[[str], Callable[[], bytes] | None] = lambda name: None  # among the files beside this one
+    file_note: str = "(a file)"  # the same for another kind of file, below its name
+    find_file: Callable[[str], Callable[[], bytes] | None] = lambda id: None  # among the files beside this one
+    read_document: Callable[[str, Callable[[], bytes]], str | None] = lambda name, read: None  # returns its text
+
+
+def dicts(value: Any) -> list[dict[str, Any]]:
+    """Returns the dicts in a list, and nothing for other values: for fields whose loss costs little."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def missing_file(name: Any, source: Source, missing: list[str]) -> dict[str, Any]:
+    """Returns the part in place of a file that is not imported, and adds its name to `missing`."""
+    missing.append(read_text(name if isinstance(name, str) and name else "?", MAX_TITLE_LENGTH))
+    return {"type": "document", "name": missing[-1], "text": source.file_note}
 
 
 class Damaged(Exception):

@@ -10,6 +10,8 @@ from .base import (
     ImportedConversation,
     ImportedMessage,
     Source,
+    dicts,
+    missing_file,
     read_id,
     read_text,
     read_time,
@@ -24,11 +26,15 @@ def accepts(head: Any, data: mmap.mmap) -> bool:
 
 
 def read_conversation(row: Any, source: Source) -> ImportedConversation:
-    """Reads texts, thoughts and the texts of attached files. The file has no images; tools are left out."""
+    """Reads texts, thoughts and the texts of attached files. Of other files and images, the export has the names only.
+
+    Tools are left out.
+    """
     rows = {message["uuid"]: message for message in row["chat_messages"]}
     if len(rows) < len(row["chat_messages"]):
         raise Damaged("repeated_ids")
-    parts_by_id = {id: parts for id, message in rows.items() if (parts := _read_parts(message))}
+    missing: list[str] = []
+    parts_by_id = {id: parts for id, message in rows.items() if (parts := _read_parts(message, source, missing))}
     parents = _parents(rows)
     ancestors = Ancestors(parents, parts_by_id)
     return ImportedConversation(
@@ -36,6 +42,7 @@ def read_conversation(row: Any, source: Source) -> ImportedConversation:
         title=read_text(row.get("name") or "", MAX_TITLE_LENGTH),
         created_at=read_time(row.get("created_at")),
         updated_at=read_time(row.get("updated_at") or row.get("created_at")),
+        missing_files=missing,
         leaf_id=ancestors.nearest(row.get("current_leaf_message_uuid")),
         messages=[
             ImportedMessage(
@@ -57,7 +64,7 @@ def _parents(rows: dict[str, Any]) -> dict[str, Any]:
     return dict(zip(rows, [None, *rows], strict=False))
 
 
-def _read_parts(message: Any) -> list[dict[str, Any]]:
+def _read_parts(message: Any, source: Source, missing: list[str]) -> list[dict[str, Any]]:
     parts = [
         {
             "type": "document",
@@ -67,6 +74,11 @@ def _read_parts(message: Any) -> list[dict[str, Any]]:
         for file in message.get("attachments") or ()
         if file.get("extracted_content")
     ]
+    with_text = {file.get("file_name") for file in message.get("attachments") or () if file.get("extracted_content")}
+    for file in [*(message.get("attachments") or ()), *dicts(message.get("files"))]:
+        if not file.get("extracted_content") and file.get("file_name") not in with_text:
+            parts.append(missing_file(file.get("file_name"), source, missing))
+            with_text.add(file.get("file_name"))
     texts = []
     for block in message.get("content") or ():
         if block["type"] == "thinking" and block.get("thinking"):

@@ -1,6 +1,6 @@
-"""Finds the conversations in a large JSON file without reading the whole of it into memory.
+"""Finds the conversations in a large JSON file without reading all of it into memory.
 
-One odd conversation must not cost the others: each is cut out by its brackets and parsed alone.
+A broken conversation must not prevent the import of the others: each is cut out by its brackets and parsed alone.
 """
 
 import json
@@ -14,14 +14,14 @@ from typing import Any
 from ..worker_process import TaskRefused, allow_memory
 
 # All up to the next bracket that is not in a string, and that bracket; or `"` where a string begins that never ends.
-# The plus behind a quantifier means that it gives nothing back: the time is linear, whatever the file.
+# A plus after a quantifier makes it possessive (no backtracking): the time is linear, whatever the file.
 TO_BRACKET = re.compile(rb'(?:[^"\[\]{}]++|"(?:[^"\\]++|\\.)*+")*+([\[\]{}"]?)', re.DOTALL)
 CONVERSATIONS = re.compile(rb'(?<!\\)"conversations"[ \t\r\n]*:[ \t\r\n]*\Z')
 MAX_KEY_BYTES = 100  # of that key with its spaces
 BETWEEN_ITEMS = b" \t\r\n,"
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 MAX_HEAD_BYTES = 1_000_000  # of a file without its conversations
-MAX_DEPTH = 100_000  # far more than the parser takes
+MAX_DEPTH = 100_000  # far more than the parser accepts
 MAX_CONVERSATIONS = 50_000
 MAX_CONVERSATION_BYTES = 100_000_000  # images are text in our own exports
 
@@ -31,7 +31,7 @@ class Scan:
     """Where the conversations of a file are.
 
     `head` is the file without them: an empty list, or an object with an empty list. `has_others` says that the list has
-    items that are no objects, `is_cut` that the file ends too early.
+    items that are not objects, `is_cut` that the file ends too early.
     """
 
     head: Any = None
@@ -51,7 +51,7 @@ def map_file(path: str) -> Iterator[mmap.mmap]:
 
 
 def parse(data: mmap.mmap, span: tuple[int, int]) -> Any:
-    """Raises ValueError or RecursionError if this is no JSON, MemoryError if it is too large."""
+    """Raises ValueError or RecursionError if this is not JSON, MemoryError if it is too large."""
     start, end = span
     if end - start > MAX_CONVERSATION_BYTES:
         raise MemoryError
@@ -59,7 +59,7 @@ def parse(data: mmap.mmap, span: tuple[int, int]) -> Any:
 
 
 def scan(data: mmap.mmap) -> Scan:
-    """Raises TaskRefused if the file is no JSON that could hold conversations."""
+    """Raises TaskRefused if the file is not JSON that could contain conversations."""
     found = Scan()
     begin = len(BYTE_ORDER_MARK) if data[:3] == BYTE_ORDER_MARK else 0
     root = depth = list_depth = list_start = list_end = item_start = 0

@@ -12,6 +12,8 @@ from .base import (
     ImportedConversation,
     ImportedMessage,
     Source,
+    dicts,
+    missing_file,
     read_id,
     read_text,
     read_time,
@@ -29,10 +31,11 @@ def read_conversation(row: Any, source: Source) -> ImportedConversation:
     chat = row["chat"]
     rows = chat["history"]["messages"]
     images: dict[str, Callable[[], bytes]] = {}
+    missing: list[str] = []
     parts_by_id = {
         id: parts
         for id, message in rows.items()
-        if message["role"] in ROLES and (parts := _read_parts(message, source, images))
+        if message["role"] in ROLES and (parts := _read_parts(message, source, images, missing))
     }
     ancestors = Ancestors({id: message.get("parentId") for id, message in rows.items()}, parts_by_id)
     updated_at = read_time(row.get("updated_at") or row.get("created_at"))
@@ -45,6 +48,7 @@ def read_conversation(row: Any, source: Source) -> ImportedConversation:
         archived_at=updated_at if row.get("archived") else None,
         leaf_id=ancestors.nearest(chat["history"].get("currentId")),
         images=images,
+        missing_files=missing,
         messages=[
             ImportedMessage(
                 id=read_id(id),
@@ -58,12 +62,18 @@ def read_conversation(row: Any, source: Source) -> ImportedConversation:
     )
 
 
-def _read_parts(message: Any, source: Source, images: dict[str, Callable[[], bytes]]) -> list[dict[str, Any]]:
-    """Returns the parts of a message, and adds its images to `images`. Those on the other site's disk become a note."""
+def _read_parts(
+    message: Any, source: Source, images: dict[str, Callable[[], bytes]], missing: list[str]
+) -> list[dict[str, Any]]:
+    """Returns the parts of a message, and adds its images to `images` and the names of lost files to `missing`.
+
+    An image on the other site's disk becomes a note. Of a file, the export has at most the text that was read from it.
+    """
     parts: list[dict[str, Any]] = []
     texts = []
     for file in message.get("files") or ():
         if file.get("type") != "image":
+            parts.append(_read_file(file, source, missing))
             continue
         kind, _, data = read_text(file.get("url") or "").partition(";base64,")
         if kind.startswith("data:image/"):
@@ -76,3 +86,13 @@ def _read_parts(message: Any, source: Source, images: dict[str, Callable[[], byt
     if text := "\n\n".join(filter(str.strip, texts)):
         parts.append({"type": "text", "text": text})
     return parts
+
+
+def _read_file(file: Any, source: Source, missing: list[str]) -> dict[str, Any]:
+    stored = next(iter(dicts([file.get("file")])), {})
+    data = next(iter(dicts([stored.get("data")])), {})
+    name = file.get("name") or stored.get("filename")
+    text = data.get("content") or file.get("content")
+    if not isinstance(text, str) or not text.strip() or not isinstance(name, str):
+        return missing_file(name, source, missing)
+    return {"type": "document", "name": read_text(name, MAX_TITLE_LENGTH), "text": read_text(text)}

@@ -5,6 +5,7 @@ import mmap
 from functools import partial
 from typing import Any
 
+from ..file_text import file_text
 from ..parts import read_part
 from .base import (
     MAX_TITLE_LENGTH,
@@ -37,7 +38,7 @@ def read_conversation(row: Any, source: Source) -> ImportedConversation:
         archived_at=read_time(row["archived_at"]) if row.get("archived_at") else None,
         leaf_id=read_optional_id(row.get("leaf_id")),
         assistant=read_optional_id(row.get("assistant")),
-        messages=[_read_message(message) for message in row["messages"]],
+        messages=[_read_message(message, row.get("files") or {}) for message in row["messages"]],
         images={id: partial(_read_image, image) for id, image in (row.get("images") or {}).items()},
     )
 
@@ -46,15 +47,29 @@ def _read_image(image: Any) -> bytes:
     return base64.b64decode(image["data"])
 
 
-def _read_message(message: Any) -> ImportedMessage:
+def _read_message(message: Any, files: Any) -> ImportedMessage:
     return ImportedMessage(
         id=read_id(message["id"]),
         parent_id=read_optional_id(message["parent_id"]),
         role=read_text(message["role"]),
-        parts=[read_part(part) for part in message["parts"]],
+        parts=[_read_part(part, files) for part in message["parts"]],
         created_at=read_time(message["created_at"]),
         feedback=_read_feedback(message["feedback"]) if message.get("feedback") else None,
     )
+
+
+def _read_part(value: Any, files: Any) -> dict[str, Any]:
+    """Reads a part; a file comes back as the text that was read from it."""
+    part = read_part(value)
+    if part["type"] != "file" or part["id"] not in files:
+        return part
+    text = file_text({**part, "units": [_read_unit(unit) for unit in files[part["id"]]["units"]]})
+    lines = text.strip().split("\n")[1:-1]  # without the frame, which a document gets again
+    return {"type": "document", "name": part["name"][:MAX_TITLE_LENGTH], "text": "\n".join(lines)}
+
+
+def _read_unit(unit: Any) -> dict[str, str]:
+    return {name: read_text(unit[name]) for name in ("label", "text")}
 
 
 def _read_feedback(feedback: Any) -> dict[str, str]:

@@ -12,7 +12,8 @@ from ..parts import attachment_id
 from ..worker_process import TaskRefused
 from . import chatgpt, claude, json_scan, open_webui, own
 from .archive import open_export
-from .base import MAX_REPORTS, Damaged, ImportedConversation, ImportedMessage, Source, parents_first
+from .base import IMAGE_CPU_TIME, MAX_REPORTS, Damaged, ImportedConversation, ImportedMessage, Source, parents_first
+from .documents import DocumentReader
 
 IMPORTERS = (own, claude, chatgpt, open_webui)
 ROLES = ("user", "assistant")
@@ -20,21 +21,24 @@ MAX_MESSAGE_LENGTH = 2_100_000  # characters of its JSON; an answer has at most 
 MAX_CONVERSATION_LENGTH = 10_000_000  # the same of all messages
 MAX_MESSAGES = 10_000  # in a conversation
 MAX_TOTAL_MESSAGES = 500_000
+MAX_NAMES = 5  # of files that are left out of one conversation, in its report
 MAX_IMAGES = 1_000  # in an import
 MAX_IMAGE_BYTES = 300_000_000  # of all of them, as they are stored
-IMAGE_CPU_TIME = 120  # seconds; images after that are left out
 
 
-def run(source: str, folder: str, image_note: str) -> dict[str, Any]:
+def run(source: str, folder: str, image_note: str, file_note: str = "") -> dict[str, Any]:
     """Reads the export `source` into the files `records` and `images` of `folder`; `image_note` stands for an image
-    that is not in the file.
+    that is not in the file, `file_note` for a file.
 
-    Returns {"left_out": a list of (title, code, number), "left_out_count"}. Raises TaskRefused if nothing can be read.
+    Returns {"count": of conversations, "left_out": a list of (title, code, number or names), "left_out_count"}. Raises
+    TaskRefused if nothing can be read.
     """
     with ExitStack() as stack:
         archive = stack.enter_context(open_export(source, folder))
         records = stack.enter_context(Path(folder, "records").open("w", encoding="utf-8"))
         images = stack.enter_context(Path(folder, "images").open("wb"))
+        documents = DocumentReader(folder)
+        context = Source(image_note, file_note, archive.find_file, documents.read)
         writer = Writer(records, ImageWriter(images))
         for name in archive.damaged:
             writer.report(name, "damaged_zip")
@@ -42,7 +46,7 @@ def run(source: str, folder: str, image_note: str) -> dict[str, Any]:
         for name, path in archive.json_paths.items():
             try:
                 with json_scan.map_file(path) as data:
-                    _read_file(data, Source(image_note, archive.find_image), writer)
+                    _read_file(data, context, documents, writer)
             except TaskRefused as refusal:
                 refusals.append(refusal)
                 writer.report(name, refusal.code)
@@ -50,16 +54,21 @@ def run(source: str, folder: str, image_note: str) -> dict[str, Any]:
             raise refusals[0]
     if not writer.count and writer.reports:
         raise TaskRefused(writer.reports[0][1])
-    return {"left_out": writer.reports[:MAX_REPORTS], "left_out_count": len(writer.reports)}
+    return {
+        "count": writer.count,
+        "left_out": writer.reports[:MAX_REPORTS],
+        "left_out_count": len(writer.reports),
+    }
 
 
-def _read_file(data: Any, source: Source, writer: "Writer") -> None:
+def _read_file(data: Any, source: Source, documents: DocumentReader, writer: "Writer") -> None:
     found = json_scan.scan(data)
     importer = next((module for module in IMPORTERS if module.accepts(found.head, data)), None)
     if importer is None:
         raise TaskRefused("unknown_format")
     for span in found.spans:
         title = ""
+        documents.begin_conversation()
         try:
             row = json_scan.parse(data, span)
             title = _title(row)
@@ -87,12 +96,12 @@ class Writer:
 
     def __init__(self, records: IO[str], images: "ImageWriter") -> None:
         self.count = 0
-        self.reports: list[tuple[str, str, int]] = []
+        self.reports: list[tuple[str, str, int | str]] = []
         self._message_count = 0
         self._records = records
         self._images = images
 
-    def report(self, title: str, code: str, number: int = 1) -> None:
+    def report(self, title: str, code: str, number: int | str = 1) -> None:
         self.reports.append((title, code, number))
 
     def write(self, conversation: ImportedConversation) -> None:
@@ -115,6 +124,9 @@ class Writer:
         self.count += 1
         if lost:
             self.report(conversation.title, "images", lost)
+        if names := list(dict.fromkeys(conversation.missing_files)):
+            shown = ", ".join(names[:MAX_NAMES]) + (", …" if len(names) > MAX_NAMES else "")
+            self.report(conversation.title, "files", shown)
 
 
 def _conversation_line(conversation: ImportedConversation, message_count: int) -> str:
@@ -144,7 +156,7 @@ class ImageWriter:
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         self._count = 0
-        self._deadline = time.process_time() + IMAGE_CPU_TIME
+        self._cpu_time = 0.0  # seconds
 
     def convert(self, conversation: ImportedConversation) -> int:
         """Replaces image parts by {"attachment": where the image is, and its fields}; removes those without an image.
@@ -169,12 +181,15 @@ class ImageWriter:
     def _convert(self, read: Any) -> dict[str, Any] | None:
         offset = self._file.tell()
         self._count += 1
-        if self._count > MAX_IMAGES or offset > MAX_IMAGE_BYTES or time.process_time() > self._deadline:
+        if self._count > MAX_IMAGES or offset > MAX_IMAGE_BYTES or self._cpu_time > IMAGE_CPU_TIME:
             return None
         output = io.BytesIO()
+        start = time.process_time()
         try:
             fields = image_codec.reduce(io.BytesIO(read()), output)
         except Exception:  # also MemoryError: this image is too large, the next one may not be
             return None
+        finally:
+            self._cpu_time += time.process_time() - start
         self._file.write(output.getbuffer())
         return {"offset": offset, "size": output.tell(), **fields}

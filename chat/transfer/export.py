@@ -17,7 +17,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from ..importers.own import FORMAT, VERSION
-from ..models import Attachment, Conversation, Message
+from ..models import Attachment, Conversation, Message, StoredFile
 from ..parts import to_markdown
 from ..per_loop import PerLoop
 from ..slots import Slots
@@ -26,6 +26,7 @@ ROLE_NAMES = {"user": _("You"), "assistant": _("Assistant")}
 MAX_AT_A_TIME = 8
 MAX_PER_USER = 2
 PAGE_ROWS = 20
+FILE_PIECE_BYTES = 3 * 65_536  # base64 makes four characters of three bytes
 PIECE_LENGTH = 65_536  # characters, at least, of what is sent at once
 
 Pieces = Generator[str, None, None]
@@ -111,9 +112,17 @@ def _conversation_pieces(conversation: Conversation) -> Pieces:
         separator = ",\n"
     yield '\n], "images": {'
     separator = "\n"
-    for id in Attachment.objects.filter(message__conversation=conversation).values_list("pk", flat=True):
+    attached = Attachment.objects.filter(message__conversation=conversation)
+    for id in attached.filter(file=None).values_list("pk", flat=True):
         if image := Attachment.objects.filter(pk=id).first():
             yield f"{separator}{json.dumps(str(id))}: {json.dumps(_image_data(image))}"
+            separator = ",\n"
+    yield '}, "files": {'
+    separator = "\n"
+    for id in attached.exclude(file=None).values_list("pk", flat=True):
+        if file := StoredFile.objects.filter(attachments=id).first():
+            yield f"{separator}{json.dumps(str(id))}: "
+            yield from _file_pieces(file)
             separator = ",\n"
     yield "}}"
 
@@ -140,6 +149,19 @@ def _message_data(message):
         "status": run and run.status,
         "usage": run and run.usage,
     }
+
+
+def _file_pieces(file: StoredFile) -> Pieces:
+    """Yields the text that was read from a file, and the file itself, a piece at a time."""
+    yield json.dumps({"name": file.name, "media_type": file.media_type, "units": file.units}).removesuffix("}")
+    yield ', "data": "'
+    try:
+        with file.open() as content:
+            while piece := content.read(FILE_PIECE_BYTES):
+                yield base64.b64encode(piece).decode()
+    except FileNotFoundError:
+        pass  # the text is there
+    yield '"}'
 
 
 def _image_data(image):

@@ -1,7 +1,12 @@
 """Imports the conversations of an export: a worker process reads the file, a thread of its own saves what was read."""
 
+import asyncio
 import json
-from collections.abc import Callable, Generator
+import logging
+import shutil
+import time
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -10,18 +15,22 @@ from django.conf import settings
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from ..errors import Refused
 from ..executors import DatabaseThread
-from ..importers.base import MAX_REPORTS
-from ..models import Refused
+from ..importers.base import FILE_TIME, IMAGE_CPU_TIME, MAX_REPORTS
+from ..models import Import
+from ..models.imports import BEAT_INTERVAL
+from ..outages import DATABASE_ERRORS
 from ..per_loop import PerLoop
 from ..slots import Slots
-from ..workers import Pool, Task, TaskFailed, path_of
-from .save import Importer
+from ..workers import Pool, Task, TaskFailed
+from .save import Importer, grouped, image_reader
 
-READ_TIMEOUT = 300  # seconds
+READ_TIMEOUT = 300 + IMAGE_CPU_TIME + FILE_TIME  # seconds: for the conversations, their images and their files
 MAX_WAITING = 10  # one import of each user, so that one who imports all day delays nobody for long
-WAIT_TIMEOUT = 60  # seconds
+WAIT_TIMEOUT = 600  # seconds
 RETRY_DELAY = 5  # seconds
+REPORT_INTERVAL = 0.5  # seconds between two reports of how many conversations are saved
 
 REFUSALS = {  # of a whole file: code of the task -> code of the answer, sentence
     "not_json": ("unknown_format", _("This file is not valid JSON.")),
@@ -30,7 +39,7 @@ REFUSALS = {  # of a whole file: code of the task -> code of the answer, sentenc
     "damaged_zip": ("damaged", _("This zip file is damaged.")),
     "encrypted_zip": ("unknown_format", _("This zip file is protected by a password.")),
     "too_large": ("too_large", _("This file is too large to import.")),
-    "too_many_conversations": ("too_large", _("This file has more conversations than can be imported at once.")),
+    "too_many_conversations": ("too_large", _("This file has more chats than can be imported at once.")),
     "too_slow": ("too_large", _("Reading this file took too long.")),
     "crashed": ("damaged", _("This file cannot be read.")),
 }
@@ -49,8 +58,27 @@ REASONS = {  # of one conversation
     "no_tree": _("Its messages do not form a tree."),
 }
 
+logger = logging.getLogger(__name__)
+background: set[asyncio.Task[Any]] = set()  # the event loop itself keeps no strong references
 pool = Pool("imports", settings.IMPORT_WORKERS)
 slots = PerLoop(lambda: Slots(settings.IMPORT_WORKERS, 1, max_waiting=MAX_WAITING, wait_timeout=WAIT_TIMEOUT))
+
+
+async def import_in_background(user: Any, file: Any, should_stop: Callable[[], bool]) -> dict[str, Any]:
+    """Imports as `import_file` does, and goes on when the caller is cancelled because the client has gone.
+
+    Meanwhile and afterwards, the user's `Import` says how far it is and what came of it.
+    """
+    task = asyncio.create_task(import_file(user, file, should_stop))
+    background.add(task)
+    task.add_done_callback(_forget)
+    return await asyncio.shield(task)
+
+
+def _forget(task: asyncio.Task[Any]) -> None:
+    background.discard(task)
+    if not task.cancelled() and (error := task.exception()) and not isinstance(error, Refused):
+        logger.error("An import failed", exc_info=error)
 
 
 async def import_file(user: Any, file: Any, should_stop: Callable[[], bool] = lambda: False) -> dict[str, Any]:
@@ -60,39 +88,114 @@ async def import_file(user: Any, file: Any, should_stop: Callable[[], bool] = la
     earlier attempt ended. Returns the fields of `Imported`. Raises Refused if nothing can be read, and with 503 as soon
     as `should_stop()` is true.
     """
-    async with slots.get().hold(user.pk):
-        with TemporaryDirectory(prefix="import-", dir=settings.FILE_UPLOAD_TEMP_DIR) as folder:
-            try:
-                report = await pool.run(_read, file, folder, "({})".format(gettext("an image")))
-            except TaskFailed as failure:
-                raise refusal(failure.code) from None
-            importer = await _save(user, folder, should_stop)
+    name = getattr(file, "name", None) or ""
+    thread = DatabaseThread("import")
+    row: Import | None = None
+    try:
+        with _temporary_folder() as folder:
+
+            async def wait() -> None:
+                nonlocal row
+                row = await thread.run(Import.begin, user, name, Import.State.WAITING)
+
+            await asyncio.to_thread(_keep, file, Path(folder, "source"))
+            async with _beating(lambda: row), slots.get().hold(user.pk, on_wait=wait):
+                row = await thread.run(Import.begin, user, name)
+                return await _import(user, folder, row, thread, should_stop)
+    except BaseException as error:
+        if row and row.state != Import.State.FINISHED:
+            problem = error.message if isinstance(error, Refused) else gettext("The import failed.")
+            await thread.run(row.change, state=Import.State.FAILED, problem=str(problem))
+        raise
+    finally:
+        await thread.close()  # which waits for what it is doing
+
+
+@contextmanager
+def _temporary_folder() -> Iterator[str]:
+    """A folder for the block. That it cannot be removed changes nothing about what was imported."""
+    folder = TemporaryDirectory(prefix="import-", dir=settings.FILE_UPLOAD_TEMP_DIR)
+    try:
+        yield folder.name
+    finally:
+        try:
+            folder.cleanup()
+        except OSError as error:
+            logger.warning("The temporary folder of an import could not be removed: %s", error)
+
+
+@asynccontextmanager
+async def _beating(row: Callable[[], Import | None]) -> AsyncIterator[None]:
+    """Lets the row say that this process lives while the block runs. In a thread of its own: saving may take long."""
+    thread = DatabaseThread("import-beat")
+
+    async def beat() -> None:
+        while True:
+            await asyncio.sleep(BEAT_INTERVAL)
+            if current := row():
+                with suppress(*DATABASE_ERRORS):  # it may be away for a moment; the next beat tries again
+                    await thread.run(current.change)
+
+    task = asyncio.create_task(beat())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await thread.close()
+
+
+def _keep(file: Any, path: Path) -> None:
+    """Keeps the file under this path: the request that brought it may end before the import."""
+    try:
+        path.hardlink_to(file.temporary_file_path())
+    except (AttributeError, OSError):
+        with path.open("wb") as kept:
+            shutil.copyfileobj(file, kept)
+
+
+async def _import(
+    user: Any, folder: str, row: Import, thread: DatabaseThread, should_stop: Callable[[], bool]
+) -> dict[str, Any]:
+    notes = {"image_note": "({})".format(gettext("an image")), "file_note": gettext("(This file was not imported.)")}
+    try:
+        report = await pool.run(_read, folder, notes)
+    except TaskFailed as failure:
+        raise refusal(failure.code) from None
+    await thread.run(row.change, state=Import.State.SAVING, total=report["count"])
+    importer = await _save(user, folder, row, thread, should_stop)
     left_out = [{"title": title, "reason": _reason(code, number)} for title, code, number in report["left_out"]]
-    return {
+    result = {
         **importer.counts,
         "left_out": (left_out + importer.left_out)[:MAX_REPORTS],
         "left_out_count": report["left_out_count"] + len(importer.left_out),
     }
+    await thread.run(row.change, state=Import.State.FINISHED, done=report["count"], result=result)
+    return result
 
 
-def _read(task: Task, file: Any, folder: str, image_note: str) -> dict[str, Any]:
-    with path_of(file) as source:
-        return task("import", READ_TIMEOUT, source=source, folder=folder, image_note=image_note)
+def _read(task: Task, folder: str, notes: dict[str, str]) -> dict[str, Any]:
+    return task("import", READ_TIMEOUT, source=str(Path(folder, "source")), folder=folder, **notes)
 
 
-async def _save(user: Any, folder: str, should_stop: Callable[[], bool]) -> Importer:
-    importer = Importer(user, Path(folder, "images"))
+async def _save(
+    user: Any, folder: str, row: Import, thread: DatabaseThread, should_stop: Callable[[], bool]
+) -> Importer:
+    importer = Importer(user, image_reader(Path(folder, "images")))
     conversations = read_records(Path(folder, "records"))
-    thread = DatabaseThread("import")
+    groups = grouped(conversations)
+    done, next_report = 0, 0.0
     try:
-        while conversation := await thread.run(next, conversations, None):
-            await thread.run(importer.save, conversation)
+        while group := await thread.run(next, groups, None):
+            await thread.run(importer.save_group, group)
+            done += len(group)
+            if time.monotonic() >= next_report:
+                await thread.run(row.change, done=done)
+                next_report = time.monotonic() + REPORT_INTERVAL
             if should_stop():
                 sentence = gettext("The server is restarting. Import the file again in a moment.")
                 raise Refused(sentence, "restarting", 503, retry_after=RETRY_DELAY)
     finally:
         await thread.run(conversations.close)
-        await thread.close()  # which waits for what it is doing, also if the client has gone
     return importer
 
 
@@ -114,7 +217,9 @@ def refusal(code: str) -> Refused:
     return Refused(sentence % {"reason": REASONS.get(code, REASONS["damaged"])}, "damaged")
 
 
-def _reason(code: str, number: int) -> str:
+def _reason(code: str, number: int | str) -> str:
     if code == "images":
         return gettext("Images that could not be read: %(number)s") % {"number": number}
+    if code == "files":
+        return gettext("Files that were not imported: %(names)s") % {"names": number}
     return str(REASONS.get(code) or REFUSALS.get(code, ("", REASONS["damaged"]))[1])

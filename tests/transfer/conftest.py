@@ -13,7 +13,7 @@ from tests.waiting import wait_for_run
 
 @pytest.fixture
 async def rich_conversation(alice, script, ask):
-    """A conversation with a part of every kind, and two answers to its one question."""
+    """A conversation with an image and a document, and two answers with reasoning, a tool call and text."""
     pieces = [Reasoning("hm"), ToolCallStart("c", "clock"), ToolCallResult("c", "noon"), Text("# Noon\n\n`now`")]
     assistant = await script("teller", *pieces, Finish("stop"), sees_images=True, is_default=True)
     image = await images.save(alice, BytesIO(PICTURE))

@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from statistics import median, quantiles
+from statistics import quantiles
 
 import pytest
 
@@ -13,7 +13,8 @@ from tests.server_process import Site, poll_until
 pytestmark = pytest.mark.process
 
 MAX_MEMORY_BYTES = 600_000_000  # of the server and its children together
-MAX_SEND_P99 = 0.2  # seconds; that others' sends stay this quick is what the short transactions are for
+MAX_SEND_P99 = 0.2  # seconds; one long transaction would make it many times as long
+MAX_FACTOR = 5  # of the p99 of a server without an import, on a busy machine
 
 
 @pytest.fixture
@@ -52,31 +53,50 @@ class Import(threading.Thread):
             self.error = error
 
 
-def test_import_does_not_block_the_database(site):
-    alice, charlie = site.login("alice"), site.login("charlie")
-    conversation = charlie.post("/api/conversations", json={}).json()["id"]
-    site.assistant("quick", "demo:")
+@pytest.fixture
+def calm_site(tmp_path_factory):
+    site = Site(tmp_path_factory.mktemp("calm"))
+    yield site.start()
+    site.close()
 
-    def send():
+
+class Sender:
+    """Charlie, who sends messages to a site."""
+
+    def __init__(self, site):
+        site.assistant("quick", "demo:")
+        self.client = site.login("charlie")
+        self.conversation = self.client.post("/api/conversations", json={}).json()["id"]
+        self.durations = []
+
+    def send(self):
         start = time.perf_counter()
-        run = charlie.ask("Hello", conversation=conversation)
-        duration = time.perf_counter() - start
-        charlie.post(f"/api/runs/{run['run_id']}/cancel")
-        return duration
+        run = self.client.ask("Hello", conversation=self.conversation)
+        self.durations.append(time.perf_counter() - start)
+        self.client.post(f"/api/runs/{run['run_id']}/cancel")
 
-    usual = median(send() for _ in range(20))
-    alices = Import(alice, export(300, 40) + export(1, 5000))
-    sends, memory = [], []
+    @property
+    def p99(self):
+        return quantiles(self.durations, n=100)[-1]
+
+
+def test_import_does_not_block_the_database(site, calm_site):
+    here, elsewhere = Sender(site), Sender(calm_site)
+    alices = Import(site.login("alice"), export(300, 40) + export(1, 5000))
+    memory = []
     alices.start()
     while alices.is_alive():
-        sends.append(send())
+        here.send()
+        elsewhere.send()
         memory.append(memory_bytes(site.process.pid))
     imported = alices.answer.json()
     assert (imported["conversations"], imported["messages"], imported["left_out"]) == (301, 17_000, [])
-    p99 = quantiles(sends, n=100)[-1]
-    print(f"{len(alices.data) / 1e6:.0f} MB; {len(sends)} sends: p99 {p99:.3f} s, usually {usual:.3f} s")
+    print(
+        f"{len(alices.data) / 1e6:.0f} MB; {len(here.durations)} sends: "
+        f"p99 {here.p99:.3f} s, on a calm site {elsewhere.p99:.3f} s"
+    )
     print(f"memory: at most {max(memory) / 1e6:.0f} MB")
-    assert p99 < max(MAX_SEND_P99, 15 * usual)  # on a busy machine everything takes longer
+    assert here.p99 < max(MAX_SEND_P99, MAX_FACTOR * elsewhere.p99)
     assert max(memory) < MAX_MEMORY_BYTES
 
 
