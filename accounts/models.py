@@ -23,8 +23,14 @@ class Preferences(models.Model):
         DARK = "dark", _("Dark")
 
     class SendKey(models.TextChoices):
-        ENTER = "enter", "Enter"
+        ENTER = "enter", _("Enter, except on phones")  # and tablets: where there is only an on-screen keyboard
+        ENTER_ALWAYS = "enter-always", _("Enter, also on phones")
         CTRL_ENTER = "ctrl+enter", "Ctrl + Enter"
+
+    class Notifications(models.TextChoices):
+        OFF = "", _("Off")
+        PLAIN = "plain", _("Without the title of the chat")
+        TITLE = "title", _("With the title of the chat")
 
     class Transport(models.TextChoices):
         SSE = "sse", _("Server-sent events")
@@ -46,6 +52,15 @@ class Preferences(models.Model):
     theme = models.CharField(_("theme"), max_length=10, blank=True, choices=Theme, default=Theme.DEVICE)
     send_key = models.CharField(_("send key"), max_length=12, choices=SendKey, default=SendKey.ENTER)
     transport = models.CharField(_("transport"), max_length=10, choices=Transport, default=Transport.SSE)
+    notifications = models.CharField(
+        _("notifications"),
+        max_length=10,
+        blank=True,
+        choices=Notifications,
+        default=Notifications.OFF,
+        db_default=Notifications.OFF,
+        help_text=_("Browser notifications about chats while no page of the site is visible."),
+    )
     shows_steps = models.BooleanField(_("show steps"), default=True)
 
     class Meta:

@@ -12,6 +12,8 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="run",
             name="resume_state",
-            field=models.JSONField(blank=True, default=list, editable=False),
+            field=models.JSONField(
+                blank=True, db_default=models.Value([], models.JSONField()), default=list, editable=False
+            ),
         ),
     ]

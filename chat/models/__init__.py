@@ -1,25 +1,34 @@
 """The rows: assistants, conversations with their messages and runs, and what belongs to them."""
 
-from ..errors import Refused
+from .approvals import interrupts_for, offers_always
 from .assistants import Assistant, SeededAssistant, ToolServer
 from .attachments import Attachment
 from .conversations import Conversation, Message, Run
-from .ending import Ending, interrupts_for
+from .ending import Ending
+from .files import StoredFile
+from .imports import Import
 from .journal import RunEvent, ServerProcess
-from .shares import Share
+from .search_texts import SearchText, contains, plain_text
+from .shares import Share, shared_name
 
 __all__ = [
     "Assistant",
     "Attachment",
     "Conversation",
     "Ending",
+    "Import",
     "Message",
-    "Refused",
     "Run",
     "RunEvent",
+    "SearchText",
     "SeededAssistant",
     "ServerProcess",
     "Share",
+    "StoredFile",
     "ToolServer",
+    "contains",
     "interrupts_for",
+    "offers_always",
+    "plain_text",
+    "shared_name",
 ]

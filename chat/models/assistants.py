@@ -3,7 +3,7 @@
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models, transaction
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -12,7 +12,7 @@ from ..errors import Refused
 
 class AssistantQuerySet(models.QuerySet):
     def offered(self):
-        return self.filter(is_enabled=True).order_by("-is_default", "name")
+        return self.filter(is_enabled=True).order_by("-is_default", F("position").asc(nulls_last=True), "name")
 
     def pick(self, slug=None):
         """Returns the enabled assistant with that slug, or the default one; raises Refused if there is none."""
@@ -47,6 +47,13 @@ class Assistant(models.Model):
         blank=True,
         help_text=_("Tools that run only after the user has approved, in addition to those that always ask."),
     )
+    ask_every_time = models.JSONField(
+        _("tools that need approval for each call"),
+        default=list,
+        db_default=models.Value([], models.JSONField()),
+        blank=True,
+        help_text=_("Tools that users cannot allow for the rest of a conversation."),
+    )
     params = models.JSONField(
         _("parameters"),
         default=dict,
@@ -80,7 +87,7 @@ class Assistant(models.Model):
         _("maximum model calls"), default=3, validators=[MinValueValidator(1), MaxValueValidator(50)]
     )
     first_token_seconds = models.PositiveIntegerField(
-        _("seconds until the first token"),
+        _("maximum wait for the first token (seconds)"),
         null=True,
         blank=True,
         validators=[MinValueValidator(1)],
@@ -90,7 +97,7 @@ class Assistant(models.Model):
         ),
     )
     silence_seconds = models.PositiveIntegerField(
-        _("seconds of silence"),
+        _("maximum silence (seconds)"),
         null=True,
         blank=True,
         validators=[MinValueValidator(1)],
@@ -99,7 +106,7 @@ class Assistant(models.Model):
         ),
     )
     run_seconds = models.PositiveIntegerField(
-        _("seconds for an answer"),
+        _("maximum time for an answer (seconds)"),
         null=True,
         blank=True,
         validators=[MinValueValidator(1)],
@@ -113,6 +120,15 @@ class Assistant(models.Model):
         default=list,
         blank=True,
         help_text=_('Suggestions for a first message, such as ["Plan a trip to Kyoto"].'),
+    )
+    position = models.PositiveSmallIntegerField(
+        _("position"),
+        null=True,
+        blank=True,
+        help_text=_(
+            "Place in the list of assistants: lower numbers come first, behind the default assistant. Those without a "
+            "number follow by name."
+        ),
     )
     is_default = models.BooleanField(_("default"), default=False)
     is_enabled = models.BooleanField(_("enabled"), default=True)
@@ -150,6 +166,7 @@ class Assistant(models.Model):
         for field, sentence in {
             "tools": _("Tools must be a JSON list of names."),
             "ask_first": _("Tools must be a JSON list of names."),
+            "ask_every_time": _("Tools must be a JSON list of names."),
             "starters": _("Starters must be a JSON list of strings."),
         }.items():
             texts = getattr(self, field)
@@ -166,7 +183,10 @@ class SeededAssistant(models.Model):
 
 
 class ToolServer(models.Model):
-    """An MCP server whose tools assistants use as `mcp:SLUG`. Its command runs on this host: only superusers set it."""
+    """An MCP server whose tools assistants use as `mcp:SLUG` or `mcp:SLUG/TOOL`.
+
+    Its command runs on this host: only superusers set it.
+    """
 
     class Transport(models.TextChoices):
         STDIO = "stdio", "stdio"
@@ -199,6 +219,9 @@ class ToolServer(models.Model):
         _("headers"), default=dict, blank=True, help_text=_("For HTTP: headers to send, such as Authorization.")
     )
     is_enabled = models.BooleanField(_("enabled"), default=True)
+    listed_tools = models.JSONField(  # {"name", "description", "asks_first"} of each tool when they were last listed
+        default=list, db_default=models.Value([], models.JSONField()), blank=True, editable=False
+    )
 
     class Meta:
         verbose_name, verbose_name_plural = _("tool server"), _("tool servers")

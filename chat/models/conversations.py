@@ -5,21 +5,16 @@ are whole transactions, run in the caller's database thread. Everything a user m
 `visible_to(user)`, which does not contain the rows of others.
 """
 
-import base64
 import dataclasses
-import re
-import secrets
 import uuid
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from collections.abc import Callable, Collection
+from datetime import timedelta
 from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.contrib.postgres.fields import ArrayField
-from django.db import connections, models, transaction
+from django.db import models, transaction
 from django.db.models import F, OuterRef, Q
-from django.db.models.functions import Length
 from django.utils import timezone, translation
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -27,30 +22,36 @@ from django.utils.translation import gettext_lazy as _
 from .. import events, hooks
 from ..errors import SEES_NO_IMAGES, Refused
 from ..events import Event
-from ..parts import attachment_id, for_model, for_share, text_of, without_attachment
+from ..parts import attachment_id, for_model, text_of
+from .activity import WithActivity
+from .allowed_tools import WithAllowedTools
+from .approvals import WithApprovals
 from .assistants import Assistant
 from .attachments import Attachment
-from .ending import Ending
+from .ending import Ending, WithEnding
+from .files import StoredFile
 from .journal import RunEvent
-from .lookups import letter_pairs
+from .search_texts import SearchText
+from .shares import Share
+from .titles import TitledQuerySet, WithTitle, first_words
+from .tree import MAX_PATH_LENGTH, path_to_root
 
 
-class ConversationQuerySet(models.QuerySet):
+class ConversationQuerySet(TitledQuerySet):
     def visible_to(self, user):
         return self.filter(owner_id=user.pk, deleted_at=None)
+
+    def with_activity(self):
+        """Looks up `is_answering` in the same query. For long lists, use `load_activity`."""
+        return self.annotate(is_answering=models.Exists(Run.objects.open().filter(conversation_id=OuterRef("pk"))))
 
     def lock(self, pk):
         """Locks this conversation until the transaction ends; returns whether it is among these rows."""
         return bool(self.select_for_update().filter(pk=pk).values_list("pk"))
 
 
-class Conversation(models.Model):
+class Conversation(WithTitle, WithActivity, WithAllowedTools):
     """A dialogue with an assistant, owned by one user."""
-
-    class TitleBy(models.TextChoices):
-        TEXT = "text", _("the first message")
-        ASSISTANT = "assistant", _("the assistant")
-        USER = "user", _("the user")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(
@@ -58,13 +59,6 @@ class Conversation(models.Model):
     )
     assistant = models.ForeignKey(
         Assistant, null=True, on_delete=models.SET_NULL, related_name="conversations", verbose_name=_("assistant")
-    )
-    title = models.CharField(max_length=200, blank=True)
-    title_by = models.CharField(
-        max_length=10,
-        blank=True,
-        choices=TitleBy,
-        help_text=_("Where the title comes from. A title set by the user is never replaced."),
     )
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(_("last activity"), default=timezone.now)
@@ -100,6 +94,14 @@ class Conversation(models.Model):
         return self.title or gettext("New chat")
 
     @classmethod
+    def load_activity(cls, rows: Collection["Conversation"]) -> None:
+        """Looks up `is_answering` of these conversations, in one query. Sync."""
+        open_runs = Run.objects.open().filter(conversation_id__in=[row.pk for row in rows])
+        answering = set(open_runs.values_list("conversation_id", flat=True))
+        for row in rows:
+            row.is_answering = row.pk in answering
+
+    @classmethod
     @sync_to_async
     def begin(cls, owner, text, assistant=None, **message):
         """Creates a conversation with its first message and returns the queued Run, as `ask` does; or nothing."""
@@ -111,8 +113,8 @@ class Conversation(models.Model):
         """Stores the user's message with an empty reply and returns the reply's queued Run, to hand to the engine.
 
         `parent_id` is the message it answers (default: the end of the visible branch, or the newest message),
-        `instead` a message of the user that this one is a new version of. `attachments` are ids of images,
-        `documents` parts of that kind, `time_zone` an IANA name. The same `key` again returns the same run; with
+        `instead` a message of the user that this one is a new version of. `attachments` are ids of images and
+        files, `documents` parts of that kind, `time_zone` an IANA name. The same `key` again returns the same run; with
         another text, place or assistant it is Refused with 409.
         """
         return self._ask(text, **message)
@@ -132,24 +134,26 @@ class Conversation(models.Model):
         def start():
             chosen = self.choose_assistant(assistant)
             parent = instead.parent if instead else self._parent(parent_id)
-            images = self._images_to_attach(attachments, chosen, instead)
-            parts = [*map(Attachment.as_part, images), *documents, {"type": "text", "text": text}]
+            attached = Attachment.objects.to_attach(self.owner_id, attachments, chosen, instead)
+            parts = [*map(Attachment.as_part, attached), *documents, {"type": "text", "text": text}]
             message = Message(conversation=self, parent=parent, role=Message.USER, text=text, parts=parts)
             message.created_at = _time_after(parent)
             self.updated_at = message.created_at
             self.assistant = chosen
             self.archived_at = None
             self.leaf = None
+            self.seen_at = self.updated_at
+            self.outcome = ""
             if self._state.adding:
-                self.title = _first_words(text)
+                self.title = first_words(text)
                 self.title_by = self.TitleBy.TEXT
                 self.save(force_insert=True)
             else:
-                self.save(update_fields=["updated_at", "assistant", "archived_at", "leaf"])
-                self._set_title_if_empty(text)
+                self.save(update_fields=["updated_at", "assistant", "archived_at", "leaf", "seen_at", "outcome"])
+                self.set_title_if_empty(text)
             message.save(force_insert=True)
-            if images:
-                Attachment.objects.filter(pk__in=[image.pk for image in images]).update(message=message)
+            if attached:
+                Attachment.objects.filter(pk__in=[row.pk for row in attached]).update(message=message)
             return self.start_reply(message, chosen, key, time_zone=time_zone)
 
         def is_same(run):
@@ -163,39 +167,6 @@ class Conversation(models.Model):
 
         return self.run_once(key, start, is_same)
 
-    def _set_title_if_empty(self, text):
-        """Makes the first words the title, unless the row has one, even one that another request has just set."""
-        if self.title:
-            return
-        title = _first_words(text)
-        untitled = Conversation.objects.filter(pk=self.pk, title="")
-        if untitled.update(title=title, title_by=self.TitleBy.TEXT):
-            self.title = title
-            self.title_by = self.TitleBy.TEXT
-
-    def _images_to_attach(self, ids, assistant, instead):
-        """Returns the images with these ids, in this order.
-
-        An image of the message that is being edited is copied, so that both versions keep it.
-        """
-        if not ids:
-            return []
-        if not assistant.sees_images:
-            sentence = gettext("%(assistant)s does not support images. Choose another assistant.")
-            raise Refused(sentence % {"assistant": assistant.name}, SEES_NO_IMAGES)
-        usable = Q(message=None) | Q(message=instead)
-        images = Attachment.objects.filter(usable, owner_id=self.owner_id).defer("data").in_bulk(ids)
-        if len(images) < len(ids):
-            raise Refused(
-                gettext("One of the images no longer exists or has already been sent. Add it again."),
-                "unknown_attachment",
-            )
-        copied = [id for id in ids if images[id].message_id]
-        if copied:
-            sizes = Attachment.objects.filter(pk__in=copied).aggregate(total=models.Sum(Length("data")))
-            Attachment.objects.check_quota(self.owner_id, sizes["total"])
-        return [images[id].copy() if id in copied else images[id] for id in ids]
-
     @sync_to_async
     def share(self):
         """Creates a Share: a copy of the visible branch as it is now, without the steps before its answers."""
@@ -204,24 +175,7 @@ class Conversation(models.Model):
         leaf = self.leaf or self.messages.order_by("created_at", "id").last()
         if leaf is None:
             raise Refused(gettext("There is nothing to share yet."), "empty", 409)
-        if self.shares.count() >= MAX_SHARES:
-            raise Refused(
-                gettext("This conversation has too many links. Revoke one, then try again."), "too_many_shares", 409
-            )
-        branch = leaf.branch()
-        if sum(len(row.text) for row in branch) > MAX_SHARED_LENGTH:
-            raise Refused(gettext("This conversation is too long to share."), "too_large", 413)
-        models.prefetch_related_objects(branch, "run__assistant")
-        messages = [
-            {
-                "role": row.role,
-                "name": run.assistant.name if (run := getattr(row, "run", None)) and run.assistant else "",
-                "parts": for_share(row.parts),
-                "created_at": row.created_at.isoformat(),
-            }
-            for row in branch
-        ]
-        return self.shares.create(pk=secrets.token_urlsafe(24), title=self.title, messages=messages)
+        return Share.of(self, leaf.branch())
 
     @sync_to_async
     def change(
@@ -232,10 +186,13 @@ class Conversation(models.Model):
         is_pinned: bool | None = None,
         is_archived: bool | None = None,
         leaf_id: uuid.UUID | None = None,
+        is_seen: bool | None = None,
+        allowed_tools: Collection[str] | None = None,
     ) -> None:
         """Writes what is given and no other column, so that changes of two tabs do not undo each other.
 
-        `assistant` is a slug, `leaf_id` the last message of the branch to show.
+        `assistant` is a slug, `leaf_id` the last message of the branch to show. Of the allowed tools those in
+        `allowed_tools` stay; the others ask again. No tool becomes allowed: only the answer to its question does that.
         """
         values: dict[str, Any] = {}
         if title is not None:
@@ -248,10 +205,16 @@ class Conversation(models.Model):
             values["archived_at"] = timezone.now() if is_archived else None
         if leaf_id is not None:
             if not self.messages.filter(pk=leaf_id).exists():
-                raise Refused(gettext("This message is not part of the conversation."), "unknown_message")
+                raise Refused(gettext("This message is not part of the chat."), "unknown_message")
             values["leaf_id"] = leaf_id
+        if is_seen is not None:
+            values["seen_at"] = timezone.now() if is_seen else None
         if values:
             Conversation.objects.filter(pk=self.pk).update(**values)
+        if allowed_tools is not None:
+            with transaction.atomic():
+                Conversation.objects.lock(self.pk)
+                self.keep_allowed_tools(allowed_tools)
         for name, value in values.items():
             setattr(self, name, value)
 
@@ -270,6 +233,15 @@ class Conversation(models.Model):
             else:
                 Conversation.objects.filter(pk=self.pk).update(deleted_at=timezone.now())
 
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        """Deletes the conversation with its files; what fails of this, the retention tries again. Sync."""
+        attached = Attachment.objects.filter(message__conversation=self).exclude(file=None)
+        files = list(attached.order_by().values_list("file", flat=True))
+        deleted = super().delete(*args, **kwargs)
+        if files:
+            transaction.on_commit(lambda: StoredFile.objects.discard(files), robust=True)
+        return deleted
+
     async def restore(self) -> None:
         """Undoes `remove`."""
         await Conversation.objects.filter(pk=self.pk).aupdate(deleted_at=None)
@@ -282,7 +254,7 @@ class Conversation(models.Model):
         """
         with transaction.atomic(savepoint=False):
             if not (self._state.adding or Conversation.objects.filter(deleted_at=None).lock(self.pk)):
-                raise Refused(gettext("This conversation no longer exists."), "not_found", 404)
+                raise Refused(gettext("This chat no longer exists."), "not_found", 404)
             if key is not None:
                 runs = self.runs.select_related("conversation", "message__parent", "assistant")
                 if run := runs.filter(idempotency_key=key).first():
@@ -298,9 +270,10 @@ class Conversation(models.Model):
 
     def touch(self) -> None:
         """Marks the conversation as active now, and makes the branch of its newest message the visible one."""
-        self.updated_at = timezone.now()
+        self.updated_at = self.seen_at = timezone.now()
         self.leaf = None
-        self.save(update_fields=["updated_at", "leaf"])
+        self.outcome = ""
+        self.save(update_fields=["updated_at", "leaf", "seen_at", "outcome"])
 
     def _parent(self, parent_id):
         parent_id = parent_id or self.leaf_id
@@ -310,7 +283,7 @@ class Conversation(models.Model):
             return self.messages.order_by("-created_at", "-id").first()
         parent = self.messages.filter(pk=parent_id).first()
         if parent is None:
-            raise Refused(gettext("The message to reply to is not part of the conversation."), "unknown_parent")
+            raise Refused(gettext("The message to reply to is not part of the chat."), "unknown_parent")
         return parent
 
     def choose_assistant(self, slug: str | None) -> Assistant:
@@ -332,51 +305,18 @@ class Conversation(models.Model):
         return run
 
 
-MAX_SHARES = 100  # of one conversation; each is a copy
-MAX_SHARED_LENGTH = 2_000_000  # characters: each look at a share reads all of it
-MARKDOWN_MARKS = re.compile(r"```\w*|\*\*|`|^[ \t]*(?:#{1,6}|>|[-*+])[ \t]", re.MULTILINE)
-MAX_TITLE_LENGTH = 60  # characters of a title that is taken from a text
-MAX_TITLE_SOURCE_LENGTH = 1_000  # characters of the text in which its words are looked for
-
-
-def _first_words(text):
-    beginning = text.lstrip()[:MAX_TITLE_SOURCE_LENGTH]
-    words = " ".join(MARKDOWN_MARKS.sub(" ", beginning).split()) or " ".join(beginning.split())
-    return events.shorten(words, MAX_TITLE_LENGTH)
-
-
 def _time_after(message):
     """Returns the current time, or one just after this message, so that a clock set back does not change the order."""
     return max(timezone.now(), message.created_at + timedelta(microseconds=1)) if message else timezone.now()
 
 
-MAX_PATH_LENGTH = 10**9  # messages: all
-PATH_TO_ROOT = """
-    WITH RECURSIVE path (id, parent_id, place) AS (
-        SELECT id, parent_id, 1 FROM chat_message WHERE id = %s
-        UNION ALL
-        SELECT message.id, message.parent_id, path.place + 1
-        FROM path JOIN chat_message message ON message.id = path.parent_id WHERE path.place < %s
-    )
-    SELECT id FROM path ORDER BY place
-"""
-
-
 class MessageQuerySet(models.QuerySet):
     def containing(self, words):
-        """Returns the messages whose text has all of these words, or parts of words, in any order."""
-        return self.filter(*(Q(text__icontains=word) for word in words.split()))
+        """Returns the messages whose text has all of these words, or parts of words, in any order and spelling.
 
-    def narrowed_by_pairs(self, words):
-        """Returns the messages that have every letter pair of these words, by PostgreSQL's index of pairs.
-
-        Loses no row of `containing(words)`. On SQLite, and for words without such pairs, returns all messages.
+        All texts are searched first. To look into the messages of a few conversations, filter by their search texts.
         """
-        pairs = letter_pairs(words)
-        if connections[self.db].vendor != "postgresql" or not pairs:
-            return self
-        indexed = models.Func("text", function="chat_pairs", output_field=ArrayField(models.TextField()))
-        return self.alias(pairs=indexed).filter(pairs__contains=sorted(pairs))
+        return self.filter(pk__in=SearchText.objects.containing(words).narrowed_by_pairs(words).values("pk"))
 
     def visible_to(self, user):
         return self.filter(conversation__owner_id=user.pk, conversation__deleted_at=None)
@@ -419,26 +359,39 @@ class Message(models.Model):
     def __str__(self):
         return f"{self.role}: {events.shorten(self.text, 60)}"
 
+    def save(self, **options: Any) -> None:
+        fields = options.get("update_fields")
+        with transaction.atomic(savepoint=False):
+            super().save(**options)
+            if fields is None or "text" in fields:
+                SearchText.write([self])
+
     @sync_to_async
-    def regenerate(self, assistant: str | None = None, key: str | None = None) -> "Run":
-        """Starts another answer to the same question, beside this one, and returns its queued Run."""
+    def regenerate(self, assistant: str | None = None, key: str | None = None, instruction: str = "") -> "Run":
+        """Starts another answer to the same question, beside this one, and returns its queued Run.
+
+        With an `instruction`, such as "Make it shorter.", the model sees this answer and writes it anew.
+        """
         if self.role != Message.ASSISTANT:
             raise Refused(gettext("Only an answer can be regenerated."), "not_an_answer")
         conversation = Conversation.objects.select_related("assistant").filter(pk=self.conversation_id).first()
         if conversation is None:
-            raise Refused(gettext("This conversation no longer exists."), "not_found", 404)
+            raise Refused(gettext("This chat no longer exists."), "not_found", 404)
 
         def start():
             chosen = conversation.choose_assistant(assistant)
             conversation.touch()
-            fields = {}
+            fields: dict[str, Any] = {}
+            if instruction:
+                fields = {"instruction": instruction, "revises": self}
             if run := Run.objects.filter(message_id=self.pk).first():  # an imported answer has none
                 decisions = self._decisions_for_retry(run)
-                fields = {"time_zone": run.time_zone, "resumes_id": run.resumes_id, "decisions": decisions}
+                fields |= {"time_zone": run.time_zone, "resumes_id": run.resumes_id, "decisions": decisions}
             return conversation.start_reply(self.parent, chosen, key, **fields)
 
         def is_same(run):
-            return run.message.parent_id == self.parent_id and run.message_id != self.pk
+            is_same_place = run.message.parent_id == self.parent_id and run.message_id != self.pk
+            return is_same_place and run.instruction == instruction
 
         return conversation.run_once(key, start, is_same)
 
@@ -475,7 +428,7 @@ class Message(models.Model):
             Conversation.objects.lock(self.conversation_id)
             if self.role != Message.USER or run is None or not run.cancel_queued():
                 raise Refused(gettext("This message is already being answered."), "begun", 409)
-            # Questions behind it keep waiting without it, and its images can be sent again.
+            # Questions behind it keep waiting without it, and its images and files can be sent again.
             Message.objects.filter(parent__parent=self).update(parent=self.parent)
             self.attachments.update(message=None)
             self.delete()
@@ -488,6 +441,15 @@ class Message(models.Model):
         feedback = {"rating": rating, "reason": reason, "comment": comment} if rating else None
         await Message.objects.filter(pk=self.pk).aupdate(feedback=feedback)
 
+    def answer_text(self) -> str:
+        """Returns the text of this answer with what continued it, in its newest version. Sync."""
+        text = self.text
+        reply: Message | None = self
+        while reply and len(text) < settings.MAX_REPLY_LENGTH:
+            reply = Message.objects.filter(parent_id=reply.pk, role=self.ASSISTANT).order_by("created_at").last()
+            text += reply.text if reply else ""
+        return text
+
     def _decisions_for_retry(self, run):
         """Returns the user's decisions before this reply, with the result of each tool that has run already.
 
@@ -499,24 +461,14 @@ class Message(models.Model):
                 decisions[part["id"]] = {"result": part["result"], "error": part["error"]}
         return decisions
 
-    def parts_for_model(self, *, with_attachments: bool = True) -> list[dict[str, Any]]:
-        """Returns the parts as providers know them, with the data of their attachments in base64. Sync.
+    def parts_for_model(self, *, with_images: bool = True) -> list[dict[str, Any]]:
+        """Returns the parts as providers know them, images with their data in base64, files with their text. Sync.
 
-        A part whose attachment is gone is left out. In place of one that is not wanted stands a short text.
+        An image that is gone is left out. In place of one that is not wanted stands a short text.
         """
-        data: dict[str, str] = {}
-        if with_attachments and any(attachment_id(part) for part in self.parts):
-            data = {str(row.pk): base64.b64encode(row.data).decode() for row in self.attachments.all()}
-        parts = []
-        for part in self.parts:
-            id = attachment_id(part)
-            if id is None:
-                parts.append(part)
-            elif id in data:
-                parts.append({**part, "data": data[id]})
-            elif not with_attachments:
-                parts += without_attachment(part)
-        return for_model(parts)
+        if any(attachment_id(part) for part in self.parts):
+            return for_model(self.attachments.fill(self.parts, with_images=with_images))
+        return for_model(self.parts)
 
     def branch(self) -> list["Message"]:
         """Returns the messages from the root down to this one, oldest first."""
@@ -528,11 +480,7 @@ class Message(models.Model):
 
     def path_to_root(self, limit: int = MAX_PATH_LENGTH) -> list[uuid.UUID]:
         """Returns the ids of this message and of those above it, at most `limit` of them, this one first."""
-        field = self._meta.pk
-        connection = connections[self._state.db or "default"]
-        with connection.cursor() as cursor:
-            cursor.execute(PATH_TO_ROOT, [field.get_db_prep_value(self.pk, connection), limit])
-            return [field.to_python(id) for (id,) in cursor.fetchall()]
+        return path_to_root(self, limit)
 
 
 class RunQuerySet(models.QuerySet):
@@ -552,24 +500,8 @@ class RunQuerySet(models.QuerySet):
         return list(self.select_for_update().order_by("pk").values_list("pk", flat=True))
 
 
-class Run(models.Model):
+class Run(WithEnding, WithApprovals):
     """One generation of one reply, from the queue to its end."""
-
-    class Status(models.TextChoices):
-        QUEUED = "queued", _("queued")
-        IN_PROGRESS = "in_progress", _("in progress")
-        COMPLETED = "completed", _("completed")
-        FAILED = "failed", _("failed")
-        CANCELLED = "cancelled", _("cancelled")
-        INTERRUPTED = "interrupted", _("interrupted")
-
-    QUEUED = Status.QUEUED
-    IN_PROGRESS = Status.IN_PROGRESS
-    COMPLETED = Status.COMPLETED
-    FAILED = Status.FAILED
-    CANCELLED = Status.CANCELLED
-    INTERRUPTED = Status.INTERRUPTED
-    OPEN = (QUEUED, IN_PROGRESS)
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     conversation = models.ForeignKey(
@@ -580,29 +512,13 @@ class Run(models.Model):
         Assistant, null=True, on_delete=models.SET_NULL, related_name="runs", verbose_name=_("assistant")
     )
     model = models.CharField(_("model"), max_length=200)
-    status = models.CharField(_("status"), max_length=20, choices=Status, default=QUEUED)
-    error_code = models.CharField(_("error code"), max_length=50, blank=True)
-    error_message = models.TextField(_("error"), blank=True, help_text=_("The message shown to the user."))
-    finish_reason = models.CharField(_("finish reason"), max_length=50, blank=True)
-    usage = models.JSONField(
-        default=list,
-        blank=True,
-        help_text=_("For each model call: provider, model, and token counts named as in AG-UI's TokenUsage."),
-    )
     created_at = models.DateTimeField(_("created"), default=timezone.now)
     started_at = models.DateTimeField(null=True)
-    first_token_at = models.DateTimeField(null=True)
-    finished_at = models.DateTimeField(null=True)
     idempotency_key = models.CharField(_("idempotency key"), max_length=200, null=True)
     process_id = models.UUIDField(_("process"), null=True, help_text=_("The process that is writing the reply."))
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
     cancel_requested = models.BooleanField(
         _("cancel requested"), default=False, help_text=_("Another process has asked to stop this run.")
-    )
-    last_seq = models.PositiveIntegerField(
-        _("last sequence number"),
-        null=True,
-        help_text=_("Sequence number of the terminal event, once the run has ended."),
     )
     time_zone = models.CharField(
         _("time zone"), max_length=64, blank=True, help_text=_("The user's time zone, as an IANA name.")
@@ -610,22 +526,19 @@ class Run(models.Model):
     language = models.CharField(
         _("language"), max_length=10, blank=True, help_text=_("Language of the run's own notices.")
     )
-    interrupts = models.JSONField(  # AG-UI's name for questions to the user; a run with some is COMPLETED
-        _("pending approvals"),
-        default=list,
-        blank=True,
-        help_text=_("AG-UI interrupts that wait for the user's answer."),
-    )
     resumes = models.ForeignKey(
         "self", null=True, on_delete=models.CASCADE, related_name="resumed_by", verbose_name=_("resumed run")
     )
-    decisions = models.JSONField(
-        _("approval decisions"),
-        default=dict,
+    instruction = models.TextField(
+        _("instruction"),
         blank=True,
-        help_text=_("For a run that resumes another: the user's decision, or the result, for each tool call."),
+        default="",
+        db_default="",
+        help_text=_("How another version of an answer should differ from it."),
     )
-    resume_state = models.JSONField(default=list, blank=True, editable=False)  # see events.ResumeState
+    revises = models.ForeignKey(
+        Message, null=True, editable=False, on_delete=models.SET_NULL, related_name="revised_by"
+    )  # the answer that the instruction is about
 
     objects = RunQuerySet.as_manager()
     is_new = True  # False if an idempotency key led to the run of an earlier request
@@ -653,16 +566,6 @@ class Run(models.Model):
     def __str__(self):
         return f"{self.model} {self.get_status_display()}"
 
-    @property
-    def is_open(self):
-        return self.status in self.OPEN
-
-    @property
-    def is_broken_off(self):
-        """Whether the answer broke off, or never came, and can be continued."""
-        broken_off = self.finish_reason in ("length", Ending.NO_ANSWER)
-        return self.status in (self.INTERRUPTED, self.CANCELLED) or broken_off
-
     def shows_images_of(self, message: Message) -> bool:
         """Returns whether the model gets the images of this message. Sync.
 
@@ -674,11 +577,6 @@ class Run(models.Model):
         runs = Run.objects.filter(conversation_id=self.conversation_id, model=self.model)
         return not runs.filter(error_code=SEES_NO_IMAGES, created_at__gt=message.created_at).exists()
 
-    @property
-    def is_repeatable(self):
-        """Whether it may start again if it has shown nothing yet. A tool that the user allowed must not run twice."""
-        return True not in self.decisions.values()
-
     def in_its_language(self):
         """Returns a context manager that activates the language of the user who asked."""
         return translation.override(self.language or settings.LANGUAGE_CODE)
@@ -687,40 +585,9 @@ class Run(models.Model):
     def events_url(self):
         return f"/api/runs/{self.pk}/events"
 
-    @property
-    def error(self):
-        return {"code": self.error_code, "message": self.error_message} if self.error_code else None
-
-    @property
-    def ending(self) -> Ending:
-        """How the run ended, as stored in its row."""
-        return Ending(**{field.name: getattr(self, field.name) for field in dataclasses.fields(Ending)})
-
-    @property
-    def notice(self) -> str | None:
-        return self.ending.notice
-
-    @property
-    def total_usage(self):
-        """The token counts of all model calls together, or None if there are none."""
-        total: dict[str, int] = {}
-        for call in self.usage:
-            for name, count in call.items():
-                if name.endswith("_tokens"):
-                    total[name] = total.get(name, 0) + count
-        return total or None
-
     def terminal_event(self, ending: Ending | None = None) -> Event:
         """Returns the event that ends the log, for this ending or the one in the row."""
-        ending = ending or self.ending
-        usage = [{events.camel(name): value for name, value in call.items()} for call in ending.usage] or None
-        if ending.error_code:
-            return events.RunError(ending.error_message, ending.error_code, usage)
-        outcome: dict[str, Any] = {"type": "cancelled" if ending.status == self.CANCELLED else "success"}
-        if ending.interrupts:
-            outcome = {"type": "interrupt", "interrupts": ending.interrupts}
-        result = {"finishReason": ending.finish_reason or None, "notice": ending.notice}
-        return events.RunFinished(str(self.conversation_id), str(self.pk), outcome, result, usage)
+        return (ending or self.ending).as_event(str(self.conversation_id), str(self.pk))
 
     def finish(
         self, ending: Ending, parts: list[dict[str, Any]], *, last_seq: int, process_id: uuid.UUID | None
@@ -739,39 +606,36 @@ class Run(models.Model):
                 return False
         for name, value in values.items():
             setattr(self, name, value)
-        Message.objects.filter(pk=self.message_id).update(parts=parts, text=text_of(parts))
+        text = text_of(parts)
+        Message.objects.filter(pk=self.message_id).update(parts=parts, text=text)
+        message = Message(pk=self.message_id, conversation_id=self.conversation_id, role=Message.ASSISTANT, text=text)
+        SearchText.write([message])
         lasting = Conversation.objects.filter(pk=self.conversation_id, is_temporary=False)  # the others: by their pages
-        lasting.update(updated_at=ending.finished_at)
+        lasting.update(updated_at=ending.finished_at, **Conversation.activity_after(ending))
         return True
 
     @sync_to_async
-    def resume(self, decisions: dict[str, bool]) -> "Run":
+    def resume(self, decisions: dict[str, bool], always: Collection[str] = ()) -> "Run":
         """Continues with the user's decisions and returns the queued Run that resumes this one.
 
-        `decisions` maps the id of each interrupt to whether the user allows its tool call. The same again returns
-        the same run; different decisions, or late ones, are Refused.
+        `decisions` maps the id of each interrupt to whether the user allows its tool call. The tools of those in
+        `always` may run without asking from now on in this conversation. The same again returns the same run and
+        allows nothing more; different decisions, or late ones, are Refused.
         """
-        calls = {interrupt["id"]: interrupt["toolCallId"] for interrupt in self.interrupts}
-        if not calls:
-            raise Refused(gettext("This run is not waiting for an answer."), "not_waiting", 409)
-        if decisions.keys() != calls.keys():
-            sentence = gettext("Answer all of these interrupts in one request: %(interrupts)s.")
-            raise Refused(sentence % {"interrupts": ", ".join(calls)}, "not_all_answered")
-        by_call = {call: decisions[id] for id, call in calls.items()}
+        by_call = self.decisions_by_call(decisions)
         conversation = Conversation.objects.filter(pk=self.conversation_id).first()
         if conversation is None:
-            raise Refused(gettext("This conversation no longer exists."), "not_found", 404)
+            raise Refused(gettext("This chat no longer exists."), "not_found", 404)
 
         def start():
-            now = timezone.now()
-            if any(datetime.fromisoformat(interrupt["expiresAt"]) < now for interrupt in self.interrupts):
+            if self.is_approval_expired:
                 raise Refused(gettext("This approval request has expired. Send your message again."), "expired", 410)
             if Message.objects.filter(parent_id=self.message_id).exists():
-                raise Refused(
-                    gettext("The conversation continued before you responded to this request."), "superseded", 409
-                )
+                raise Refused(gettext("The chat continued before you responded to this request."), "superseded", 409)
             if self.assistant is None or not self.assistant.is_enabled:
                 raise Refused(gettext("The assistant that asked is no longer available."), "no_assistant", 409)
+            if tools := self.tools_of(always):
+                conversation.allow_tools(tools)
             conversation.touch()
             fields = {"resumes": self, "decisions": by_call, "time_zone": self.time_zone}
             return conversation.start_reply(self.message, self.assistant, f"resume:{self.pk}", **fields)

@@ -8,7 +8,7 @@ from django.db.backends.signals import connection_created
 from django.db.models import lookups
 from django.dispatch import receiver
 
-# Migration 0003_search_indexes indexes pairs of these: PostgreSQL has no trigrams for words of two letters.
+# Migration 0016_fold_texts indexes pairs of these: PostgreSQL has no trigrams for words of two letters.
 PAIRED_LETTERS = re.compile("[々\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]{2,}")
 
 

@@ -1,9 +1,31 @@
 """Shares: read-only copies of conversations."""
 
+import secrets
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+
+from ..errors import Refused
+from ..parts import for_share
+
+if TYPE_CHECKING:
+    from .conversations import Conversation, Message
+
+MAX_SHARES = 100  # of one conversation; each is a copy
+MAX_SHARED_LENGTH = 2_000_000  # characters: each look at a share reads all of it
+
+
+def shared_name(user: Any) -> str:
+    """Returns the name by which readers know who shared a chat, as SHARE_NAMES has it; empty if they do not."""
+    if settings.SHARE_NAMES == "off":
+        return ""
+    full_name = user.get_full_name().strip()
+    return full_name or (user.get_username() if settings.SHARE_NAMES == "username" else "")
 
 
 class Share(models.Model):
@@ -22,4 +44,23 @@ class Share(models.Model):
         ordering = ["-created_at"]
 
     def __str__(self):
-        return self.title or gettext("Shared conversation")
+        return self.title or gettext("Shared chat")
+
+    @classmethod
+    def of(cls, conversation: "Conversation", branch: Sequence["Message"]) -> "Share":
+        """Creates a share of these messages of a conversation. Raises Refused at a limit. Sync."""
+        if conversation.shares.count() >= MAX_SHARES:
+            raise Refused(gettext("This chat has too many links. Revoke one, then try again."), "too_many_shares", 409)
+        if sum(len(row.text) for row in branch) > MAX_SHARED_LENGTH:
+            raise Refused(gettext("This chat is too long to share."), "too_large", 413)
+        models.prefetch_related_objects(branch, "run__assistant")
+        messages = [
+            {
+                "role": row.role,
+                "name": run.assistant.name if (run := getattr(row, "run", None)) and run.assistant else "",
+                "parts": for_share(row.parts),
+                "created_at": row.created_at.isoformat(),
+            }
+            for row in branch
+        ]
+        return conversation.shares.create(pk=secrets.token_urlsafe(24), title=conversation.title, messages=messages)
