@@ -1,8 +1,8 @@
 """The open connections of a server: how many there are, from which addresses, and which of them are idle.
 
 A connection is idle until the head of a request has arrived, and again after the response. When there are too many,
-the one that has been idle for longest is closed, so that a newcomer gets in. Idle ones cost no timer each: a sweep
-looks at the oldest once a second.
+the one that has been idle for longest is closed to make room for a new one. Idle connections have no timers of their
+own: a sweep looks at the oldest once a second.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from typing import Protocol
 from .addresses import network_of
 
 SWEEP_INTERVAL = 1  # seconds
-RESERVE = 64  # connections beyond the limit, for /health; all else is refused there
+RESERVE = 64  # connections beyond the limit, which may only ask for /health
 RESERVE_IDLE_TIMEOUT = 2  # seconds
 
 
@@ -23,7 +23,7 @@ class Connection(Protocol):
         """Closes the connection at once."""
 
     def has_unsent(self) -> bool:
-        """Whether the client has yet to take the end of a response."""
+        """Whether part of a response has not been sent yet, because the client does not read it."""
 
 
 class Admission(Enum):
@@ -33,10 +33,10 @@ class Admission(Enum):
 
 
 class Connections:
-    """At most `limit` connections, and at most `limit_per_address` of an address that `is_proxy` does not know.
+    """At most `limit` connections, and at most `limit_per_address` of an address that is not a proxy (`is_proxy`).
 
-    An idle connection is closed after `idle_timeout` seconds, or after `send_timeout` while its client still takes the
-    response. For one event loop.
+    An idle connection is closed after `idle_timeout` seconds, or after `send_timeout` while its client is still reading
+    the response. For one event loop.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Connections:
         return len(self._addresses)
 
     def admit(self, connection: Connection, address: str) -> Admission:
-        """Counts a new connection, closing an idle one if there is no room. What is refused is not counted."""
+        """Counts a new connection, closing an idle one if there is no room. A refused one is not counted."""
         key = network_of(address)
         if not self._is_proxy(address) and self._counts[key] >= self.limit_per_address:
             if not self._close_oldest(self._idle_by_address.get(key, {})):
@@ -118,7 +118,7 @@ class Connections:
 
     def _forget_empty(self, key: str) -> None:
         if not self._counts[key]:
-            del self._counts[key]  # addresses are endless, memory is not
+            del self._counts[key]  # otherwise, the counter would grow with every new address
 
     def _close_oldest(self, connections: dict) -> bool:
         oldest = next(iter(connections), None)

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from django.conf import settings
 from django.http import JsonResponse
 from django.template.loader import render_to_string
 
@@ -24,6 +25,14 @@ def address_of(scope: Scope) -> str:
     return network_of(client[0]) if client else ""
 
 
+def session_of(scope: Scope) -> bytes:
+    """Returns the cookie of the client's session as it was sent, valid or not; empty if there is none."""
+    name = settings.SESSION_COOKIE_NAME.encode()
+    cookies = (value for header, value in scope.get("headers", ()) if header == b"cookie")
+    pairs = (pair.strip().partition(b"=") for value in cookies for pair in value.split(b";"))
+    return next((value for key, _, value in pairs if key == name), b"")
+
+
 async def send_error(scope: Scope, send: Send, error: Refused) -> None:
     """Sends the error in the language of the request, as a page if it is one that was asked for."""
     language.activate_from_scope(scope)
@@ -31,7 +40,7 @@ async def send_error(scope: Scope, send: Send, error: Refused) -> None:
     if b"text/html" in accept and not scope["path"].startswith("/api/"):
         page = render_to_string("refused.html", {"message": error.message}).encode()
         return await send_refusal(send, error.status, page, error.retry_after, b"text/html; charset=utf-8")
-    content = JsonResponse({"error": {"code": error.code, "message": str(error.message)}}).content
+    content = JsonResponse(error.to_json()).content
     await send_refusal(send, error.status, content, error.retry_after)
 
 

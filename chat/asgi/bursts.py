@@ -1,25 +1,27 @@
-"""Bursts: what arrives in one turn of the event loop is begun over several, for everybody else's sake."""
+"""Spreads bursts: requests of one address that arrive together begin over several turns of the event loop."""
 
 import asyncio
-from collections import Counter, deque
+from collections import Counter
 
+from ..fair_queue import FairQueue, Turn
 from ..per_loop import PerLoop
-from .base import Application, address_of
+from .base import Application, address_of, session_of
 
-MAX_STARTS = 8  # of an address in one turn; each takes about 0.3 ms until it waits for something
+MAX_STARTS = 8  # of one address in one turn; each takes about 0.3 ms until it first awaits something
 
 
 def spread_bursts(application: Application) -> Application:
-    """Begins few requests and sockets of an address in each turn of the loop.
+    """Lets at most MAX_STARTS requests and sockets of an address begin in each turn of the loop.
 
-    A client may open a thousand connections at once. All of their requests would begin in the same turn, and tokens and
-    heartbeats of everybody would come after them. Nobody waits who sends no burst.
+    A client may open a thousand connections at once. All of their requests would begin in the same turn, and the
+    tokens and heartbeats of all other users would come after them. A client that sends no burst does not wait.
+    Users who share an address take turns.
     """
 
     async def wrapped(scope, receive, send):
         starts = _starts.get()
         if not starts.begin(address_of(scope)):
-            await starts.wait(address_of(scope))
+            await starts.wait(address_of(scope), session_of(scope))
         await application(scope, receive, send)
 
     return wrapped
@@ -31,7 +33,7 @@ class Starts:
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._counts: Counter[str] = Counter()  # address -> begun in this turn
-        self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
+        self._waiting: dict[str, FairQueue] = {}  # by address
         self._has_next_turn = False
 
     def begin(self, address: str) -> bool:
@@ -39,16 +41,24 @@ class Starts:
         if self._counts[address] >= MAX_STARTS or address in self._waiting:
             return False
         self._counts[address] += 1
-        self._expect_next_turn()
+        self._schedule_next_turn()
         return True
 
-    async def wait(self, address: str) -> None:
-        turn: asyncio.Future[None] = self._loop.create_future()
-        self._waiting.setdefault(address, deque()).append(turn)
-        self._expect_next_turn()
-        await turn
+    async def wait(self, address: str, session: bytes) -> None:
+        start: Turn = self._loop.create_future()
+        queue = self._waiting.setdefault(address, FairQueue())
+        queue.add(start, session)
+        self._schedule_next_turn()
+        try:
+            await start
+        except asyncio.CancelledError:
+            if start in queue:
+                queue.remove(start)
+                if not queue:
+                    del self._waiting[address]
+            raise
 
-    def _expect_next_turn(self) -> None:
+    def _schedule_next_turn(self) -> None:
         if not self._has_next_turn:
             self._has_next_turn = True
             self._loop.call_soon(self._next_turn)
@@ -57,16 +67,15 @@ class Starts:
         self._has_next_turn = False
         self._counts.clear()
         for address in list(self._waiting):
-            line = self._waiting[address]
-            while line and self._counts[address] < MAX_STARTS:
-                turn = line.popleft()
-                if not turn.done():  # cancelled
-                    turn.set_result(None)
-                    self._counts[address] += 1
-            if not line:
+            queue = self._waiting[address]
+            while self._counts[address] < MAX_STARTS and (first := queue.first()):
+                queue.take(first[1])
+                first[1].set_result(None)
+                self._counts[address] += 1
+            if not queue:
                 del self._waiting[address]
         if self._counts:
-            self._expect_next_turn()
+            self._schedule_next_turn()
 
 
 _starts = PerLoop(Starts)

@@ -7,18 +7,27 @@ import sys
 import threading
 
 from .. import engine
+from ..engine.warm_up import warm_up
 from .base import Receive, Scope, Send
+
+WARM_UP_TIMEOUT = 10  # seconds; the rest is loaded while requests are served already
 
 
 async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:
     """Starts the engine with the server, and shuts it down before the server ends."""
     await receive()
     _begin_shutdown_at_signals(asyncio.get_running_loop(), engine.current())
+    await asyncio.wait([asyncio.create_task(warm_up())], timeout=WARM_UP_TIMEOUT)  # before what is loaded is frozen
     _keep_the_loop_responsive()
     await send({"type": "lifespan.startup.complete"})
     await receive()
     await engine.shut_down()
     await send({"type": "lifespan.shutdown.complete"})
+
+
+def warm_up_in_background() -> None:
+    """Loads what the first answers need while the server starts: for Daphne, which does not tell us that it does."""
+    threading.Thread(target=lambda: asyncio.run(warm_up()), daemon=True).start()
 
 
 def _keep_the_loop_responsive() -> None:

@@ -1,4 +1,4 @@
-"""Threads for the database work of requests and sockets: a few for most of them, others for what takes long."""
+"""Threads for the database work of requests and sockets: a few for most of them, separate ones for slow requests."""
 
 import itertools
 import re
@@ -16,10 +16,10 @@ from ..per_loop import PerLoop
 from ..slots import Slots
 from .base import Application, Receive, Scope, Send, address_of, send_error
 
-DATABASE_THREADS = 8  # for requests that only read
-WRITE_THREADS = 4
+READ_THREADS = 8  # for requests that only read
+WRITE_THREADS = 4  # for other requests, and for sockets
 UNSAFE_METHODS = {"POST", "PUT", "PATCH", "DELETE"}
-MAX_SLOW = 16  # requests of such a kind at a time; more wait
+MAX_SLOW = 16  # requests of one slow kind at a time; more wait
 MAX_SLOW_PER_ADDRESS = 8
 MAX_WAITING = 200
 MAX_WAITING_PER_ADDRESS = 50
@@ -39,7 +39,7 @@ class SlowRequests:
     slots: PerLoop[Slots]
 
 
-def _slow(name: str, threads: int, pattern: str) -> SlowRequests:
+def _slow(name: str, thread_count: int, pattern: str) -> SlowRequests:
     def make_slots() -> Slots:
         return Slots(
             MAX_SLOW,
@@ -49,17 +49,20 @@ def _slow(name: str, threads: int, pattern: str) -> SlowRequests:
             wait_timeout=WAIT_TIMEOUT,
         )
 
-    return SlowRequests(re.compile(pattern), _threads(name, threads), PerLoop(make_slots))
+    return SlowRequests(re.compile(pattern), _threads(name, thread_count), PerLoop(make_slots))
 
 
 def share_database_threads(application: Application) -> Application:
     """Gives every connection one of a few threads for its database work.
 
     Django by itself keeps a thread and a connection for each open response: 1,000 readers would be 1,000 of both.
-    The admin, exports and uploads, whose work takes seconds, have threads of their own, so that nobody waits for them;
-    and so has what may write, since SQLite lets it wait for a lock that reading does not need.
+    The admin, exports and uploads, whose work takes seconds, have threads of their own, so that nobody waits for them.
+    So do requests that may write, since in SQLite they may wait for a lock that reading does not need.
+
+    Slow requests also wait in line while too many of their kind are under way, and are refused if the line is full or
+    their turn does not come in time.
     """
-    reads, writes = _threads("database", DATABASE_THREADS), _threads("write", WRITE_THREADS)
+    reads, writes = _threads("database", READ_THREADS), _threads("write", WRITE_THREADS)
     kinds = [
         _slow("admin", 2, r"/admin/(?!login/)"),
         _slow("export", 1, r"/api/(.*/)?export$"),

@@ -4,11 +4,11 @@ import asyncio
 
 from .base import Application, Message, Send
 
-SEND_TIMEOUT = 120  # seconds that a client may refuse to take the next bytes
+SEND_TIMEOUT = 120  # seconds that a client may leave the next bytes unread
 
 
 def limit_send_time(application: Application) -> Application:
-    """Ends a response whose client takes nothing for SEND_TIMEOUT seconds; uvicorn would wait for ever."""
+    """Ends a response whose client reads nothing for SEND_TIMEOUT seconds; uvicorn would wait for ever."""
 
     async def wrapped(scope, receive, send):
         timer = SendTimer(send)
