@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 from .. import events, providers
 from ..models import Assistant, Run
 from ..per_loop import PerLoop
+from ..providers import advice as advice  # for staff, by error code, model and params
 from . import log
 from .reply import ReplyWriter, build_prompt
 from .runner import Engine

@@ -80,7 +80,7 @@ class Heartbeat:
                 ServerProcess.objects.exclude(pk=self.process_id).values_list("id", "beat")
             )
             live = list(Run.objects.filter(status=Run.IN_PROGRESS).values_list("id", "process_id", "cancel_requested"))
-            unclaimed = list(queued.select_related("conversation").order_by("created_at")[:room])
+            unclaimed = list(queued.select_related("conversation", "assistant").order_by("created_at")[:room])
         for _, process_id, _ in live:
             if process_id is not None and process_id != self.process_id:
                 counts.setdefault(process_id, None)

@@ -10,9 +10,9 @@ from .. import events
 from ..models import Ending, Run, RunEvent, ServerProcess
 from .reply import INTERRUPTED_ERROR, Error
 
-MAX_ATTEMPTS = 3  # a run that takes its process down with it is not started for ever
+MAX_ATTEMPTS = 3  # so that a run that crashes its process is not started again and again
 # Readers may have seen more than the journal of a dead process holds. The lost events keep their numbers, so that no
-# position means two events: recovery continues this far behind them, where no reader can have been.
+# position stands for two events: recovery continues this far beyond them, where no reader can have been.
 SEQ_GAP = 1_000_000
 
 
@@ -26,7 +26,7 @@ def recover(dead: Mapping[uuid.UUID, int | None]) -> list[Run]:
     for process_id, count in dead.items():
         for run_id in list(_left_by(process_id).values_list("id", flat=True)):
             with transaction.atomic():
-                if not _is_still_at(process_id, count):
+                if not _has_same_count(process_id, count):
                     break
                 run = _recover_run(run_id, process_id)
             if run:
@@ -38,7 +38,7 @@ def recover(dead: Mapping[uuid.UUID, int | None]) -> list[Run]:
 
 
 def recover_own(run_ids: Iterable[uuid.UUID], process_id: uuid.UUID) -> list[Run]:
-    """The same for runs of this process that it does not write: it never learned that it had claimed them."""
+    """The same for runs that this process claimed without learning of it, so that nobody writes them."""
     ended = []
     for run_id in run_ids:
         with transaction.atomic():
@@ -58,8 +58,8 @@ def _left_by(process_id: uuid.UUID) -> QuerySet[Run]:
     return Run.objects.filter(status=Run.IN_PROGRESS, process_id=process_id)
 
 
-def _is_still_at(process_id: uuid.UUID, count: int | None) -> bool:
-    """Whether the process's heartbeat count has not risen. Its next beat waits for the end of this transaction."""
+def _has_same_count(process_id: uuid.UUID, count: int | None) -> bool:
+    """Whether the process's heartbeat count is still this one. Its next beat waits for the end of this transaction."""
     row = ServerProcess.objects.select_for_update().filter(pk=process_id).first()
     return (row.beat if row else None) == count
 

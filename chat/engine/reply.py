@@ -12,7 +12,7 @@ from typing import Any
 
 from django.conf import settings
 from django.utils import timezone
-from django.utils.translation import gettext, gettext_lazy
+from django.utils.translation import gettext, ngettext
 
 from .. import events, hooks, providers
 from ..models import Assistant, Ending, Run, interrupts_for
@@ -26,6 +26,7 @@ CONTINUE_PROMPT = (
     "Your answer broke off. Go on exactly where it ends, without repeating anything and without a remark about it."
 )
 ANSWER_PROMPT = "You have thought about this, but have not answered. Your thoughts were:\n\n%s\n\nAnswer now."
+REVISION_PROMPT = "\n\n(You have already answered this:\n\n%s\n\nAnswer it anew. %s)"
 MAX_THOUGHTS_LENGTH = 20_000  # characters of them, the last ones
 # After these a tool runs or the model reads and thinks anew, so that the first token's limit counts.
 BEFORE_LONG_PAUSE = {events.ToolCallEnd, events.ToolCallResult, events.Usage}
@@ -34,7 +35,7 @@ OTHER_REASONS = {"length", "content_filter", "tool_calls"}  # finish reasons tha
 LOST = "lost"
 
 Error = tuple[str, Any]  # a code and the sentence for the user, which may be a lazy translation
-INTERRUPTED_ERROR: Error = ("interrupted", gettext_lazy("The server stopped while this answer was being written."))
+INTERRUPTED_ERROR: Error = ("interrupted", Ending.INTERRUPTED)
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +66,7 @@ def build_request(
         params=assistant.params,
         tools=tools,
         ask_first=assistant.ask_first,
+        ask_every_time=assistant.ask_every_time,
         max_model_calls=assistant.max_model_calls,
         **fields,
     )
@@ -75,13 +77,21 @@ def build_prompt(
     model_id: str,
     turns: list[providers.Turn],
     additions: Iterable[hooks.Addition] = (),
+    *,
+    is_cut: bool = False,
     **fields: Any,
 ) -> Prompt:
-    """Returns what a run asks: the request of `build_request`, and shorter ones for a model that it is too long for."""
+    """Returns what a run asks: the request of `build_request`, and shorter ones for a model that it is too long for.
+
+    `is_cut`: older turns of the conversation were left out already.
+    """
     additions = list(additions)
     turns = _remembered(assistant, _tools(assistant, additions), turns)
     return Prompt(
-        lambda kept: build_request(assistant, model_id, kept, additions, **fields), turns, assistant.context_window
+        lambda kept: build_request(assistant, model_id, kept, additions, **fields),
+        turns,
+        assistant.context_window,
+        is_cut,
     )
 
 
@@ -94,6 +104,17 @@ def _remembered(assistant: Assistant, tools: list[str], turns: list[providers.Tu
     max_turns = assistant.memory_turns or (assistant.TURNS_WITH_TOOLS if tools else None)
     questions = [index for index, (role, _) in enumerate(turns) if role == "user"]
     return turns[questions[-max_turns:][0] :] if max_turns and questions else turns
+
+
+def with_revision(turns: list[providers.Turn], answer: str, instruction: str) -> list[providers.Turn]:
+    """Returns the turns with the request to answer the question, in which they end, as the instruction says.
+
+    It is part of the question, so that the number of turns is that of the conversation's messages.
+    """
+    if not turns or turns[-1][0] != "user":
+        return turns
+    role, parts = turns[-1]
+    return [*turns[:-1], (role, [*parts, {"type": "text", "text": REVISION_PROMPT % (answer, instruction)}])]
 
 
 def _with_prompt(turns: list[providers.Turn]) -> list[providers.Turn]:
@@ -134,6 +155,7 @@ class ReplyWriter:
         self.task: asyncio.Task | None = None  # that generates
         self.is_generating = False
         self.kept: int | None = None  # messages of the conversation that the model is sent; None: all
+        self.trimmed_files: list[dict[str, Any]] = []  # what the readers were told of files
         self.limits = TimeLimits()
         self.silence = self.limits.first_token  # the limit that the provider's silence has now
 
@@ -162,8 +184,7 @@ class ReplyWriter:
         except providers.ProviderError as error:
             if not self.builder.finish_reason:
                 status = Run.INTERRUPTED if error.broken_off else Run.FAILED
-                sentence = providers.with_hint(error, model_id, prompt.request.params)
-                return self._ending(model_id, status, (error.code, sentence))
+                return self._ending(model_id, status, (error.code, error))
         except TimeoutError:
             if not self.builder.finish_reason:
                 status = Run.INTERRUPTED if self.builder.shown else Run.FAILED
@@ -214,14 +235,28 @@ class ReplyWriter:
         """Returns the sentence for the user, with the name of the setting for those who run the site."""
         limit = self.limits.run if is_run_timeout else self.silence
         if is_run_timeout and self.builder.shown:
-            sentence = gettext("The answer was cut short: it took longer than %(seconds)s seconds (%(setting)s).")
+            sentence = ngettext(
+                "The answer was cut short: it took longer than %(seconds)s second (%(setting)s).",
+                "The answer was cut short: it took longer than %(seconds)s seconds (%(setting)s).",
+                limit.seconds,
+            )
         elif is_run_timeout:
-            sentence = gettext("The model did not begin its answer within %(seconds)s seconds (%(setting)s).")
+            sentence = ngettext(
+                "The model did not begin its answer within %(seconds)s second (%(setting)s).",
+                "The model did not begin its answer within %(seconds)s seconds (%(setting)s).",
+                limit.seconds,
+            )
         elif self.builder.shown:
-            sentence = gettext("The model stopped responding: it sent nothing for %(seconds)s seconds (%(setting)s).")
+            sentence = ngettext(
+                "The model stopped responding: it sent nothing for %(seconds)s second (%(setting)s).",
+                "The model stopped responding: it sent nothing for %(seconds)s seconds (%(setting)s).",
+                limit.seconds,
+            )
         else:
-            sentence = gettext(
-                "The model did not start answering: it sent nothing for %(seconds)s seconds (%(setting)s)."
+            sentence = ngettext(
+                "The model did not start answering: it sent nothing for %(seconds)s second (%(setting)s).",
+                "The model did not start answering: it sent nothing for %(seconds)s seconds (%(setting)s).",
+                limit.seconds,
             )
         return sentence % {"seconds": f"{limit.seconds:,}", "setting": limit.place}
 
@@ -259,10 +294,14 @@ class ReplyWriter:
                 prompt.correct(self.builder.usage[0].input_tokens)
 
     def _announce(self, prompt: Prompt) -> None:
-        """Tells the readers how many messages the model is sent, if it is not the whole conversation."""
+        """Tells the readers what the model is sent, if it is not the whole conversation with its files."""
         if prompt.kept and prompt.kept != self.kept:
             self.kept = prompt.kept
             self._append([events.ContextTrimmed(prompt.kept)])
+        for file in prompt.trimmed_files:
+            if file not in self.trimmed_files:
+                self.trimmed_files.append(file)
+                self._append([events.FileTrimmed(**file)])
 
     def _append(self, pieces: Iterable[events.Piece]) -> None:
         for piece in pieces:
@@ -320,15 +359,25 @@ def _limits() -> events.Limits:
 def _limit_message(error: events.LimitExceeded) -> str:
     """Returns the sentence for the user, with the name of the setting for those who run the site."""
     sentences = {
-        "MAX_REPLY_PARTS": gettext("The answer was cut short: it has more than %(limit)s steps (%(setting)s)."),
-        "MAX_TOOL_CALLS": gettext(
-            "The answer was cut short: the model made more than %(limit)s tool calls (%(setting)s)."
+        "MAX_REPLY_PARTS": ngettext(
+            "The answer was cut short: it has more than %(limit)s step (%(setting)s).",
+            "The answer was cut short: it has more than %(limit)s steps (%(setting)s).",
+            error.value,
         ),
-        "MAX_TOOL_CALLS_PER_TURN": gettext(
-            "The answer was cut short: the model made more than %(limit)s tool calls at once (%(setting)s)."
+        "MAX_TOOL_CALLS": ngettext(
+            "The answer was cut short: the model made more than %(limit)s tool call (%(setting)s).",
+            "The answer was cut short: the model made more than %(limit)s tool calls (%(setting)s).",
+            error.value,
         ),
-        "MAX_TOOL_ARGUMENTS_LENGTH": gettext(
-            "The answer was cut short: the arguments of a tool call have more than %(limit)s characters (%(setting)s)."
+        "MAX_TOOL_CALLS_PER_TURN": ngettext(
+            "The answer was cut short: the model made more than %(limit)s tool call at once (%(setting)s).",
+            "The answer was cut short: the model made more than %(limit)s tool calls at once (%(setting)s).",
+            error.value,
+        ),
+        "MAX_TOOL_ARGUMENTS_LENGTH": ngettext(
+            "The answer was cut short: the arguments of a tool call have more than %(limit)s character (%(setting)s).",
+            "The answer was cut short: the arguments of a tool call have more than %(limit)s characters (%(setting)s).",
+            error.value,
         ),
     }
     return sentences[error.setting] % {"limit": f"{error.value:,}", "setting": error.setting}

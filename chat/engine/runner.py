@@ -15,16 +15,18 @@ from django.db import InterfaceError, OperationalError, transaction
 from django.utils.translation import gettext
 
 from .. import broadcast, events, hooks, images, providers
+from ..errors import Refused
 from ..executors import DatabaseThread
-from ..models import Assistant, Attachment, Ending, Refused, Run
-from ..tools import Context
+from ..models import Assistant, Attachment, Conversation, Ending, Run
+from ..tools import Context, Tool
 from . import heartbeat
 from .heartbeat import Heartbeat
 from .history import turns_before
 from .journal import Journal
 from .recovery import recover, recover_own
-from .reply import LOST, ReplyWriter, build_prompt
+from .reply import LOST, ReplyWriter, build_prompt, with_revision
 from .retention import prune
+from .server_load import server_of_run
 from .temporary import TemporaryConversations
 from .time_limits import TimeLimits
 from .titles import Titles
@@ -84,6 +86,7 @@ class Engine:
         elif await self.run_in_database(run.cancel_queued):
             self.call_end_hooks(run)
             self._forget(run)
+            await self._notify_owner(run)
         elif run.pk in self.live and run.pk not in self.queue:  # it was claimed meanwhile
             self.live[run.pk].stop(Run.CANCELLED)
         else:  # another process has it, it has ended, or its message was withdrawn
@@ -223,13 +226,24 @@ class Engine:
                     self._enqueue(run)
                 if forgotten := beat.ours - self.live.keys():
                     for run in await self.run_in_database(recover_own, forgotten, self.process_id):
-                        self.call_end_hooks(run)
+                        await self._on_recovered(run)
                 if self.heartbeat.dead:
                     for run in await self.run_in_database(recover, self.heartbeat.dead):
-                        self.call_end_hooks(run)
+                        await self._on_recovered(run)
             except Exception:
                 logger.exception("The heartbeat failed; trying again")
             await asyncio.sleep(heartbeat.HEARTBEAT_INTERVAL)
+
+    async def _on_recovered(self, run: Run) -> None:
+        self.call_end_hooks(run)
+        await self._notify_owner(run)
+
+    async def _notify_owner(self, run: Run) -> None:
+        """Tells the user's pages that a run has ended which this process did not write."""
+        owners = Conversation.objects.filter(pk=run.conversation_id).values_list("owner_id", flat=True)
+        owner_id = await self.run_in_database(owners.first)
+        if owner_id is not None:
+            await broadcast.notify_user(owner_id, run.conversation_id)
 
     async def _prune(self) -> None:
         while True:
@@ -262,6 +276,7 @@ class LiveRun:
     def __init__(self, engine: Engine, run: Run) -> None:
         self.engine = engine
         self.run = run
+        self.server = server_of_run(run)
         self.reply = ReplyWriter(run.pk, str(run.message_id), run.decisions, self._save_image)
         self.log = self.reply.log
         self.user_id = run.conversation.owner_id
@@ -303,7 +318,7 @@ class LiveRun:
         if not run.claim(self.engine.process_id):
             self.is_blocked = Run.objects.filter(pk=run.pk, status=Run.QUEUED).exists()
             return False
-        self.run = run
+        self.run, self.server = run, server_of_run(run)
         return True
 
     async def _prepare(self) -> Prompt:
@@ -325,17 +340,29 @@ class LiveRun:
         run = self.run
         additions = self._additions()
         memory_turns = run.assistant.memory_turns if run.assistant else None
-        turns = turns_before(run.message, memory_turns, run.shows_images_of)
+        history = turns_before(run.message, memory_turns, run.shows_images_of)
+        turns = history.turns
+        if run.instruction and run.revises:
+            turns = with_revision(turns, run.revises.answer_text(), run.instruction)
         context = Context(run.conversation.owner_id, run.time_zone or "UTC", str(run.conversation_id))
         return build_prompt(
             run.assistant or Assistant(),
             run.model,
             turns,
             additions,
+            is_cut=history.is_cut,
             context=context,
             decisions=run.decisions,
+            is_allowed=self._is_allowed,
             resume_state=run.resumes.resume_state if run.resumes and run.resumes.model == run.model else [],
         )
+
+    async def _is_allowed(self, tool: Tool) -> bool:
+        """Returns whether the owner has allowed this tool; False while the database is away, so that they are asked."""
+        try:
+            return await self.engine.run_in_database(self.run.conversation.allows_tool, tool.key, tool.version)
+        except (OperationalError, InterfaceError):
+            return False
 
     def _additions(self) -> list[hooks.Addition]:
         with self.run.in_its_language():

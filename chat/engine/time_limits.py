@@ -11,7 +11,7 @@ from django.utils.translation import gettext
 from ..models import Assistant
 from ..providers.activity import Activity
 
-MAX_LATENESS = 0.25  # seconds; a check that comes later gives a process that was frozen time to read what has arrived
+MAX_LATENESS = 0.25  # seconds; after a later check, a process that was frozen gets time to read what has arrived
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class TimeLimit:
 
     @property
     def place(self) -> str:
-        """Returns where staff change it, in the current language."""
+        """Returns the name of the setting or of the assistant's field, in the current language."""
         if not self.field:
             return self.setting
         name = Assistant._meta.get_field(self.field).verbose_name  # type: ignore[union-attr]
@@ -45,9 +45,9 @@ def _limit(setting: str, assistant: Assistant | None) -> TimeLimit:
 
 
 class SilenceTimer:
-    """Raises TimeoutError in the task of its `async with` block when a model has been silent for as long as it may.
+    """Raises TimeoutError in the task of its `async with` block when a model has been silent for too long.
 
-    A sign of life only marks the Activity; the timer looks at it when the limit would be reached.
+    A sign of life only marks the Activity, which the timer reads when the limit would be reached.
     """
 
     def __init__(self, activity: Activity, limit: TimeLimit) -> None:
@@ -68,12 +68,12 @@ class SilenceTimer:
         await self._timeout.__aexit__(*error)
 
     def allow(self, limit: TimeLimit) -> None:
-        """From now on, this limit counts. Requires that the model has just shown a sign of life."""
+        """Applies this limit from now on. The model must just have shown a sign of life."""
         self.limit = limit
         self._check_in(limit.seconds)
 
     def end_within(self, seconds: float) -> None:
-        """Sets the end, whatever signs of life follow."""
+        """Raises TimeoutError after so many seconds, whatever signs of life follow."""
         self._cancel_check()
         self._timeout.reschedule(self._loop.time() + seconds)
 
@@ -82,7 +82,7 @@ class SilenceTimer:
         self._next_check = self._loop.call_later(seconds, self._check)
 
     def _check(self) -> None:
-        assert self._next_check  # which this is
+        assert self._next_check  # the check that is running
         silence = 0.0 if self.activity.suspensions else time.monotonic() - self.activity.last_at
         if silence < self.limit.seconds:
             self._check_in(self.limit.seconds - silence)

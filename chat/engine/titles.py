@@ -1,13 +1,15 @@
 """A title for a conversation after its first answer, by the model that gave it; on failure the first words stay.
 
 A title is worth less than an answer. It is asked for while its user has no answer of that server in progress, and gives
-way when they send the next question: a server of one's own may have room for one request only. It is then asked for
-after that answer. The request ends when the title's line does.
+way when they send the next question. A server of one's own may have room for one request only: there, it also waits for
+the answers of others and gives way to their questions, unless the server was seen to write as many answers at once. It
+is then asked for after them. The request ends when the title's line does.
 """
 
 import asyncio
 import logging
 import uuid
+from collections import Counter
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,7 +19,9 @@ from django.conf import settings
 from .. import broadcast, events, providers
 from ..models import Assistant, Conversation, Message, Run
 from ..outages import DATABASE_ERRORS
+from ..providers import Server
 from .reply import build_request
+from .server_load import ServerLoad, server_of_run
 from .title_text import MAX_TITLE_READ, read_title
 
 if TYPE_CHECKING:
@@ -38,8 +42,6 @@ TITLE_PROMPT = (
 PARAMS_OF_ANSWERS = {"response_format", "format", "tools", "tool_choice", "functions", "function_call", "modalities"}
 MAX_ANSWERS_BEFORE = 20  # messages above an answer among which an earlier answer is looked for
 
-Occupied = tuple[int, str, object]  # a server, as one user occupies it: the user, the provider, the address in params
-
 logger = logging.getLogger(__name__)
 
 
@@ -53,10 +55,11 @@ class Job:
     request: providers.Request
     question: str
     answer: str
+    server: Server
 
     @property
-    def occupies(self) -> Occupied:
-        return self.user_id, self.request.provider, self.request.params.get("base_url")
+    def occupies(self) -> tuple[int, Server]:
+        return self.user_id, self.server
 
 
 class Titles:
@@ -66,6 +69,7 @@ class Titles:
         self.engine = engine
         self.waiting: dict[uuid.UUID, Job] = {}  # conversation's id -> its job
         self.running: dict[asyncio.Task, Job] = {}
+        self.load = ServerLoad()
 
     async def add(self, live: "LiveRun") -> None:
         """Called with each run that has ended: it may need a title, and others may have waited for its end."""
@@ -75,11 +79,22 @@ class Titles:
         self._start_waiting()
 
     def give_way(self, run: Run) -> None:
-        """Called with each new run: a request for a title that its user's server works on ends, to be made later."""
-        for task, job in self.running.items():
-            if job.occupies == _occupied_by(run):
+        """Called with each new run: requests for titles that keep its server from it end, to be made later."""
+        if not self.running:
+            return
+        server = server_of_run(run)
+        asked = self._asked()
+        for task, job in list(self.running.items()):
+            is_in_the_way = job.occupies == (run.conversation.owner_id, server)
+            if is_in_the_way or (job.server == server and asked[server] >= self.load.capacity(server)):
+                asked[job.server] -= 1
+                del self.running[task]
                 self._wait(job)
                 task.cancel()
+
+    def _asked(self) -> Counter[Server]:
+        """Returns for how many answers and titles each server is being asked."""
+        return self.load.observe(self.engine.live.values()) + Counter(job.server for job in self.running.values())
 
     def _wait(self, job: Job) -> None:
         self.waiting[job.conversation_id] = job
@@ -87,15 +102,26 @@ class Titles:
             del self.waiting[next(iter(self.waiting))]
 
     def _start_waiting(self) -> None:
-        busy = {_occupied_by(live.run) for live in self.engine.live.values()} if self.waiting else set()
+        """Many titles may wait beside many runs, and each end of a run leads here: both are gone through only once."""
+        if not self.waiting or not self._may_start():
+            return
+        busy = {(live.user_id, live.server) for live in self.engine.live.values()}
+        asked = self._asked()
         for job in list(self.waiting.values()):
-            if len(self.running) >= MAX_TITLES or self.engine.is_shutting_down:
-                return
-            if job.occupies not in busy:
-                del self.waiting[job.conversation_id]
-                task = self.engine.spawn(self._give(job))
-                self.running[task] = job
-                task.add_done_callback(self._on_end)
+            if job.occupies not in busy and asked[job.server] < self.load.capacity(job.server):
+                asked[job.server] += 1
+                self._start(job)
+                if not self._may_start():
+                    return
+
+    def _may_start(self) -> bool:
+        return len(self.running) < MAX_TITLES and not self.engine.is_shutting_down
+
+    def _start(self, job: Job) -> None:
+        del self.waiting[job.conversation_id]
+        task = self.engine.spawn(self._give(job))
+        self.running[task] = job
+        task.add_done_callback(self._on_end)
 
     def _on_end(self, task: asyncio.Task) -> None:
         self.running.pop(task, None)
@@ -155,11 +181,6 @@ def _first_question_above(reply: Message) -> Message | None:
     return next((rows[id] for id in path if id in rows and rows[id].role == Message.USER), None)
 
 
-def _occupied_by(run: Run) -> Occupied:
-    params = run.assistant.params if run.assistant else {}
-    return run.conversation.owner_id, run.model.partition(":")[0], params.get("base_url")
-
-
 def _job(live: "LiveRun", question: Message) -> Job | None:
     """Returns what to ask for the title of this run's conversation, or None if the answer has no text."""
     run = live.run
@@ -179,6 +200,7 @@ def _job(live: "LiveRun", question: Message) -> Job | None:
         request,
         question.text[:MAX_EXCERPT_CHARS],
         answer[:MAX_EXCERPT_CHARS],
+        live.server,
     )
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from .. import providers
 from ..per_loop import PerLoop
 from ..providers import ContextOverflow, Request
+from .file_window import cut_files, file_tokens, without_files
 
 Turn = tuple[str, list[dict[str, Any]]]  # a role and its parts
 
@@ -48,7 +49,7 @@ def _turn_tokens(parts: list[dict[str, Any]]) -> float:
     for part in parts:
         if part["type"] == "image":
             tokens += IMAGE_TOKENS
-        elif part["type"] != "reasoning":  # is not sent
+        elif part["type"] != "reasoning":  # is not sent; what is below "file" is no text
             tokens += sum(estimate_tokens(value) for value in part.values() if type(value) is str)
     return tokens
 
@@ -127,26 +128,38 @@ class Prompt:
     """A run's request, with as many of the conversation's turns as fit into the model's context window.
 
     `build(turns)` makes the request of turns that begin with a question; `size` is the window as the assistant sets it,
-    in tokens. `kept` counts the messages in the request, or is None if it has all.
+    in tokens. `is_cut` says that the turns are not the whole conversation, for another reason than what the assistant
+    remembers. `kept` counts the messages in the request, or is None if it has all.
     """
 
-    def __init__(self, build: Callable[[list[Turn]], Request], turns: Sequence[Turn], size: int | None = None) -> None:
+    def __init__(
+        self,
+        build: Callable[[list[Turn]], Request],
+        turns: Sequence[Turn],
+        size: int | None = None,
+        is_cut: bool = False,
+    ) -> None:
         self.build = build
-        self.turns = list(turns)
-        self.request = build(self.turns)
+        self.turns = self._whole = list(turns)
+        self.trimmed_files: list[dict[str, Any]] = []  # what of the files is not in the request: see `file_window`
+        self.request = build(without_files(self.turns))
         self.size = size
+        self.is_cut = is_cut
         self.attempts = 0
         self.start = 0  # index of the first turn in the request
         self.max_tokens: float | None = None  # that the next attempt may have by our estimate
-        # The estimate of all turns before each one, and of all.
-        self.tokens = list(itertools.accumulate((_turn_tokens(parts) for _, parts in self.turns), initial=0.0))
+        self._count_tokens()
         self.instructions = estimate_tokens(self.request.system_prompt)
         questions = [index for index, (role, _) in enumerate(self.turns) if role == "user"]
         self.questions = [0, *(index for index in questions if index)]  # where a request may begin
 
+    def _count_tokens(self) -> None:
+        """Estimates the tokens of all turns before each one, and of all."""
+        self.tokens = list(itertools.accumulate((_turn_tokens(parts) for _, parts in self.turns), initial=0.0))
+
     @property
     def kept(self) -> int | None:
-        return len(self.turns) - self.start if self.start else None
+        return len(self.turns) - self.start if self.start or self.is_cut else None
 
     async def look_up(self) -> None:
         """Asks the model's server for the window of a long conversation, unless the assistant sets one."""
@@ -154,10 +167,11 @@ class Prompt:
             await look_up(self.request)
 
     def fit(self) -> None:
-        """Leaves out the oldest turns if the request is known not to fit. The last question always stays."""
+        """Cuts files, then leaves out the oldest turns, if the request is known not to fit. The last question stays."""
         limit = self._limit()
         if limit is None or self._estimate(self.start) <= limit:
             return
+        self._cut_files(limit)
         later = [index for index in self.questions if index > self.start]
         if self.attempts < MAX_ATTEMPTS:
             later = [index for index in later if self._estimate(index) <= limit] or later[-1:]
@@ -165,9 +179,24 @@ class Prompt:
             step = max(limit / STEPS, 1)
             left_out = -(-self.tokens[later[0]] // step) * step if later else 0
             later = [index for index in later if self.tokens[index] <= left_out]
-        if later:
+        if later and self._estimate(self.start) > limit:
             self.start = later[-1]
-            self.request = self.build(self.turns[self.start :])
+        self.request = self.build(without_files(self.turns[self.start :]))
+
+    def _cut_files(self, limit: float) -> None:
+        """Leaves the files what the texts do not need, at least half of the window, rounded down.
+
+        The room changes by steps, too, so that the files are mostly cut as they were for the question before.
+        """
+        files = file_tokens(self._whole[self.start :], estimate_tokens)
+        if not files:
+            return
+        step = max(limit / STEPS / 2, 1)
+        whole_estimate = self.instructions + sum(_turn_tokens(parts) for _, parts in self._whole[self.start :])
+        room = max((limit - (whole_estimate - files)) // step * step, limit / 2)
+        cut, self.trimmed_files = cut_files(self._whole[self.start :], room, estimate_tokens)
+        self.turns = [*self._whole[: self.start], *cut]
+        self._count_tokens()
 
     def shorten(self, error: ContextOverflow) -> bool:
         """Leaves out more turns, because the server refused the request as too long; returns whether there were any."""
@@ -177,9 +206,9 @@ class Prompt:
         self.attempts += 1
         # The estimate may be wrong, or the size may include what is not known here, so each attempt is shorter.
         self.max_tokens = 0.9 * tokens if self.attempts == 1 and error.window else tokens / 2
-        before = self.start
+        before = self.start, self.trimmed_files
         self.fit()
-        return self.start > before
+        return (self.start, self.trimmed_files) != before
 
     def correct(self, counted: int | None) -> None:
         """Takes how many tokens the server counted in this request."""

@@ -1,4 +1,4 @@
-"""Reading a run from any position, while it goes on and after."""
+"""Reading a run from any position, while it is in progress and after it."""
 
 import asyncio
 from copy import copy
@@ -53,7 +53,7 @@ async def test_follow_waits_for_an_unavailable_database(finished_run, monkeypatc
     def fail_one(self, sql, params=None):
         failed.append(len(failed) == failing)
         if failed[-1]:
-            raise OperationalError("the database is away")
+            raise OperationalError("the database is unavailable")
         return execute(self, sql, params)
 
     with monkeypatch.context() as patch:
@@ -73,7 +73,7 @@ async def test_reader_of_an_earlier_attempt_starts_over_as_the_run_ends(finished
         ended.append(event)
     ended.end()
     with monkeypatch.context() as patch:
-        patch.setitem(engine.current().live, run.pk, SimpleNamespace(run=run, log=ended))  # is about to go
+        patch.setitem(engine.current().live, run.pk, SimpleNamespace(run=run, log=ended))  # about to be removed
         assert await types(earlier, after=4) == ["RUN_STARTED", "MESSAGES_SNAPSHOT", "RUN_FINISHED"]
 
 
@@ -119,9 +119,9 @@ async def test_followers_read_the_same_from_different_positions(script, ask):
         async for seq, _ in engine.follow(run):
             if seq == 4:
                 break
-    whole, rest = asyncio.create_task(wait_for_run(run)), asyncio.create_task(types(run, after=4))
+    complete, rest = asyncio.create_task(wait_for_run(run)), asyncio.create_task(types(run, after=4))
     gate.set()
-    assert text_of(fold(event for _, event in await whole)) == "one two three"
+    assert text_of(fold(event for _, event in await complete)) == "one two three"
     assert await rest == ["TEXT_MESSAGE_CONTENT", "TEXT_MESSAGE_END", "RUN_FINISHED"]
 
 

@@ -126,7 +126,7 @@ async def test_image_in_markdown_without_an_end_is_reported():
     assert (reader.text, reader.stored) == (f"Here: \n\n*{NOT_SHOWN}*\n\n", [])
 
 
-async def test_image_that_comes_twice_is_kept_once():
+async def test_image_that_is_sent_twice_is_stored_once():
     reader = await Reader().read(markdown(b"one"), markdown(b"two"), GeneratedImage(base64.b64encode(b"one").decode()))
     assert (reader.text, reader.stored) == ("‹1›‹2›", [b"one", b"two"])
 
@@ -151,7 +151,7 @@ async def test_image_that_is_refused_is_reported(code, shown):
     assert f"*{shown}" in (await reader.read(markdown())).text
 
 
-async def test_image_that_is_no_base64_is_reported():
+async def test_image_that_is_not_base64_is_reported():
     assert NOT_SHOWN in (await Reader().read(GeneratedImage("a"))).text
 
 
@@ -259,7 +259,7 @@ async def test_image_is_not_sent_to_a_model_that_cannot_see(painter, upstream, a
     assert [message["role"] for message in upstream.requests[-1].body["messages"]] == ["user", "assistant", "user"]
 
 
-async def test_image_that_cannot_be_read_is_reported_and_the_answer_goes_on(painter, upstream, ask):
+async def test_image_that_cannot_be_read_is_reported_and_the_answer_continues(painter, upstream, ask):
     upstream.answers(delta_of("data:image/png;base64,AAAA"), "Nice.", *END)
     run = await ask(painter)
     await wait_for_run(run)

@@ -35,8 +35,12 @@ def texts_of(turns):
     return ["".join(part.get("text", "") for part in parts) for _, parts in turns]
 
 
-async def turns_before(reply, *args):
+async def history_before(reply, *args):
     return await sync_to_async(history.turns_before)(reply, *args)
+
+
+async def turns_before(reply, *args):
+    return (await history_before(reply, *args)).turns
 
 
 async def test_turns_begin_with_the_question_that_is_still_remembered(conversation):
@@ -147,3 +151,30 @@ async def test_run_that_waits_for_the_database_can_be_cancelled(script, ask, mon
     await engine.cancel(run)
     await wait_for_run(run)
     assert run.status == "cancelled"
+
+
+@pytest.mark.parametrize(("limit", "kept"), [({"MAX_MESSAGES": 4}, 3), ({"MAX_CHARACTERS": 25}, 3), ({}, None)])
+async def test_reader_is_told_where_the_history_was_cut(script, ask, monkeypatch, limit, kept):
+    assistant = await script("plain", Text("Yes"), Finish("stop"))
+    run = await ask(assistant, "one")
+    await wait_for_run(run)
+    for name, value in limit.items():
+        monkeypatch.setattr(history, name, value)
+    for text in ("two", "three"):
+        run = await run.conversation.ask(text)
+        await engine.start(run)
+        await wait_for_run(run)
+    trimmed = [part for part in run.message.parts if part["type"] == "context_trimmed"]
+    assert trimmed == ([{"type": "context_trimmed", "kept": kept}] if kept else [])
+
+
+@pytest.mark.parametrize(("limit", "is_cut"), [(4, True), (5, False)])
+async def test_history_that_fits_exactly_is_whole(conversation, monkeypatch, limit, is_cut):
+    monkeypatch.setattr(history, "MAX_MESSAGES", limit)
+    rows = await add_messages(conversation, ["one", "1", "two", "2", "three", ""])
+    assert (await history_before(rows[-1])).is_cut == is_cut
+
+
+async def test_turns_that_the_assistant_does_not_remember_are_no_cut(conversation):
+    rows = await add_messages(conversation, ["one", "1", "two", ""])
+    assert not (await history_before(rows[-1], 1)).is_cut

@@ -117,8 +117,8 @@ def test_readers_that_reconnect_fifty_times_read_what_is_stored(alice):
         run, seen, position = alice.ask(assistant="demo"), [], None
         for _ in range(10):
             pause = time.monotonic() + chance.uniform(0, 0.4)
-            some = read_until(alice.events(run, position), lambda event, pause=pause: time.monotonic() > pause)
-            seen += some
+            read = read_until(alice.events(run, position), lambda event, pause=pause: time.monotonic() > pause)
+            seen += read
             position = seen[-1][0]
             if seen[-1][1].type in TERMINAL:
                 break

@@ -1,6 +1,7 @@
 """A run that waits for the user's yes, and the run that goes on with the answer."""
 
 import asyncio
+import dataclasses
 import json
 import uuid
 from datetime import datetime, timedelta
@@ -11,6 +12,7 @@ from django.utils import timezone
 
 from chat import engine
 from chat.engine import recovery
+from chat.errors import Refused
 from chat.events import (
     Approval,
     Finish,
@@ -22,7 +24,8 @@ from chat.events import (
     fold,
     to_json,
 )
-from chat.models import Assistant, Message, Refused, Run
+from chat.models import Assistant, Conversation, Message, Run
+from chat.models.allowed_tools import MAX_ALLOWED_TOOLS
 from tests import scripted
 from tests.assertions import AG_UI, assert_error, without_seconds
 from tests.rows import all_rows
@@ -30,7 +33,8 @@ from tests.waiting import wait_for_run, wait_until
 
 
 def call(id, name="pay"):
-    return [ToolCallStart(id, name), ToolCallArgs(id, '{"sum": 5}'), ToolCallEnd(id), Approval(id, f"May {name} run?")]
+    question = Approval(id, f"May {name} run?", f"bank/{name}", f"version of {name}")
+    return [ToolCallStart(id, name), ToolCallArgs(id, '{"sum": 5}'), ToolCallEnd(id), question]
 
 
 def as_told(request):
@@ -83,6 +87,7 @@ async def test_waiting_run_ends_as_ag_ui_describes(waiting, client_of, alice):
     assert (interrupt["reason"], interrupt["toolCallId"]) == ("tool_call", "a")
     assert interrupt["message"] == "May pay run?"
     assert interrupt["responseSchema"]["required"] == ["approved"]
+    assert interrupt["metadata"] == {"toolKey": "bank/pay", "toolVersion": "version of pay"}
     assert before + timedelta(days=6) < datetime.fromisoformat(interrupt["expiresAt"]) < before + timedelta(days=8)
     path = f"/api/conversations/{run.conversation_id}/messages"
     reply = (await client_of(alice).get(path)).json()["items"][1]
@@ -164,6 +169,9 @@ NO_ANSWERS = {
     "a yes that is a word": {"resume": [{"interruptId": "ID", "status": "resolved", "payload": {"approved": "yes"}}]},
     "a yes that is a number": {"resume": [{"interruptId": "ID", "status": "resolved", "payload": {"approved": 1}}]},
     "twice": {"resume": [{"interruptId": "ID", "status": "cancelled"}] * 2},
+    "an always that is a word": {
+        "resume": [{"interruptId": "ID", "status": "resolved", "payload": {"approved": True, "always": "yes"}}]
+    },
     "NUL": {"resume": [{"interruptId": "\0", "status": "cancelled"}]},
     "one too many": {
         "resume": [{"interruptId": "ID", "status": "cancelled"}, {"interruptId": "x", "status": "cancelled"}]
@@ -222,6 +230,75 @@ async def test_resume_is_refused_without_the_conversation(waiting):
     with pytest.raises(Refused) as refused:
         await run.resume({run.interrupts[0]["id"]: True})
     assert refused.value.status == 404
+
+
+def always(run, approved=True):
+    body = answers(run, *[approved for _ in run.interrupts])
+    for entry in body["resume"]:
+        entry["payload"]["always"] = True
+    return body
+
+
+async def allowed_tools(run):
+    return (await Conversation.objects.aget(pk=run.conversation_id)).allowed_tools
+
+
+@pytest.mark.parametrize("wire", ["http", "websocket"])
+async def test_resume_allows_the_tool_for_the_conversation(waiting, client_of, socket_of, alice, wire):
+    run = await waiting("a")
+    if wire == "http":
+        assert (await resume(client_of(alice), run, always(run))).status_code == 202
+    else:
+        async with socket_of(alice, run.conversation_id) as socket:
+            await socket.send_json_to({"type": "run.resume", "run_id": str(run.pk), **always(run)})
+            assert (await socket.receive_json_from())["type"] == "run.created"
+    await wait_for_run(await run.resumed_by.select_related("message", "conversation").aget())
+    assert await allowed_tools(run) == {"bank/pay": "version of pay"}
+    row = (await client_of(alice).get(f"/api/conversations/{run.conversation_id}")).json()
+    assert row["allowed_tools"] == ["bank/pay"]
+    assert await scripted.requests[-1].is_allowed(Tool("version of pay"))
+    assert not await scripted.requests[-1].is_allowed(Tool("another version"))
+    await Conversation.objects.filter(pk=run.conversation_id).aupdate(deleted_at=timezone.now())
+    assert not await scripted.requests[-1].is_allowed(Tool("version of pay"))
+
+
+@dataclasses.dataclass
+class Tool:
+    """What a run is asked about."""
+
+    version: str
+    key: str = "bank/pay"
+
+
+async def test_resume_allows_nothing_for_a_refused_call(waiting, client_of, alice):
+    run = await waiting("a")
+    assert (await resume(client_of(alice), run, always(run, approved=False))).status_code == 202
+    assert await allowed_tools(run) == {}
+
+
+async def test_repeated_resume_allows_nothing_more(waiting, client_of, alice):
+    """The owner may have taken it back meanwhile."""
+    run = await waiting("a")
+    client = client_of(alice)
+    first = await resume(client, run, always(run))
+    await client.send("PATCH", f"/api/conversations/{run.conversation_id}", {"allowed_tools": []})
+    assert (await resume(client, run, always(run))).json() == first.json()
+    assert await allowed_tools(run) == {}
+
+
+async def test_resume_by_a_stranger_allows_nothing(waiting, client_of, charlie):
+    run = await waiting("a")
+    assert (await resume(client_of(charlie), run, always(run))).status_code == 404
+    assert await allowed_tools(run) == {}
+
+
+async def test_resume_is_refused_if_too_many_tools_are_allowed(waiting, client_of, alice):
+    run = await waiting("a")
+    many = {f"server/{number}": "1" for number in range(MAX_ALLOWED_TOOLS)}
+    await Conversation.objects.filter(pk=run.conversation_id).aupdate(allowed_tools=many)
+    before = await all_rows()
+    assert assert_error(await resume(client_of(alice), run, always(run)), 409) == "too_many_allowed_tools"
+    assert await all_rows() == before
 
 
 async def test_regenerate_does_not_run_the_tool_again(waiting, client_of, alice):

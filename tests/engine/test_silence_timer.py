@@ -30,7 +30,7 @@ async def test_timer_counts_from_the_last_sign_of_life():
     assert 0.5 <= time.monotonic() - began < 10
 
 
-async def test_timer_takes_another_limit_at_once():
+async def test_timer_applies_a_new_limit_immediately():
     with pytest.raises(TimeoutError):
         async with SilenceTimer(Activity(), LONG) as timer:
             timer.allow(SHORT)

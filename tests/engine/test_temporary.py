@@ -86,7 +86,7 @@ async def test_temporary_conversation_stays_while_a_page_shows_it(socket_of, ali
         await wait_until_shown(temporary_chat)
 
 
-async def test_report_that_comes_while_another_is_stored_is_not_lost(temporary_chat, monkeypatch):
+async def test_report_during_the_storage_of_another_is_not_lost(temporary_chat, monkeypatch):
     renew, stored, go_on = temporary._renew, threading.Event(), threading.Event()
 
     def slowly(shown):

@@ -149,7 +149,7 @@ def test_title_is_read_from_what_models_write(text):
 
 
 @pytest.mark.parametrize("text", NO_TITLES)
-def test_text_that_is_no_title_is_refused(text):
+def test_text_that_is_not_a_title_is_refused(text):
     assert read_title(text, True, QUESTION, ANSWER) == ""
 
 
@@ -194,6 +194,6 @@ def test_heading_and_short_answer_may_be_the_title():
     assert read_title("White castle", True, "Which?", "White castle.") == ""
 
 
-def test_title_of_many_nested_lists_is_none():
+def test_deeply_nested_lists_make_no_title():
     assert read_title("[" * 999, True) == ""
     assert read_title("[" * 400 + '"x"' + "]" * 400, True) == ""

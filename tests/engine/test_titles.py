@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.db import OperationalError
 
 from chat import engine, providers
@@ -10,12 +11,25 @@ from chat.engine import titles
 from chat.events import Finish, Text
 from chat.models import Assistant, Conversation
 from tests.upstream import CALLS, END, RESET, SILENCE, STOP, Answer, call, chunk, refusal
-from tests.waiting import wait_for_run, wait_until
+from tests.waiting import wait_for_run, wait_for_text, wait_until
 
 
 @pytest.fixture(autouse=True)
 def with_titles(settings):
     settings.AUTO_TITLES = True
+
+
+@pytest.fixture
+def ask_as():
+    """`await ask_as(charlie, assistant)`: a started run in a new conversation of that user."""
+
+    async def start(user, assistant, text="Hi"):
+        row = await Conversation.objects.acreate(owner=user, assistant=assistant)
+        run = await row.ask(text)
+        await engine.start(run)
+        return run
+
+    return start
 
 
 @pytest.fixture
@@ -48,7 +62,7 @@ async def wait_for_requests(upstream, run, count):
 CHORES = 5  # of an engine that has nothing to do
 
 
-async def test_title_comes_from_the_model_that_answered(ask, model, upstream):
+async def test_title_is_written_by_the_model_that_answered(ask, model, upstream):
     run = await ask(model, "Where is the white castle?")
     await wait_for_run(run)
     await wait_until(lambda: Conversation.objects.filter(pk=run.conversation_id, title_by="assistant").aexists())
@@ -91,7 +105,7 @@ async def test_title_is_not_the_thought_of_a_model_that_begins_within_one(ask, m
     assert await title_of(run) == ("White castle", "assistant")
 
 
-async def test_title_comes_after_the_first_answer_only(ask, model, upstream):
+async def test_title_is_made_after_the_first_answer_only(ask, model, upstream):
     run = await ask(model)
     await wait_for_run(run)
     await wait_until(lambda: Conversation.objects.filter(title_by="assistant").aexists())
@@ -123,7 +137,7 @@ async def test_title_times_out_with_a_silent_model(ask, model, upstream, monkeyp
 
 
 @pytest.mark.parametrize("fields", [{"is_temporary": True}, {"title": "Mine", "title_by": "user"}])
-async def test_title_is_not_asked_for_where_none_is_wanted(alice, model, upstream, fields):
+async def test_title_is_not_requested_where_titles_are_off(alice, model, upstream, fields):
     row = await Conversation.objects.acreate(owner=alice, assistant=model, **fields)
     run = await row.ask("Hi")
     await engine.start(run)
@@ -146,7 +160,7 @@ async def test_title_is_not_requested_after_a_failed_answer(ask, model, upstream
     await wait_for_requests(upstream, await ask(model), 1)
 
 
-async def test_title_gives_way_to_the_next_question_and_comes_after_its_answer(ask, model, upstream):
+async def test_title_waits_for_the_next_question_and_its_answer(ask, model, upstream):
     upstream.title = Answer(["White ", asyncio.Event().wait])
     run = await ask(model)
     await wait_for_run(run)
@@ -266,7 +280,7 @@ def test_title_is_limited_in_tokens_on_the_server_of_the_environment(monkeypatch
     assert providers.with_output_limit("openai:m", {}, 9) == {"max_tokens": 9}
 
 
-async def test_title_comes_after_the_first_answer_that_was_completed(ask, model, upstream):
+async def test_title_is_made_after_the_first_completed_answer(ask, model, upstream):
     gave_answer = upstream.answer
     upstream.answer = lambda request: refusal(400, {"error": {"message": "no"}})
     run = await ask(model, "Where?")
@@ -280,7 +294,7 @@ async def test_title_comes_after_the_first_answer_that_was_completed(ask, model,
     assert await title_of(run) == ("White castle", "assistant")
 
 
-async def test_title_comes_after_an_answer_that_asked_for_approval(ask, model, upstream):
+async def test_title_is_made_after_an_answer_that_asked_for_approval(ask, model, upstream):
     """The run that asked has no text yet: the one that goes on with the answer gives the title."""
     model.tools, model.ask_first = ["clock"], ["clock"]
     await model.asave()
@@ -304,7 +318,7 @@ async def test_title_comes_after_an_answer_that_asked_for_approval(ask, model, u
 
 
 @pytest.mark.parametrize("is_same_server", [True, False])
-async def test_title_gives_way_to_a_question_to_another_model_of_its_server(ask, model, upstream, is_same_server):
+async def test_title_waits_for_a_question_to_another_model_of_its_server(ask, model, upstream, is_same_server):
     """A server with room for one request has no more of it for another model."""
     upstream.title = Answer(["White ", asyncio.Event().wait])
     run = await ask(model)
@@ -314,3 +328,58 @@ async def test_title_gives_way_to_a_question_to_another_model_of_its_server(ask,
     other = await Assistant.objects.acreate(slug="other", name="Other", model="openai:n", params={"base_url": address})
     await wait_for_run(await ask(other))
     assert upstream.requests[1].closed.is_set() == is_same_server
+
+
+async def test_title_gives_way_to_the_question_of_another_user(ask, ask_as, charlie, model, upstream):
+    upstream.title = Answer(["White ", asyncio.Event().wait])
+    run = await ask(model)
+    await wait_for_run(run)
+    await wait_until(lambda: len(upstream.requests) == 2)
+    title = upstream.requests[1]
+    upstream.title = Answer(["White castle", *END])
+    await wait_for_run(await ask_as(charlie, model, "And who are you?"))
+    async with asyncio.timeout(5):
+        await title.closed.wait()
+    assert upstream.requests[2].question == "And who are you?"
+    named = Conversation.objects.filter(title_by="assistant").order_by("owner__username").values_list("owner__username")
+    await wait_until(lambda: sync_to_async(lambda: list(named.all()) == [("alice",), ("charlie",)])())
+
+
+@pytest.fixture
+def slow_answers(upstream, model):
+    """The gates of the answers to these users' names; their answers wait for them after the first word."""
+    gates = {name: asyncio.Event() for name in ("alice", "charlie")}
+    answer = upstream.answer
+
+    def gated(request):
+        gate = gates.get(request.question)
+        return Answer(["It ", gate.wait, "is.", *END]) if gate else answer(request)
+
+    upstream.answer = gated
+    return gates
+
+
+async def test_title_waits_for_the_answers_of_others(ask, ask_as, charlie, model, upstream, slow_answers):
+    slow = await ask(model, "alice")
+    await wait_for_text(slow)
+    await wait_for_run(await ask_as(charlie, model, "And who are you?"))
+    await wait_until(lambda: engine.current().titles.waiting)
+    assert [request.question for request in upstream.requests] == ["alice", "And who are you?"]
+    slow_answers["alice"].set()
+    await wait_until(lambda: Conversation.objects.filter(owner=charlie, title_by="assistant").aexists())
+    await wait_for_run(slow)
+
+
+async def test_title_is_made_beside_an_answer_by_a_server_that_wrote_two_at_once(
+    ask, ask_as, bob, charlie, model, upstream, slow_answers
+):
+    slow = [await ask(model, "alice"), await ask_as(charlie, model, "charlie")]
+    for run in slow:
+        await wait_for_text(run)
+    await wait_for_run(await ask_as(bob, model, "Where?"))
+    await wait_until(lambda: engine.current().titles.waiting)
+    slow_answers["charlie"].set()
+    await wait_until(lambda: Conversation.objects.filter(title_by="assistant").aexists())
+    assert await Conversation.objects.filter(owner=bob, title_by="assistant").aexists()
+    slow_answers["alice"].set()
+    await wait_for_run(slow[0])

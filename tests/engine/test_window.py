@@ -63,7 +63,7 @@ def texts(request):
 
 
 @pytest.mark.parametrize("report", REPORTS)
-async def test_conversation_longer_than_its_window_goes_on(script, ask, report):
+async def test_conversation_longer_than_its_window_continues(script, ask, report):
     run = await ask(await script("small", model(1000, REPORTS[report])), "first")
     await wait_for_run(run)
     runs = await talk(run, [f"{number} {text}" for number, text in enumerate([LONG, JAPANESE] * 5)])
@@ -198,7 +198,7 @@ async def test_part_about_the_context_is_not_sent_to_the_model(script, ask):
     assert types == {"text"}
 
 
-async def test_only_the_last_attempt_is_told(script, ask):
+async def test_only_the_last_attempt_is_reported(script, ask):
     run = await ask(await script("small", model(700)), "first")
     await wait_for_run(run)
     *_, run = await talk(run, [LONG] * 4)
@@ -216,7 +216,7 @@ async def test_questions_without_an_answer_are_counted_as_messages(script, ask):
     assert run.message.parts == [{"type": "context_trimmed", "kept": 2 * questions - 1}]
 
 
-async def test_unsaved_conversation_goes_on_and_is_told(script):
+async def test_unsaved_conversation_continues_with_a_notice(script):
     assistant = await script("small", model(1000))
     turns = [("user", [{"type": "text", "text": LONG}]), ("assistant", [{"type": "text", "text": "yes"}])] * 9
     turns.append(("user", [{"type": "text", "text": "And?"}]))

@@ -1,0 +1,45 @@
+"""How many answers the servers of models give at once, as far as this process sees.
+
+A server of one's own may have room for one answer at a time, whoever asks, and does not tell how many it has room for.
+"""
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+from .. import providers
+from ..models import Run
+from ..providers import Server
+
+
+class Live(Protocol):
+    server: Server
+    reply: Any  # a ReplyWriter
+
+
+def server_of_run(run: Run) -> Server:
+    return providers.server_of(run.model, run.assistant.params if run.assistant else {})
+
+
+class ServerLoad:
+    """The most answers that each server has been seen to write at once."""
+
+    def __init__(self) -> None:
+        self._seen: defaultdict[Server, int] = defaultdict(lambda: 1)
+
+    def observe(self, runs: Iterable[Live]) -> Counter[Server]:
+        """Learns from the runs that are in progress here. Returns how many each server has been asked for."""
+        runs = list(runs)
+        for server, count in Counter(live.server for live in runs if _is_writing(live)).items():
+            self._seen[server] = max(self._seen[server], count)
+        return Counter(live.server for live in runs)
+
+    def capacity(self, server: Server) -> float:
+        """Returns how many answers the server surely gives at once."""
+        return self._seen[server] if server.is_own else math.inf
+
+
+def _is_writing(live: Live) -> bool:
+    """Whether the answer has begun and not ended. Before that, it may wait for another one's end."""
+    return live.reply.first_token_at is not None and not live.reply.builder.finish_reason

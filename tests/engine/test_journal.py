@@ -1,0 +1,79 @@
+"""The journal writes every event of a run once, in groups."""
+
+import asyncio
+import uuid
+
+import pytest
+
+from chat.engine import journal, log, runner
+from chat.events import Finish, Text, ToolCallStart, fold
+from chat.models import Message, RunEvent
+from tests.rows import stored_events
+from tests.waiting import wait_for_run
+
+
+async def test_journal_holds_every_event_as_it_was_sent(script, ask):
+    run = await ask(await script("plain", Text("a"), Text("b"), ToolCallStart("c", "t"), Finish("stop")))
+    seen = await wait_for_run(run)
+    stored = await stored_events(run=run)
+    assert [seq for seq, _ in stored] == list(range(1, run.last_seq + 1))
+    assert fold(event for _, event in seen) == (await Message.objects.aget(run=run)).parts
+    assert fold(event for _, event in stored) == (await Message.objects.aget(run=run)).parts
+    assert stored[-1] == seen[-1]
+
+
+async def test_journal_retries_a_failed_commit_and_loses_nothing(script, ask, monkeypatch):
+    monkeypatch.setattr(journal, "RETRY_DELAY", 0.01)
+    failures = iter([OSError("disk full")] * 3)
+    append_many = RunEvent.objects.append_many
+
+    def failing(rows, process_id):
+        for failure in failures:
+            raise failure
+        append_many(rows, process_id)
+
+    monkeypatch.setattr(RunEvent.objects, "append_many", failing)
+    run = await ask(await script("plain", Text("kept"), Finish("stop")))
+    await wait_for_run(run)
+    assert run.status == "completed"
+    assert len(await stored_events(run=run)) == run.last_seq
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_journal_ends_when_it_is_cancelled_while_it_wakes_up(turns, monkeypatch):
+    monkeypatch.setattr(journal, "TICK_INTERVAL", 60)
+    alone = journal.Journal(uuid.uuid4(), {})
+    waiting = asyncio.create_task(alone._next_tick(asyncio.get_running_loop().time() + 60))
+    await asyncio.sleep(0)
+    alone.wake()
+    await asyncio.sleep(0)
+    alone.wake()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.wait([waiting], timeout=5)
+    assert waiting.cancelled()
+
+
+@pytest.mark.parametrize(
+    ("took", "rows", "seconds"),
+    [(0.002, 1, 0.1), (0.002, 40, 0.1), (0.002, 100, 0.25), (0.002, 1000, 0.5), (0.1, 10, 0.4), (2, 10, 0.5)],
+)
+def test_journal_pause_grows_with_the_rows(took, rows, seconds):
+    assert journal.pause(took, rows) == pytest.approx(seconds)
+
+
+async def test_journal_serves_followers_in_another_process(script, ask):
+    gate = asyncio.Event()
+    run = await ask(await script("gated", Text("one"), gate.wait, Text(" two"), Finish("stop")))
+    elsewhere, seen = runner.Engine(), []
+    async with asyncio.timeout(20):
+        async for seq, event in log.follow(elsewhere, run):
+            if event:
+                seen.append((seq, event))
+            if getattr(event, "delta", "") == "one":
+                gate.set()
+    await elsewhere.shut_down()
+    await run.arefresh_from_db()
+    assert seen[-1][0] == run.last_seq
+    assert fold(event for _, event in seen) == [{"type": "text", "text": "one two"}]
