@@ -5,6 +5,7 @@ events, so that everything that starts also ends and every delta is clean text. 
 a message. This package uses the standard library only, because models, engine, providers and API all import it.
 """
 
+from .answer import AnswerText
 from .builder import EventBuilder
 from .fold import closing_events, fold, text_of
 from .limits import LimitExceeded, Limits
@@ -12,6 +13,7 @@ from .text import DeltaCleaner, clean_json, clean_text, shorten
 from .types import (
     CONTEXT_TRIMMED,
     EVENTS,
+    FILE_TRIMMED,
     IMAGE,
     PART_WITHDRAWN,
     STEPS,
@@ -21,6 +23,7 @@ from .types import (
     ContextTrimmed,
     Custom,
     Event,
+    FileTrimmed,
     Finish,
     GeneratedImage,
     MessagesSnapshot,
@@ -52,17 +55,20 @@ from .wire import camel, continues, from_json, join_deltas, pack, to_dict, to_js
 __all__ = [
     "CONTEXT_TRIMMED",
     "EVENTS",
+    "FILE_TRIMMED",
     "IMAGE",
     "PART_WITHDRAWN",
     "STEPS",
     "TERMINAL",
     "VISIBLE",
+    "AnswerText",
     "Approval",
     "ContextTrimmed",
     "Custom",
     "DeltaCleaner",
     "Event",
     "EventBuilder",
+    "FileTrimmed",
     "Finish",
     "GeneratedImage",
     "LimitExceeded",

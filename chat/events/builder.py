@@ -1,5 +1,6 @@
 """From the pieces that a provider yields to the events of a run."""
 
+import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -7,12 +8,14 @@ from .limits import LimitExceeded, Limits
 from .text import DeltaCleaner, clean_text
 from .types import (
     CONTEXT_TRIMMED,
+    FILE_TRIMMED,
     IMAGE,
     PART_WITHDRAWN,
     Approval,
     ContextTrimmed,
     Custom,
     Event,
+    FileTrimmed,
     Finish,
     Piece,
     Reasoning,
@@ -105,6 +108,8 @@ class EventBuilder:
             return ()
         if isinstance(piece, ContextTrimmed):
             return (Custom(CONTEXT_TRIMMED, {"kept": piece.kept}),)
+        if isinstance(piece, FileTrimmed):
+            return (Custom(FILE_TRIMMED, dataclasses.asdict(piece)),)
         if isinstance(piece, ResumeState):
             self.resume_state = piece.value
             return ()

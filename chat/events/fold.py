@@ -41,6 +41,7 @@ def fold(events: Iterable[Event]) -> list[Part]:
     `{"type": "tool_result", "id", "result", "error"}` for a call of an earlier message that the user allowed,
     `{"type": "image", "id", "media_type", "width", "height"}` for an image that the model made.
     `{"type": "context_trimmed", "kept"}` if the model was sent only so many messages, by the last event that says so.
+    `{"type": "file_trimmed", "name", "unit", "count", "shown"}` if it was sent only so many units of a file.
     Reasoning and tool calls also have `"seconds"` if the events carry the time at both ends. `chat.parts` has all
     kinds, also those that a user sends.
     """
@@ -97,6 +98,13 @@ def _add_custom(parts: list[Part], event: Custom) -> None:
         case types.CONTEXT_TRIMMED:
             trimmed = next((part for part in parts if part["type"] == event.name), None)
             if trimmed is None:
+                parts.append({"type": event.name, **event.value})
+            else:
+                trimmed.update(event.value)
+        case types.FILE_TRIMMED:
+            name = event.value["name"]
+            known = (part for part in parts if part["type"] == event.name and part["name"] == name)
+            if (trimmed := next(known, None)) is None:
                 parts.append({"type": event.name, **event.value})
             else:
                 trimmed.update(event.value)

@@ -170,6 +170,7 @@ EVENTS: dict[str, type[Event]] = {
     )
 }
 PART_WITHDRAWN = "part_withdrawn"  # name of the Custom event; see Withdraw
+FILE_TRIMMED = "file_trimmed"  # the same
 CONTEXT_TRIMMED = "context_trimmed"  # name of the Custom event, and type of the part that it becomes
 IMAGE = "image"  # the same of an image that the model made
 TERMINAL = {RunFinished.type, RunError.type}
@@ -223,10 +224,17 @@ class Finish:
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """The run must wait until the user allows this tool call; `message` is the question to show."""
+    """The run must wait until the user allows this tool call; `message` is the question to show.
+
+    With the tool's key and version, the user may also allow its later calls in the conversation, unless it asks every
+    time.
+    """
 
     tool_call_id: str
     message: str
+    tool_key: str = ""
+    tool_version: str = ""
+    asks_every_time: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +249,16 @@ class ContextTrimmed:
     """The conversation is too long for the model, which is sent `kept` of its last messages, with the question."""
 
     kept: int
+
+
+@dataclass(frozen=True, slots=True)
+class FileTrimmed:
+    """A file is too long for the model, which is sent the first `shown` of its pages, sheets or slides."""
+
+    name: str
+    unit: str | None
+    count: int | None
+    shown: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +283,7 @@ Piece = (
     | Finish
     | Approval
     | ContextTrimmed
+    | FileTrimmed
     | GeneratedImage
     | ResumeState
     | StoredImage
