@@ -12,7 +12,7 @@ from django.utils.text import slugify
 from django.utils.translation import gettext_noop
 
 from .default_assistants import VENDORS, create_once
-from .model_servers import FoundModel, Unusable, compatible_models, fetch, ollama_model, ollama_models
+from .model_servers import FoundModel, Unusable, compatible_models, fetch, ollama_model, ollama_models, ollama_url
 from .models import Assistant
 from .providers.vision import is_known_to_see
 
@@ -60,7 +60,7 @@ def _from_compatible_server() -> list[str]:
             lines.append(Fault(f"{address} does not list OPENAI_MODEL={chosen}. It lists: {names or 'nothing'}."))
         models = [known.get(chosen, FoundModel(chosen))]
     elif not models:
-        return [Fault(f"{address} has no model for chats. Load one, and start the site again.")]
+        return [Fault(f"{address} has no chat model. Load one, and start the site again.")]
     elif len(models) > MAX_MODELS:
         lines.append(f"{address} offers {len(models)} models. OPENAI_MODEL chooses one; until then it is the first.")
         models = models[:1]
@@ -133,7 +133,7 @@ def _from_ollama() -> list[str]:
     if chosen and not {chosen, f"{chosen}:latest"} & set(names):
         lines.append(Fault(f"Ollama does not have OLLAMA_MODEL={chosen}. Download it with “ollama pull {chosen}”."))
     elif not names:
-        return [Fault("Ollama has no model for chats. Download one with “ollama pull llama3.2”, and start again.")]
+        return [Fault("Ollama has no chat model. Download one with “ollama pull llama3.2”, and start again.")]
     models = [_with_window(ollama_model(address, name)) for name in ([chosen] if chosen else names[:MAX_MODELS])]
     for model in models:
         _create_for_ollama(model)
@@ -149,20 +149,6 @@ def _create_for_ollama(model: FoundModel) -> None:
     params = {"num_ctx": model.window} | ({"reasoning": True} if model.thinks else {})
     slug = f"ollama-{_slug(model.name)}"[:50]
     create_once(slug, f"ollama:{model.name}", OLLAMA_DESCRIPTION, params=params, **_abilities(model))
-
-
-def ollama_url() -> str:
-    """Reads OLLAMA_HOST as Ollama does: any of scheme, port and path may be missing."""
-    host = _variable("OLLAMA_HOST") or "127.0.0.1"
-    parts = urlsplit(host if "://" in host else f"http://{host}")
-    if "://" in host:
-        default_port = {"https": 443}.get(parts.scheme, 80)
-    else:
-        default_port = 11434
-    name = parts.hostname or "127.0.0.1"
-    if ":" in name:  # IPv6
-        name = f"[{name}]"
-    return f"{parts.scheme}://{name}:{parts.port or default_port}{parts.path.rstrip('/')}"
 
 
 # Keys -----------------------------------------------------------------------------------------------------------------
@@ -186,7 +172,7 @@ def _check_keys() -> Iterable[str]:
 
 def _listing(address: str, models: Iterable[FoundModel]) -> str:
     abilities = ((model.name, model.abilities()) for model in models)
-    return f"Models at {address}: " + ", ".join(f"{name} ({can})" if can else name for name, can in abilities)
+    return f"Models at {address}: " + ", ".join(f"{name} ({known})" if known else name for name, known in abilities)
 
 
 def _slug(name: str) -> str:

@@ -12,9 +12,10 @@ are the engine's. A reply without a Finish counts as broken off. docs/providers.
 from ..events import Piece
 from ..tools import Context
 from .base import ContextOverflow, ProviderError, Reply, Request
-from .checks import check, try_model
-from .hints import with_hint
+from .checks import check, prepare, try_model
+from .hints import advice, missing_key, with_advice
 from .registry import REGISTRY, close, context_window, is_language_model, load, resolve, with_output_limit
+from .servers import Server, server_of
 from .turns import Part, Turn, alternating, has_content
 
 __all__ = [
@@ -26,7 +27,9 @@ __all__ = [
     "ProviderError",
     "Reply",
     "Request",
+    "Server",
     "Turn",
+    "advice",
     "alternating",
     "check",
     "close",
@@ -34,8 +37,11 @@ __all__ = [
     "has_content",
     "is_language_model",
     "load",
+    "missing_key",
+    "prepare",
     "resolve",
+    "server_of",
     "try_model",
-    "with_hint",
+    "with_advice",
     "with_output_limit",
 ]

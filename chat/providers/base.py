@@ -1,12 +1,12 @@
 """What all providers share: the request, the pieces of an answer, and the error that carries a sentence."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ..events import Piece, clean_text
 from ..redaction import add_secrets_of, redact
-from ..tools import Context
+from ..tools import Context, Tool
 from .activity import Activity
 from .turns import Turn, alternating
 
@@ -55,6 +55,10 @@ class ContextOverflow(ProviderError):
         self.input_tokens = input_tokens
 
 
+async def nothing_is_allowed(tool: Tool) -> bool:
+    return False
+
+
 @dataclass(frozen=True)
 class Request:
     """A request to a provider: the turns from the oldest to the question, and the assistant's settings."""
@@ -66,11 +70,14 @@ class Request:
     params: dict[str, Any] = field(default_factory=dict, repr=False)  # keys may be among them
     tools: list[str] = field(default_factory=list)  # names in chat.tools
     ask_first: list[str] = field(default_factory=list)  # tools that need the user's approval
+    ask_every_time: list[str] = field(default_factory=list)  # those that the user cannot allow for the conversation
     max_model_calls: int = 3  # of an agent, before it has to answer
     context: Context = field(default_factory=Context)  # the user that the tools work for
     # Decisions on the last turn's tool calls that waited for approval: id -> True, False, or {"result", "error"} of a
     # call that has run.
     decisions: dict[str, Any] = field(default_factory=dict)
+    # Whether the user has allowed this tool, which asks first, to run without asking. Asked anew for each call.
+    is_allowed: Callable[[Tool], Awaitable[bool]] = field(default=nothing_is_allowed, compare=False, repr=False)
     activity: Activity = field(default_factory=Activity, compare=False, repr=False)
     resume_state: list[dict[str, Any]] = field(default_factory=list)  # of the run that is resumed: see ResumeState
 

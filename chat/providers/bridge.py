@@ -82,6 +82,10 @@ class Bridge:
                 raise Stopped
         return Sent()
 
+    def keep_alive(self) -> "Sent":
+        """Sends an empty text, for which the engine waits on without showing anything."""
+        return self.send("")
+
     def close(self) -> None:
         self.fail(None)
 

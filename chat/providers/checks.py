@@ -10,7 +10,7 @@ from ..events import Text, clean_text
 from ..redaction import add_secrets_of, redact
 from .base import ProviderError, Request
 from .credentials import only_bound_keys
-from .registry import resolve, responsible_module
+from .registry import load, resolve, responsible_module
 
 TRIAL_PROMPT = "Answer in one short sentence: who are you?"
 TRIAL_TIMEOUT = 60  # seconds; a server of one's own may have to load the model first
@@ -29,6 +29,15 @@ def check(
     if hasattr(module, "check"):
         with only_bound_keys(not may_bind_keys):
             module.check(model_id, params or {})
+
+
+async def prepare(model_id: str, params: dict[str, Any], tools: object) -> None:
+    """Imports in a thread what a first answer of this model would wait for. Raises ProviderError like `check`."""
+    await load(model_id)
+    await asyncio.to_thread(check, model_id, params, tools)
+    module = responsible_module(model_id, tools)
+    if hasattr(module, "prepare"):
+        await module.prepare()
 
 
 async def try_model(model_id: str, params: dict[str, Any], system_prompt: str = "") -> str:

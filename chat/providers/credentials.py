@@ -99,6 +99,11 @@ def environment_value(variable: str) -> str:
     return _first_value(variable) or _raise_missing(variable)
 
 
+def environment_address(variable: str) -> str:
+    """Returns the address in this variable, or an empty string."""
+    return _first_value(variable) if variable else ""
+
+
 def missing_variable(*variables: str) -> str:
     """Returns the sentence that none of these variables is set."""
     names = gettext(" or ").join(variables)

@@ -30,11 +30,15 @@ SENTENCES = {
     429: (_("Too many requests to the model. Try again in a minute."), "rate_limited"),
     500: (_("The model is overloaded or failing. Try again in a minute."), "overloaded"),
 }
-TOO_LONG = _("The conversation is too long for this model. Shorten the message or start a new chat.")
+TOO_LONG = _("The chat is too long for this model. Shorten the message or start a new chat.")
 SEES_NO_IMAGES = (
     _("This model cannot see images. Try again to get an answer without them, or choose another assistant."),
     "sees_no_images",
 )
+UNREACHABLE = _("The model's server cannot be reached.")
+NOT_CONFIGURED = _("The model's address or API key is not configured correctly.")
+EMPTY = _("The model's server sent a response without an answer.")
+REDIRECTED = _("The model's server redirects to another host. Correct its address.")
 STATUSES = {  # words that servers send in place of an HTTP status, or that are more precise than theirs
     "API_KEY_INVALID": 401,
     "DEADLINE_EXCEEDED": 504,
@@ -153,12 +157,12 @@ def too_long() -> ContextOverflow:
 
 def unreachable(error: BaseException) -> ProviderError:
     logger.warning("The model's server cannot be reached: %s", describe(error))
-    return ProviderError(gettext("The model's server cannot be reached."), "unreachable", retryable=True)
+    return ProviderError(UNREACHABLE, "unreachable", retryable=True)
 
 
 def not_configured(error: BaseException) -> ProviderError:
     logger.warning("The provider is not configured: %s", describe(error))
-    return ProviderError(gettext("The model's address or API key is not configured correctly."), "not_configured")
+    return ProviderError(NOT_CONFIGURED, "not_configured")
 
 
 def malformed() -> ProviderError:
@@ -167,7 +171,7 @@ def malformed() -> ProviderError:
 
 def empty() -> ProviderError:
     logger.warning("The model's server sent a response without an answer")
-    return ProviderError(gettext("The model's server sent a response without an answer."), "empty_response")
+    return ProviderError(EMPTY, "empty_response")
 
 
 def endless() -> ProviderError:
@@ -176,7 +180,7 @@ def endless() -> ProviderError:
 
 def redirected() -> ProviderError:
     """Returns the error of a redirect to another host, which would get the conversation, and from some SDKs the key."""
-    return ProviderError(gettext("The model's server redirects to another host. Correct its address."), "redirected")
+    return ProviderError(REDIRECTED, "redirected")
 
 
 def broken_off(error: BaseException | None = None) -> ProviderError:

@@ -1,9 +1,10 @@
-"""What to change when a key or an address of the environment is wrong, behind the sentence that says so."""
+"""What staff can do about the error of a run: for them, behind the sentence for everybody."""
 
 import os
 from typing import Any
 
 from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from .base import ProviderError
 
@@ -17,17 +18,69 @@ SETTINGS = {  # provider -> the variables of its key, and that of its address
     "openai_responses": OPENAI,
 }
 
+ADVICE = {  # error code -> what those who run the site can do; the sentence of a timeout names its setting
+    "context_length": _(
+        "Choose a model with a larger context window, or correct the context window in the assistant, so that older "
+        "messages are left out in time."
+    ),
+    "empty_response": _("Check that the assistant's address belongs to its provider."),
+    "internal": _("The server's log has the details."),
+    "malformed": _("Check that the assistant's address belongs to its provider."),
+    "not_configured": _("Check the assistant's model, address and key."),
+    "permission": _("Give the key access to “%(model)s” at the provider, or choose another model in the assistant."),
+    "quota": _("Add credit to the provider's account, or use a key of another account."),
+    "rate_limited": _("If this happens often, raise the limit at the provider."),
+    "redirected": _("Enter the address to which the server redirects in the assistant."),
+    "sees_no_images": _("Turn off images in the assistant, or choose a model that can see them."),
+    "unknown_model": _("Check the assistant's model (“%(model)s”) and address."),
+}
 
-def with_hint(error: ProviderError, model_id: str, params: dict[str, Any]) -> str:
-    """Returns the error's sentence, with the variable to correct if an assistant with these params uses one."""
-    keys, address = SETTINGS.get(model_id.partition(":")[0], ((), ""))
-    if error.code == "authentication":
-        own_key = params.get("api_key") or params.get("base_url")
-        variables = () if own_key else keys
-        variable = params.get("api_key_env") or next((name for name in variables if os.environ.get(name)), "")
-        if variable:
-            return gettext("%(sentence)s Correct %(variable)s.") % {"sentence": error, "variable": variable}
-    has_default = address == "OLLAMA_HOST"  # this machine
-    if error.code == "unreachable" and not params.get("base_url") and (os.environ.get(address) or has_default):
-        return gettext("%(sentence)s Start it, or correct %(variable)s.") % {"sentence": error, "variable": address}
-    return str(error)
+
+def advice(code: str, model_id: str, params: dict[str, Any]) -> str:
+    """Returns what those who run the site can do about an error of an assistant with these params, or nothing.
+
+    It may name variables of the environment, so it is not for everybody.
+    """
+    if code == "authentication":
+        return _key_advice(model_id, params)
+    if code == "unreachable":
+        return _address_advice(model_id, params)
+    return str(ADVICE[code]) % {"model": model_id} if code in ADVICE else ""
+
+
+def with_advice(error: ProviderError, model_id: str, params: dict[str, Any]) -> str:
+    """Returns the error's sentence and the advice."""
+    hint = advice(error.code, model_id, params)
+    is_whole = error.code == "authentication" and hint == missing_key(model_id, params)
+    return hint if is_whole else f"{error} {hint}".strip()
+
+
+def _key_advice(model_id: str, params: dict[str, Any]) -> str:
+    keys, _variable = SETTINGS.get(model_id.partition(":")[0], ((), ""))
+    if params.get("api_key"):
+        return gettext("Correct the API key in the assistant.")
+    variables = () if params.get("base_url") else keys
+    variable = params.get("api_key_env") or next((name for name in variables if os.environ.get(name)), "")
+    if variable:
+        return gettext("Correct %(variable)s.") % {"variable": variable}
+    return missing_key(model_id, params) if keys else ""
+
+
+def _address_advice(model_id: str, params: dict[str, Any]) -> str:
+    _keys, variable = SETTINGS.get(model_id.partition(":")[0], ((), ""))
+    if params.get("base_url"):
+        return gettext("Start the server, or correct its address in the assistant.")
+    if os.environ.get(variable) or variable == "OLLAMA_HOST":  # which has a default: this machine
+        return gettext("Start the server, or correct %(variable)s.") % {"variable": variable}
+    return ""
+
+
+def missing_key(model_id: str, params: dict[str, Any]) -> str:
+    """Returns the sentence for a server that requires a key where none is configured."""
+    keys, _variable = SETTINGS.get(model_id.partition(":")[0], ((), ""))
+    if params.get("base_url") or not keys:
+        return gettext(
+            "The server requires an API key. Set an environment variable whose name ends in _KEY to it, and enter that "
+            "name in the assistant (api_key_env)."
+        )
+    return gettext("The server requires an API key. Set the environment variable %(variable)s.") % {"variable": keys[0]}

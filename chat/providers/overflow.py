@@ -1,7 +1,7 @@
 """Recognizes what model servers report when a request does not fit into the model's context window.
 
 Nearly every server has words of its own for it, few have a code. The wordings are those of the servers in
-tests/providers/test_overflow.py.
+tests/providers/overflows/.
 """
 
 import re

@@ -19,7 +19,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import aclosing, asynccontextmanager, closing, contextmanager, suppress
 from functools import partial
 from importlib import import_module
-from typing import Any, TypeGuard
+from typing import Any
 
 from asgiref.sync import ThreadSensitiveContext, iscoroutinefunction, sync_to_async
 from django.conf import settings
@@ -36,12 +36,14 @@ __all__ = ["Bridge", "Stopped", "check", "find_function", "reply"]
 
 MAX_THREADS = 32  # plain functions at a time in this process; further calls wait in line
 MAX_THREADS_PER_USER = 16  # of them: functions of one user that hang leave the rest to the others
-DATABASE_THREADS = 4  # for the queries of coroutines
+COROUTINE_DATABASE_THREADS = 4  # shared by the queries of all coroutines
 KEEPALIVE_INTERVAL = 10  # seconds between the signs of life of a call that waits in line; the engine times out silence
 CANCEL_TIMEOUT = 1  # seconds that a cancelled coroutine gets to close what it opened
 
 pool = DaemonPool("function", MAX_THREADS, MAX_THREADS_PER_USER)
-database_executors = itertools.cycle([ThreadPoolExecutor(1, f"python-database-{n}") for n in range(DATABASE_THREADS)])
+database_executors = itertools.cycle(
+    [ThreadPoolExecutor(1, f"python-database-{number}") for number in range(COROUTINE_DATABASE_THREADS)]
+)
 logger = logging.getLogger(__name__)
 _functions: dict[str, Callable[..., Any]] = {}  # dotted path -> function
 
@@ -128,16 +130,16 @@ async def _run_in_thread(
     language = translation.get_language()  # the user may read what the function raises
 
     def call() -> None:
-        with translation.override(language), _ended_with_call(bridge, path):
-            bridge.send("")  # restarts the engine's timeout: time in line does not count
+        with translation.override(language), _closing_bridge(bridge, path):
+            bridge.keep_alive()  # restarts the engine's timeout: time in line does not count
             try:
                 result = function(request.messages, bridge.send)
                 if inspect.isgenerator(result):
                     with closing(result):
                         for piece in result:
                             bridge.send(piece)
-                elif _is_text(result):
-                    bridge.send(result)
+                elif text := _returned_text(result):
+                    bridge.send(text)
             finally:
                 connections.close_all()  # this thread's own, which nobody else would close
 
@@ -154,7 +156,7 @@ async def _send_keepalives(call: Future[Any], bridge: Bridge) -> None:
     with suppress(Stopped):
         while not (call.running() or call.done()):
             await asyncio.sleep(KEEPALIVE_INTERVAL)
-            bridge.send("")
+            bridge.keep_alive()
 
 
 @asynccontextmanager
@@ -165,7 +167,7 @@ async def _run_in_loop(
     language = translation.get_language()  # the user may read what the function raises
 
     async def call() -> None:
-        with translation.override(language), _ended_with_call(bridge, path):
+        with translation.override(language), _closing_bridge(bridge, path):
             async with ThreadSensitiveContext(executor=next(database_executors)):
                 try:
                     result = function(request.messages, bridge.send)
@@ -173,7 +175,7 @@ async def _run_in_loop(
                         async with aclosing(result):
                             async for piece in result:
                                 await bridge.send(piece)
-                    elif _is_text(text := await result):
+                    elif text := _returned_text(await result):
                         await bridge.send(text)
                 finally:
                     await sync_to_async(close_old_connections)()
@@ -190,7 +192,7 @@ async def _run_in_loop(
 
 
 @contextmanager
-def _ended_with_call(bridge: Bridge, path: str) -> Iterator[None]:
+def _closing_bridge(bridge: Bridge, path: str) -> Iterator[None]:
     """Ends the bridge, however the function's call ends."""
     try:
         yield
@@ -209,7 +211,8 @@ def _ended_with_call(bridge: Bridge, path: str) -> Iterator[None]:
         bridge.close()
 
 
-def _is_text(result: object) -> TypeGuard[str]:
-    if result is not None and not isinstance(result, str):
-        raise TypeError(f"It returned {type(result).__name__}; it may return text or nothing.")
-    return result is not None
+def _returned_text(result: object) -> str | None:
+    """Returns what the function returned. Raises TypeError if it is neither text nor None."""
+    if result is None or isinstance(result, str):
+        return result
+    raise TypeError(f"It returned {type(result).__name__}; it may return text or nothing.")

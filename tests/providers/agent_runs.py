@@ -6,15 +6,17 @@ import json
 from chat import engine
 from chat.events import closing_events, fold
 from tests.assertions import without_seconds
-from tests.upstream import END, tokens
+from tests.upstream import CALLS, END, call, tokens
 from tests.waiting import wait_for_run
 
 FINAL_ANSWER = (*tokens("All is done."), *END)
+ECHO = (*call("echo", {"text": "a"}), *CALLS)
 
 
-async def answered(run, *yes):
-    """Answers the interrupts in order; returns the run that continues, started."""
-    after = await run.resume(dict(zip([interrupt["id"] for interrupt in run.interrupts], yes, strict=True)))
+async def answered(run, *yes, always=False):
+    """Answers the interrupts in order; returns the run that continues, started. `always` holds for all of them."""
+    ids = [interrupt["id"] for interrupt in run.interrupts]
+    after = await run.resume(dict(zip(ids, yes, strict=True)), ids if always else ())
     await engine.start(after)
     return after
 
@@ -38,6 +40,10 @@ def tool_call_part(id, name, arguments, result=None, error=None):
 
 def text_part(text):
     return {"type": "text", "text": text}
+
+
+def reasoning_part(text):
+    return {"type": "reasoning", "text": text}
 
 
 def messages_after_question(upstream, number=-1):

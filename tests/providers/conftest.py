@@ -5,8 +5,10 @@ import pytest
 
 from chat import engine, providers
 from chat.models import Assistant
+from chat.providers import Request, agent
 from tests import toolbox
 from tests.providers import aimock as aimock_server
+from tests.providers.agent_runs import text_part
 from tests.providers.provider_runs import ProviderReply, wait_until_idle
 from tests.upstream import Answer
 
@@ -67,6 +69,19 @@ async def agent_run(upstream, ask, monkeypatch):
 
     yield start
     await wait_until_idle(upstream)
+
+
+@pytest.fixture
+async def agent_pieces(upstream, monkeypatch):
+    """`agent_pieces(*steps)`: the agent's pieces, without an engine."""
+    toolbox.offer(monkeypatch)
+
+    def ask(*steps):
+        upstream.answers(*steps)
+        params, turns = {"base_url": upstream.base_url}, [("user", [text_part("Hi")])]
+        return agent.reply(Request("scripted", turns, "openai", params=params, tools=["echo"]))
+
+    return ask
 
 
 @pytest.fixture(scope="session")

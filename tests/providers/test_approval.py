@@ -6,7 +6,8 @@ import json
 import pytest
 
 from chat import engine
-from chat.models import Assistant
+from chat.models import Assistant, Conversation
+from chat.tools import asks_first
 from tests import toolbox
 from tests.providers.agent_runs import (
     FINAL_ANSWER,
@@ -224,6 +225,134 @@ async def test_cancel_stops_an_allowed_call(agent_run):
     assert await outcome_of(after) == ("cancelled", "", [])
     assert toolbox.ended == ["door"]
     await assert_no_task_is_left()
+
+
+async def test_tool_that_is_always_allowed_runs_without_asking(agent_run, upstream):
+    again = (*call("transfer", {"amount": 6}, "call_2"), *CALLS)
+    later = (*call("transfer", {"amount": 7}, "call_3"), *CALLS)
+    run = await agent_run(ASKED, again, FINAL_ANSWER, later, FINAL_ANSWER, tools=["transfer"])
+    await wait_for_run(run)
+    [interrupt] = run.interrupts
+    assert interrupt["metadata"]["toolKey"] == "transfer"
+    assert interrupt["responseSchema"]["properties"].keys() == {"approved", "always"}
+    status, _, parts = await outcome_of(await answered(run, True, always=True))
+    assert (status, parts[-1]) == ("completed", text_part("All is done."))
+    after = await run.conversation.ask("Once more")
+    await engine.start(after)
+    assert (await outcome_of(after))[0] == "completed"
+    assert toolbox.calls == [("transfer", 5), ("transfer", 6), ("transfer", 7)]
+
+
+async def test_tool_that_is_allowed_once_asks_again(agent_run):
+    again = (*call("transfer", {"amount": 6}, "call_2"), *CALLS)
+    run = await agent_run(ASKED, again, tools=["transfer"])
+    await wait_for_run(run)
+    after = await answered(run, True)
+    await wait_for_run(after)
+    assert len(after.interrupts) == 1
+    assert toolbox.calls == [("transfer", 5)]
+
+
+async def test_tool_that_is_always_allowed_asks_in_other_conversations(agent_run, alice):
+    run = await agent_run(ASKED, FINAL_ANSWER, ASKED, tools=["transfer"])
+    await wait_for_run(run)
+    await wait_for_run(await answered(run, True, always=True))
+    other = await Conversation.begin(alice, "Pay", run.assistant.slug)
+    await engine.start(other)
+    await wait_for_run(other)
+    assert len(other.interrupts) == 1
+    assert toolbox.calls == [("transfer", 5)]
+
+
+async def test_other_tools_still_ask(agent_run):
+    again = (*call("echo", {"text": "a"}, "call_2"), *CALLS)
+    run = await agent_run(ASKED, again, tools=["transfer", "echo"], ask_first=["echo"])
+    await wait_for_run(run)
+    after = await answered(run, True, always=True)
+    await wait_for_run(after)
+    assert [interrupt["metadata"]["toolKey"] for interrupt in after.interrupts] == ["echo"]
+
+
+SIGN = (*call("sign", {"contract": "A"}), *CALLS)
+SIGN_AGAIN = (*call("sign", {"contract": "B"}, "call_2"), *CALLS)
+
+
+async def test_tool_that_asks_every_time_cannot_be_allowed_for_the_conversation(agent_run):
+    run = await agent_run(SIGN, SIGN_AGAIN, tools=["sign"])
+    await wait_for_run(run)
+    [interrupt] = run.interrupts
+    assert interrupt["responseSchema"]["properties"].keys() == {"approved"}
+    assert interrupt["metadata"]["toolKey"] == "sign"
+    after = await answered(run, True, always=True)
+    await wait_for_run(after)
+    assert len(after.interrupts) == 1
+    assert toolbox.calls == [("sign", "A")]
+    assert (await Conversation.objects.aget()).allowed_tools == {}
+
+
+@pytest.mark.parametrize("ask_every_time", [["transfer"], ["transfer", "echo"]])
+async def test_permission_of_before_does_not_count_for_an_assistant_that_asks_every_time(agent_run, ask_every_time):
+    run = await agent_run(ASKED, FINAL_ANSWER, ASKED, tools=["transfer"])
+    await wait_for_run(run)
+    await wait_for_run(await answered(run, True, always=True))
+    await Assistant.objects.aupdate(ask_every_time=ask_every_time)
+    after = await run.conversation.ask("Once more")
+    await engine.start(after)
+    await wait_for_run(after)
+    assert [interrupt["responseSchema"]["properties"].keys() for interrupt in after.interrupts] == [{"approved"}]
+    assert toolbox.calls == [("transfer", 5)]
+
+
+async def test_tool_that_asks_every_time_in_an_assistant_needs_not_be_named_twice(agent_run):
+    echo = (*call("echo", {"text": "a"}), *CALLS)
+    run = await agent_run(echo, tools=["echo"], ask_every_time=["echo"])
+    await wait_for_run(run)
+    assert len(run.interrupts) == 1
+    assert toolbox.calls == []
+
+
+async def test_removing_the_permission_counts_for_the_next_call(agent_run, client_of, alice):
+    """Also for a run that has begun: its tools are looked up at each call."""
+    door = toolbox.gate("door")
+    turn = (*call("pass_gate", {"gate": "door"}, "call_2"), *CALLS)
+    again = (*call("transfer", {"amount": 6}, "call_3"), *CALLS)
+    run = await agent_run(ASKED, turn, again, tools=["transfer", "pass_gate"])
+    await wait_for_run(run)
+    after = await answered(run, True, always=True)
+    await wait_until(lambda: len(toolbox.calls) == 2)
+    path = f"/api/conversations/{run.conversation_id}"
+    changed = await client_of(alice).send("PATCH", path, {"allowed_tools": []})
+    assert (changed.status_code, changed.json()["allowed_tools"]) == (200, [])
+    door.set()
+    await wait_for_run(after)
+    assert [interrupt["toolCallId"] for interrupt in after.interrupts] == ["call_3"]
+    assert toolbox.calls == [("transfer", 5), ("pass_gate", "door")]
+
+
+async def test_changed_tool_asks_again(agent_run, monkeypatch):
+    run = await agent_run(ASKED, FINAL_ANSWER, ASKED, tools=["transfer"])
+    await wait_for_run(run)
+    await wait_for_run(await answered(run, True, always=True))
+
+    @asks_first
+    async def transfer(amount: int, to: str = "Bob") -> str:
+        """Moves money."""
+        toolbox.calls.append((to, amount))
+
+    monkeypatch.setattr(toolbox, "transfer", transfer)
+    after = await run.conversation.ask("Once more")
+    await engine.start(after)
+    await wait_for_run(after)
+    assert len(after.interrupts) == 1
+    assert toolbox.calls == [("transfer", 5)]
+
+
+async def test_questions_are_in_the_order_of_the_calls(agent_run):
+    """Whichever of them is looked up first."""
+    turn = [call("transfer", {"amount": number}, f"call_{number}", number) for number in range(1, 9)]
+    run = await agent_run((*[line for lines in turn for line in lines], *CALLS), tools=["transfer"])
+    await wait_for_run(run)
+    assert [interrupt["toolCallId"] for interrupt in run.interrupts] == [f"call_{number}" for number in range(1, 9)]
 
 
 async def test_open_approval_leaves_nothing_running(agent_run):

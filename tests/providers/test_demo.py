@@ -143,10 +143,10 @@ async def test_demo_is_in_the_registry_and_runs(ask, transactional_db):
     assert resolve("demo:") == (demo.reply, "")
     assistant = await Assistant.objects.acreate(slug="shows", name="Shows", model="demo:", tools=["clock"])
     run = await ask(assistant)
-    told = [event for _, event in await wait_for_run(run)]
+    events = [event for _, event in await wait_for_run(run)]
     assert (run.status, run.finish_reason) == ("completed", "stop")
     assert [part["type"] for part in run.message.parts] == ["reasoning", "tool_call", "text"]
-    assert run.message.parts == fold(told)
+    assert run.message.parts == fold(events)
     assert run.total_usage["total_tokens"] > 100
 
 

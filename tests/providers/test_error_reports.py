@@ -5,8 +5,8 @@ import json
 import pytest
 
 from chat.providers.error_reports import find_error
+from tests.providers.langchain.vendors import LangChainReply
 from tests.providers.provider_runs import outcome_of
-from tests.providers.test_langchain import LangChainReply
 from tests.upstream import DONE, Answer, chunk, event, usage, whole
 
 # kind -> (the document, the words that the sentence must have)
@@ -83,7 +83,7 @@ async def test_text_in_place_of_a_stream_gives_the_servers_words(read_reply, bod
 
 
 @pytest.mark.parametrize("kind", NOTHING)
-async def test_body_without_an_answer_is_said_to_be_empty(read_reply, kind):
+async def test_body_without_an_answer_is_reported_as_empty(read_reply, kind):
     body = NOTHING[kind]
     reply = await read_reply(Answer([body] if body else []))
     assert str(reply.error) == "The model's server sent a response without an answer."
@@ -110,7 +110,7 @@ async def test_error_document_gives_the_servers_words_through_langchain(upstream
 
 
 @pytest.mark.parametrize("kind", NOTHING)
-async def test_body_without_an_answer_is_said_to_be_empty_through_langchain(upstream, kind):
+async def test_body_without_an_answer_is_reported_as_empty_through_langchain(upstream, kind):
     body = NOTHING[kind]
     upstream.answers(Answer([body] if body else []))
     reply = await LangChainReply().read("langchain:openai:gpt-5-mini", {"base_url": upstream.base_url})
@@ -134,5 +134,5 @@ NO_ERRORS = [  # what servers send between the chunks of an answer
 
 
 @pytest.mark.parametrize("document", NO_ERRORS, ids=json.dumps)
-def test_progress_and_success_are_no_errors(document):
+def test_progress_and_success_are_not_errors(document):
     assert find_error(document) is None

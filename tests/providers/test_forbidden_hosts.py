@@ -1,4 +1,4 @@
-"""No assistant's requests go to where a cloud hands out credentials, by whatever name."""
+"""No assistant's requests go to the metadata server of a cloud, whatever name it is given."""
 
 import asyncio
 import socket
@@ -75,7 +75,7 @@ async def test_name_is_looked_up_before_each_request(upstream, provider, address
     assert "models.example.com" in looked_up
 
 
-async def test_vendors_and_the_operators_hosts_are_not_looked_up(monkeypatch):
+async def test_hosts_of_vendors_and_the_operator_are_not_looked_up(monkeypatch):
     async def getaddrinfo(*args, **options):
         raise AssertionError("looked up")
 

@@ -68,7 +68,7 @@ async def test_reply_without_an_answer_says_so_everywhere(script, ask, client_of
 
 
 @pytest.mark.parametrize("name", WITH)
-async def test_other_replies_say_what_they_did(script, ask, name):
+async def test_other_replies_have_their_own_notice(script, ask, name):
     steps, reason, notice = WITH[name]
     run = await ask(await script("plain", *steps))
     await wait_for_run(run)
@@ -79,10 +79,10 @@ async def test_notice_about_a_missing_answer_is_in_the_language_of_the_user(scri
     await script("plain", *WITHOUT["thoughts alone"], is_default=True)
     answer = await client_of(alice).send("POST", "/api/chat", {"text": "Hi"}, **{"Accept-Language": "ja"})
     run = (await client_of(alice).get(f"/api/runs/{answer.json()['run_id']}", **{"Accept-Language": "ja"})).json()
-    assert run["notice"] == "モデルは回答せずに終了しました。"
+    assert run["notice"] == "モデルは返答せずに終了しました。"
 
 
-async def test_missing_answer_can_be_asked_for(script, ask, client_of, alice):
+async def test_missing_answer_can_be_continued(script, ask, client_of, alice):
     run = await ask(await script("plain", *WITHOUT["thoughts alone"]), "Why?")
     await wait_for_run(run)
     await script("plain", Text("Because."), STOP)
@@ -100,7 +100,7 @@ async def test_missing_answer_can_be_asked_for(script, ask, client_of, alice):
 
 
 @pytest.mark.slow
-async def test_missing_answer_of_an_agent_can_be_asked_for(agent_run, upstream, client_of, alice):
+async def test_missing_answer_of_an_agent_can_be_continued(agent_run, upstream, client_of, alice):
     used = (*call("echo", {"text": "a"}), *CALLS)
     run = await agent_run(used, (chunk({"reasoning_content": "Hm."}), *END), FINAL_ANSWER)
     await wait_for_run(run)

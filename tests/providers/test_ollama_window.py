@@ -47,7 +47,7 @@ def paths(upstream):
     return [request.path for request in upstream.requests]
 
 
-async def test_conversation_is_kept_within_the_window_that_ollama_tells(talk, upstream):
+async def test_conversation_is_kept_within_the_window_that_ollama_reports(talk, upstream):
     run = await talk(whole(LOADED))
     assert run.message.parts[0] == {"type": "context_trimmed", "kept": 3}
     sent = upstream.requests[-1].body["messages"]
@@ -69,7 +69,7 @@ async def test_conversation_is_kept_within_the_window_that_ollama_tells(talk, up
     ],
     ids=["not loaded", "no size", "no tokens", "no list", "no object", "not found", "failed", "silent"],
 )
-async def test_all_is_sent_while_ollama_does_not_tell_the_window(talk, upstream, monkeypatch, answer):
+async def test_all_is_sent_while_ollama_does_not_report_a_window(talk, upstream, monkeypatch, answer):
     monkeypatch.setattr(window, "LOOK_UP_TIMEOUT", 0.5)
     run = await talk(answer)
     assert [part["type"] for part in run.message.parts] == ["text"]
@@ -77,7 +77,7 @@ async def test_all_is_sent_while_ollama_does_not_tell_the_window(talk, upstream,
     assert paths(upstream).count("/api/ps") == 1
 
 
-async def test_window_of_the_assistant_comes_first(talk, upstream):
+async def test_window_of_the_assistant_takes_precedence(talk, upstream):
     run = await talk(whole(LOADED), context_window=100_000)
     assert [part["type"] for part in run.message.parts] == ["text"]
     assert "/api/ps" not in paths(upstream)

@@ -46,7 +46,7 @@ async def test_provider_is_imported_in_a_thread_at_its_first_answer(late, script
     assert sys.modules[MODULE].imported_in is not threading.main_thread()
 
 
-async def test_answers_that_need_the_same_import_hold_nobody_up(late, script, ask, tmp_path):
+async def test_answers_that_need_the_same_import_do_not_block_others(late, script, ask, tmp_path):
     gate = tmp_path / "gate"
     late(f"import pathlib, time\nwhile not pathlib.Path({str(gate)!r}).exists(): time.sleep(0.01)\n{SOURCE}")
     assistant = await script("late", model="late:")

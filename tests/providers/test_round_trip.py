@@ -132,7 +132,7 @@ def test_fields_of_a_message_are_collected(name):
     assert fields.take() == {}
 
 
-def test_message_without_a_call_stays_as_it_is():
+def test_message_without_a_call_is_unchanged():
     message = {"role": "assistant", "content": "Hello"}
     restore(message, {"message": {"reasoning_content": "Hm."}, "calls": {}})
     assert message == {"role": "assistant", "content": "Hello"}
@@ -282,7 +282,7 @@ async def test_fields_that_are_too_long_are_not_kept(agent_run, upstream, monkey
 
 
 @pytest.mark.slow
-async def test_fields_that_are_no_json_are_not_kept(agent_run, upstream, monkeypatch, caplog):
+async def test_fields_that_are_not_json_are_dropped(agent_run, upstream, monkeypatch, caplog):
     merge = turn_module._merge
 
     def merge_with_object(chunks):

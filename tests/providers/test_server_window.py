@@ -80,7 +80,7 @@ def gets(upstream):
 
 
 @pytest.mark.parametrize("server", SERVERS)
-async def test_window_is_asked_from_the_server(serve, upstream, server):
+async def test_window_is_requested_from_the_server(serve, upstream, server):
     serve(SERVERS[server])
     params = {"base_url": upstream.base_url, "api_key": "sk-own"}
     assert await context_window(Request("x", [], "openai", params=params)) == 2048
@@ -88,7 +88,7 @@ async def test_window_is_asked_from_the_server(serve, upstream, server):
     assert {request.headers["authorization"] for request in upstream.requests} == {"Bearer sk-own"}
 
 
-async def test_conversation_is_kept_within_the_window_that_the_server_tells(serve, long_talk, upstream):
+async def test_conversation_is_kept_within_the_window_that_the_server_reports(serve, long_talk, upstream):
     serve(SERVERS["vLLM"])
     run = await long_talk()
     assert run.message.parts[0] == {"type": "context_trimmed", "kept": 3}
@@ -115,7 +115,7 @@ async def test_conversation_is_kept_within_the_window_that_the_server_tells(serv
         whole(models(max_model_len=-1, context_length=2**40, context_window=True)),
     ],
 )
-async def test_all_is_sent_while_the_server_does_not_tell(serve, long_talk, upstream, monkeypatch, document):
+async def test_all_is_sent_while_the_server_does_not_report_a_window(serve, long_talk, upstream, monkeypatch, document):
     monkeypatch.setattr(window, "LOOK_UP_TIMEOUT", 0.5)
     serve(dict.fromkeys(["/props", "/api/ps", "/api/v0/models", "/v1/models"], document))
     run = await long_talk()

@@ -10,8 +10,8 @@ from chat.providers import ProviderError
 from chat.providers.openai.chunks import Chunks
 from chat.providers.openai.sse import SSEDecoder
 from scripts.environment import ROOT
+from tests.providers.langchain.vendors import LangChainReply
 from tests.providers.servers import SERVERS
-from tests.providers.test_langchain import LangChainReply
 from tests.upstream import Answer
 
 STREAMS = {f"{name} {number}": stream for name, streams in SERVERS.items() for number, stream in enumerate(streams, 1)}

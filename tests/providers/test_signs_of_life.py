@@ -12,8 +12,7 @@ from chat.models import Assistant
 from chat.providers.agent.graph import load_graph
 from chat.providers.langchain import models, vendors
 from tests import toolbox
-from tests.providers.provider_runs import outcome_of, wait_until_closed, wait_until_idle
-from tests.providers.test_langchain import (
+from tests.providers.langchain.vendors import (
     VENDORS,
     WORDS,
     anthropic,
@@ -24,13 +23,14 @@ from tests.providers.test_langchain import (
     sse_event,
     text_block,
 )
+from tests.providers.provider_runs import outcome_of, wait_until_closed, wait_until_idle
 from tests.upstream import END, SILENCE, STOP, Answer, call, chunk, event
 from tests.waiting import wait_for_run
 
 pytestmark = pytest.mark.slow
 
-LIMIT = 1  # seconds of silence that the tests allow
-PAUSE = 0.3  # seconds between two signs
+LIMIT = 2  # seconds of silence that the tests allow; a busy machine may add more than one
+PAUSE = 0.5  # seconds between two signs
 SIGNS = 5  # in a row, which together take longer than the limit
 
 PROGRESS = {"total": 9000, "cache": 0, "processed": 2048, "time_ms": 9000}
@@ -206,9 +206,9 @@ async def test_endless_comments_are_ended_with_the_run(start_runs, upstream, set
     plans = {"mute": ("openai:m", params, Answer(comments)), "lost": ("openai:m", params, Answer(["Hel", *comments]))}
     runs = await start_runs(plans)
     assert await outcome_of(runs["mute"]) == ("failed", "timeout", "")
-    assert runs["mute"].error_message == "The model did not begin its answer within 2 seconds (RUN_SECONDS)."
+    assert runs["mute"].error_message == "The model did not begin its answer within 4 seconds (RUN_SECONDS)."
     assert await outcome_of(runs["lost"]) == ("interrupted", "timeout", "Hel")
-    assert runs["lost"].error_message == "The answer was cut short: it took longer than 2 seconds (RUN_SECONDS)."
+    assert runs["lost"].error_message == "The answer was cut short: it took longer than 4 seconds (RUN_SECONDS)."
     for request in upstream.requests:
         await wait_until_closed(request)
 

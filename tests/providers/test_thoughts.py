@@ -22,8 +22,8 @@ from chat.providers.openai.chunks import Chunks
 from chat.providers.thoughts import ThoughtReader, reader_for
 from tests.providers.agent_runs import FINAL_ANSWER, messages_after_question
 from tests.providers.agent_runs import outcome_of as agent_outcome_of
+from tests.providers.langchain.vendors import LangChainReply, ollama
 from tests.providers.provider_runs import outcome_of
-from tests.providers.test_langchain import LangChainReply, ollama
 from tests.upstream import CALLS, END, call, chunk, tokens
 from tests.waiting import wait_for_run
 
@@ -172,7 +172,7 @@ def test_thoughts_in_the_text_are_reasoning_wherever_it_is_cut(text):
 
 
 @pytest.mark.parametrize("text", TEXTS)
-def test_text_that_speaks_of_the_tags_stays_text_wherever_it_is_cut(text):
+def test_text_about_the_tags_stays_text_wherever_it_is_cut(text):
     for deltas in cut_anywhere(text):
         assert read(deltas) == ("", text), deltas
 
@@ -252,7 +252,7 @@ def test_answer_that_begins_with_a_is_not_held():
     assert ThoughtReader().feed("ana") == [Text("ana")]
 
 
-def test_server_that_tells_thoughts_apart_is_believed():
+def test_server_that_separates_thoughts_is_trusted():
     reader = ThoughtReader()
     pieces = reader.feed_all([Reasoning("hm"), Text("It ends with a tag.</think>Look."), Finish("stop")])
     assert [part["text"] for part in parts_of(pieces)] == ["hm", "It ends with a tag.</think>Look."]
@@ -261,7 +261,7 @@ def test_server_that_tells_thoughts_apart_is_believed():
     assert [part["text"] for part in parts_of(pieces)] == ["hm", "Hello"]
 
 
-def test_remembered_model_whose_server_has_learned_to_tell_thoughts_apart():
+def test_remembered_model_whose_server_now_separates_thoughts():
     model = ("openai", "upgraded", "http://one/v1")
     read(["I greet.\n</think>\n\nHello"], reader=ThoughtReader(model))
     pieces = ThoughtReader(model).feed_all([Reasoning("hm"), Text("Hello"), Finish("stop")])

@@ -270,7 +270,7 @@ def test_tool_calls_arrive_in_any_fragments(read):
         )
 
 
-def test_call_starts_at_once_where_its_name_is_whole():
+def test_call_starts_immediately_if_its_name_is_complete():
     offered = [{"type": "function", "function": {"name": name}} for name in ("get", "get_weather", "clock")]
     reader = NormalizedChunks(offered)
     starts = [

@@ -19,7 +19,7 @@ from ..registry import provider_module
 from .graph import load_graph
 from .run import MAX_PARALLEL_CALLS, AgentRun
 
-__all__ = ["MAX_PARALLEL_CALLS", "check", "reply"]
+__all__ = ["MAX_PARALLEL_CALLS", "check", "prepare", "reply"]
 
 MAX_UNREAD = 100  # pieces that may wait for the reader
 STOP_TIMEOUT = 5  # seconds that tools and connections of a cancelled reply get to close
@@ -31,6 +31,11 @@ def check(model_id: str, params: dict[str, Any]) -> None:
     check_model = getattr(module, "check_chat_model", None) or getattr(module, "check", None)
     if check_model:
         check_model(model_id, params)
+
+
+async def prepare() -> None:
+    """Builds the graph, which every first reply would wait for."""
+    await load_graph()
 
 
 async def reply(request: Request) -> AsyncGenerator[Piece, None]:
@@ -61,7 +66,7 @@ async def _run(request: Request, pieces: asyncio.Queue[Piece | None]) -> None:
         with tracing_context(enabled=False):  # conversations stay here, whatever the environment says
             async with (
                 provider_module(f"{request.provider}:").chat_model(request) as model,
-                tools.load(request.tools, request.context, request.ask_first) as toolbox,
+                tools.load(request.tools, request.context, request.ask_first, request.ask_every_time) as toolbox,
             ):
                 await AgentRun(request, model, toolbox, pieces.put).run(graph)
     finally:

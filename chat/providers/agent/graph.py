@@ -4,7 +4,7 @@
 
 AssistantRequest fills LangChain's request with the model, the system prompt and the tools of the assistant, so that
 the team's middleware sees and changes them as in any agent. StreamingNodes replaces what LangChain would do at the end:
-`ainvoke` of the model, and the tool node's own call.
+it would call `ainvoke` of the model and run the tool itself.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ async def load_graph() -> Any:
 
 
 def _build_graph(paths: tuple[str, ...]) -> Any:
-    """One graph for all replies: each reply's AgentRun is the context of its invocation."""
+    """Returns the graph of all replies: each reply's AgentRun is the context of its invocation."""
     from langchain.agents import create_agent
     from langchain.agents.middleware import AgentMiddleware
 

@@ -76,7 +76,9 @@ class AgentRun:
         config = {"recursion_limit": nodes * (request.max_model_calls + 2), "max_concurrency": MAX_PARALLEL_CALLS}
         state = await graph.ainvoke({"messages": messages}, config, context=self)
         for call in self.waiting:
-            await self.send(Approval(call.id, gettext("Allow “%(tool)s” to run?") % {"tool": call.name}))
+            tool = self.toolbox[call.name]
+            question = gettext("Allow “%(tool)s” to run?") % {"tool": call.name}
+            await self.send(Approval(call.id, question, tool.key, tool.version, tool.asks_every_time))
         if self.waiting:
             await self.send(ResumeState(self.resume_state))
         last = state["messages"][-1]
@@ -285,15 +287,26 @@ class AgentRun:
                 raise ToolError(sentence % {"tool": call.name[:MAX_QUOTED_LENGTH], "known": names})
             tool = self.toolbox[call.name]
             arguments = call.parse_arguments() if changed is None else changed
-            if tool.asks_first and not is_approved:
+            if not is_approved and await self._must_ask(tool):
                 if changed is not None:
                     call.arguments_json = [json.dumps(changed)]
-                self.waiting.append(call)
+                self._wait_for_approval(call)
                 return "This call waits for the user's approval.", False  # the model never reads this
             with self.request.activity.suspended():
                 return await tool.use(arguments), False
         except ToolError as error:
             return str(error), True
+
+    async def _must_ask(self, tool: Tool) -> bool:
+        if not tool.asks_first or tool.asks_every_time:
+            return tool.asks_first
+        with self.request.activity.suspended():
+            return not await self.request.is_allowed(tool)
+
+    def _wait_for_approval(self, call: Call) -> None:
+        """Keeps the calls in the order in which the model made them: those of a turn get here in any order."""
+        order = [other.id for other in self.calls.values()]
+        self.waiting = sorted([*self.waiting, call], key=lambda waiting: order.index(waiting.id))
 
     async def _send_result(self, call: Call, content: str, failed: bool) -> None:
         self.has_result = True

@@ -46,8 +46,8 @@ def check(model_id: str, params: dict[str, Any]) -> None:
 
 
 def with_output_limit(model_id: str, params: dict[str, Any], tokens: int) -> dict[str, Any]:
-    """Limits the answer on servers of one's own. OpenAI's models differ in which of the two names they accept."""
-    if not client.is_own_server(params) or LIMITS & params.keys():
+    """Limits the answer on compatible servers. OpenAI's models differ in which of the two names they accept."""
+    if not client.is_compatible_server(params) or LIMITS & params.keys():
         return params
     return params | {"max_tokens": tokens}
 

@@ -1,7 +1,7 @@
 """aiohttp's internals: a response's packets straight from its stream. The only file that uses them.
 
-tests/test_upgrade_aiohttp.py fails when an upgrade has changed them; the stream then falls back to the public API,
-which gives the same packets at a higher cost.
+tests/providers/test_upgrade_aiohttp.py fails when an upgrade has changed them; the stream then falls back to the public
+API, which gives the same packets at a higher cost.
 """
 
 from collections.abc import AsyncIterator
@@ -12,12 +12,12 @@ def packets(response: Any) -> AsyncIterator[bytes]:
     """Returns the packets of the SDK's response as they arrive.
 
     The SDK and httpx2 pass each packet through seven generators, which is a tenth of a token's whole cost. They are
-    bypassed, unless the stream is decoded on its way.
+    bypassed, unless the stream is compressed.
     """
     stream = response.http_response.stream
     try:
         return PacketReader(stream)
-    except AttributeError:  # it is decoded, or the names below have changed
+    except AttributeError:  # the stream is being decompressed, or the names below have changed
         return aiter(stream)
 
 

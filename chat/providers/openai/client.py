@@ -18,7 +18,7 @@ from ..base import ProviderError
 from ..credentials import resolve_server
 from .stream import TRANSPORT_ERRORS
 
-CONNECT_TIMEOUT = 5  # seconds; how long an answer may take is for the engine to decide
+CONNECT_TIMEOUT = 5  # seconds; the engine decides how long an answer may take
 KEEPALIVE_EXPIRY = 60  # seconds that an idle connection waits for the next request, to save a handshake
 VENDORS_OF_OPENAI_MODELS = ("openai.com", "azure.com")
 MAX_CONNECTIONS = 100_000  # the number of runs is bounded, not the connections
@@ -44,8 +44,8 @@ def address(params: dict[str, Any]) -> str:
     return str(params.get("base_url") or os.environ.get("OPENAI_BASE_URL", ""))
 
 
-def is_own_server(params: dict[str, Any]) -> bool:
-    """Whether these params, or else the environment, choose a server that is not a vendor's of OpenAI's models."""
+def is_compatible_server(params: dict[str, Any]) -> bool:
+    """Whether these params, or else the environment, choose a server that belongs to neither OpenAI nor Azure."""
     host = urlsplit(address(params)).hostname or ""
     return bool(host) and not host.endswith(VENDORS_OF_OPENAI_MODELS)
 
@@ -55,7 +55,7 @@ def sdk_client(base_url: str | None, api_key: str | None, http_client: httpx2.As
     omitted: Any = {"OpenAI-Organization": openai.Omit(), "OpenAI-Project": openai.Omit()}
     return openai.AsyncOpenAI(
         base_url=base_url,
-        api_key=api_key or "none",  # the SDK requires one, servers of one's own often do not
+        api_key=api_key or "none",  # the SDK requires one, self-hosted servers often do not
         default_headers=omitted if base_url else None,
         http_client=http_client,
         max_retries=0,  # the engine retries, for all providers alike
@@ -73,14 +73,14 @@ def http_client(**options: Any) -> httpx2.AsyncClient:
 
 
 async def _check_host(request: Any) -> None:
-    """Called before each request. One that follows a redirect has the extensions of the first."""
+    """Called before each request. A request that follows a redirect has the extensions of the first one."""
     if request.extensions.setdefault("first_host", request.url.host) != request.url.host:
         raise errors.redirected()
     await forbidden_hosts.check_resolved(request.url.host)
 
 
 async def _limit_response(response: Any) -> None:
-    """Called for each response. A stream that needs no decoding stays as it is: SSEDecoder limits it."""
+    """Called for each response. A stream that is not compressed is left to SSEDecoder, which limits it."""
     if response.status_code >= 300:
         limit_error(response, errors.malformed)
     elif "content-encoding" in response.headers:
@@ -100,7 +100,7 @@ async def close() -> None:
 
 @contextmanager
 def translated_errors() -> Iterator[None]:
-    """Turns whatever the SDK and its transports raise into a ProviderError with a sentence."""
+    """Turns the exceptions of the SDK and its transports into a ProviderError with a sentence."""
     try:
         yield
     except openai.APIStatusError as error:

@@ -18,8 +18,8 @@ MAX_BODY_SIZE = 2_000_000  # bytes; routers list hundreds of models
 
 
 async def context_window(request: Request) -> int | None:
-    """Returns the size of the model's context window in tokens, if the server is one of one's own and tells it."""
-    if not client.is_own_server(request.params):
+    """Returns the size of the model's context window in tokens, if the server is a compatible one and tells it."""
+    if not client.is_compatible_server(request.params):
         return None
     _, key = client.resolve(dict(request.params))
     base_url = client.address(request.params).rstrip("/")

@@ -47,8 +47,8 @@ def check(model_id: str, params: dict[str, Any]) -> None:
 
 
 def with_output_limit(model_id: str, params: dict[str, Any], tokens: int) -> dict[str, Any]:
-    """Limits the answer on servers of one's own. At OpenAI the thoughts count, too."""
-    return {"max_output_tokens": tokens} | params if client.is_own_server(params) else params
+    """Limits the answer on compatible servers. At OpenAI the thoughts count, too."""
+    return {"max_output_tokens": tokens} | params if client.is_compatible_server(params) else params
 
 
 @asynccontextmanager

@@ -99,7 +99,7 @@ async def test_call_that_ends_twice_runs_once(agent_run):
     assert (status, len(parts), toolbox.calls) == ("completed", 2, [("echo", "a")])
 
 
-async def test_encrypted_reasoning_goes_back_with_the_result(agent_run, upstream):
+async def test_encrypted_reasoning_is_sent_back_with_the_result(agent_run, upstream):
     turn = answer(reasoning("hm", **ENCRYPTED), call("echo", {"text": "a"}, index=1))
     again = answer(reasoning(index=0, id="rs_9", **ENCRYPTED), call("echo", {"text": "b"}, id="call_2", index=1))
     run = await agent_run(turn, again, FINAL, model=MODEL)
@@ -165,7 +165,7 @@ async def test_reasoning_does_not_go_back_with_the_next_question(agent_run, upst
     ]
 
 
-async def test_reasoning_that_nobody_can_read_does_not_go_back(agent_run, upstream):
+async def test_reasoning_that_nobody_can_read_is_not_sent_back(agent_run, upstream):
     turn = answer(reasoning("hm"), call("echo", {"text": "a"}, index=1))
     await outcome_of(await agent_run(turn, FINAL, model=MODEL))
     assert input_after_question(upstream) == [call_sent("echo", '{"text": "a"}'), output("a!")]
@@ -178,7 +178,7 @@ async def test_thoughts_in_full_go_back(agent_run, upstream):
     assert input_after_question(upstream)[0] == {name: item[name] for name in ("id", "type", "content")}
 
 
-async def test_items_that_are_none_do_not_go_back(agent_run, upstream):
+async def test_invalid_items_are_not_sent_back(agent_run, upstream):
     odd = {"type": "new_call", "id": "n", "status": "completed", "data": None}
     turn = [*started(), done(None), done({}), done(odd), *call("echo", {"text": "a"}, index=1), completed()]
     assert (await outcome_of(await agent_run(turn, FINAL, model=MODEL)))[0] == "completed"
@@ -193,7 +193,7 @@ async def test_items_without_end_fail_the_answer(agent_run, upstream, monkeypatc
     await wait_until_closed(upstream.requests[0])
 
 
-async def test_model_that_cannot_encrypt_is_asked_without_it_from_then_on(agent_run, upstream):
+async def test_model_that_cannot_encrypt_is_asked_without_encryption_from_then_on(agent_run, upstream):
     turns = [refusal(400, REFUSED), answer(call("echo", {"text": "a"})), FINAL]
     assert (await outcome_of(await agent_run(*turns, model=MODEL)))[0] == "completed"
     assert ["include" in request.body for request in upstream.requests] == [True, False, False]
@@ -250,7 +250,7 @@ async def test_invalid_arguments_are_reported_to_the_model(agent_run, upstream):
     assert "not valid JSON" in result["output"]
 
 
-async def test_text_before_a_call_is_a_step_and_goes_back(agent_run, upstream):
+async def test_text_before_a_call_is_a_step_and_is_sent_back(agent_run, upstream):
     turn = answer(message("Let me see."), call("echo", {"text": "a"}, index=1))
     _, _, parts = await outcome_of(await agent_run(turn, FINAL, model=MODEL))
     assert parts[0] == {"type": "reasoning", "text": "Let me see."}
@@ -284,7 +284,7 @@ async def test_thoughts_in_the_text_are_read_and_go_back_as_they_were(agent_run,
     assert input_after_question(upstream)[0]["content"][0]["text"] == "<think>hm</think>"
 
 
-async def test_long_answer_arrives_whole(agent_run):
+async def test_long_answer_arrives_complete(agent_run):
     deltas = [f"word {number} " for number in range(1_000)]
     run = await agent_run(answer(message(*deltas)), model=MODEL)
     assert await outcome_of(run) == ("completed", "", [text_part("".join(deltas))])
