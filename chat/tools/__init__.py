@@ -8,9 +8,9 @@ parameter annotated with Context is passed in and not shown to the model. A tool
 cannot do what it was asked. docs/tools.md describes the rest, and LangChain's own tools.
 """
 
-from .base import ANONYMOUS, ZONE_ERRORS, Context, Tool, ToolError, asks_first
+from .base import ANONYMOUS, ZONE_ERRORS, Context, Tool, ToolError, asks_every_time, asks_first
 from .execution import MAX_ERROR_LENGTH, MAX_RESULT_LENGTH, to_text, truncate
-from .registry import REGISTRY, get_tool, load, server_tools
+from .registry import REGISTRY, get_tool, load, server_of, server_tools
 
 __all__ = [
     "ANONYMOUS",
@@ -21,9 +21,11 @@ __all__ = [
     "Context",
     "Tool",
     "ToolError",
+    "asks_every_time",
     "asks_first",
     "get_tool",
     "load",
+    "server_of",
     "server_tools",
     "to_text",
     "truncate",

@@ -25,7 +25,7 @@ def search_conversations(words: str, context: Context = ANONYMOUS) -> str:
     in the language of the conversation; a part of a word is enough.
     """
     if context.user_id is None:
-        raise ToolError(gettext("No user is logged in, so there are no conversations to search."))
+        raise ToolError(gettext("No user is logged in, so there are no chats to search."))
     text = clean_text(words).replace("\ufffd", "")  # replaced surrogates, which match nothing
     terms = list(dict.fromkeys(text.split()))
     if not terms or len(terms) > MAX_WORDS or any(len(term) > MAX_WORD_LENGTH for term in terms):
@@ -36,12 +36,13 @@ def search_conversations(words: str, context: Context = ANONYMOUS) -> str:
     by_text = by_text.exclude(conversation=context.conversation).containing(words)
     by_title = Conversation.objects.visible_to(user).filter(is_temporary=False).exclude(pk=context.conversation)
     by_title = by_title.filter(search.title_contains(words))
-    candidates = by_text.select_related("conversation").order_by("-created_at", "-id")[:MAX_CANDIDATES]
+    candidates = by_text.select_related("conversation", "search_text").defer("search_text__text")
+    candidates = candidates.order_by("-created_at", "-id")[:MAX_CANDIDATES]
     messages = _select(list(candidates))
     lines = []
     for message in messages:
         heading = _heading(message.conversation, message.created_at, context)
-        passage = search.passage(message.text, words, PASSAGE_LENGTH, CONTEXT_LENGTH)
+        passage = search.passage(message.search_text.plain_text, words, PASSAGE_LENGTH, CONTEXT_LENGTH)
         lines.append(f"{heading}, {SPEAKERS[message.role]}:\n{passage}")
     by_title = by_title.exclude(pk__in={message.conversation_id for message in messages})
     for conversation in by_title[: MAX_PASSAGES - len(messages)]:

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from django.db import connections
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 
 from ..events import clean_text
 from ..executors import DaemonPool
@@ -22,9 +22,8 @@ CANCEL_TIMEOUT = 1  # seconds that a cancelled tool gets to close what it opened
 MAX_THREADS = 16  # plain functions at a time in this process
 MAX_THREADS_PER_USER = 4  # of them: tools of one user that hang leave the rest to the others
 MAX_RESULT_LENGTH = 20_000  # characters, about five thousand tokens; the rest is cut
-MAX_ERROR_LENGTH = 1000  # characters
-
-MAX_SECRET_LENGTH = 1_000  # characters beyond a limit, in which a key may end
+MAX_ERROR_LENGTH = 1_000  # characters
+MAX_SECRET_LENGTH = 1_000  # characters that are read beyond a limit, so that a key that is cut there is recognised
 
 T = TypeVar("T")
 
@@ -39,6 +38,7 @@ class Progress:
         self.began_at = self.reported_at = time.monotonic()
 
     async def report(self, progress: float, total: float | None, message: str | None) -> None:
+        """Notes the time of a report. Called by the MCP client; what the report says is not shown."""
         self.reported_at = time.monotonic()
 
     def next_limit(self) -> tuple[float, float]:
@@ -68,7 +68,11 @@ async def run_within_limits(name: str, call: Awaitable[Any], progress: Progress 
             await asyncio.wait([task], timeout=CANCEL_TIMEOUT)
     if timed_out:
         logger.warning("The tool “%s” took longer than %s seconds", name, limit)
-        sentence = gettext("The tool “%(tool)s” took longer than %(seconds)s seconds.")
+        sentence = ngettext(
+            "The tool “%(tool)s” took longer than %(seconds)s second.",
+            "The tool “%(tool)s” took longer than %(seconds)s seconds.",
+            1 if limit == 1 else 2,  # the limit may be a fraction, of which gettext knows no plural
+        )
         raise ToolError(sentence % {"tool": name, "seconds": limit})
     try:
         return truncate(to_text(task.result()), MAX_RESULT_LENGTH)

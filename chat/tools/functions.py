@@ -48,6 +48,7 @@ def function_tool(name: str, function: Callable[..., Any], context: Context) -> 
         schema=model.model_json_schema(schema_generator=UntitledJsonSchema),
         use=use,
         asks_first=getattr(function, "asks_first", False),
+        asks_every_time=getattr(function, "asks_every_time", False),
     )
 
 

@@ -16,8 +16,9 @@ def langchain_tool(name: str, tool: BaseTool, context: Context) -> Tool:
     """Returns the Tool that invokes this LangChain tool.
 
     A tool with a `config: RunnableConfig` parameter finds the context in `config["configurable"]["context"]`. One with
-    `metadata={"asks_first": True}` needs the user's approval.
+    `metadata={"asks_first": True}` needs the user's approval, and with {"asks_every_time": True} for each call.
     """
+    metadata = tool.metadata or {}
     function = convert_to_openai_tool(tool)["function"]
     config: Any = {"configurable": {"context": context}}
 
@@ -40,7 +41,8 @@ def langchain_tool(name: str, tool: BaseTool, context: Context) -> Tool:
         description=function.get("description", ""),
         schema=function.get("parameters") or {"type": "object", "properties": {}},
         use=use,
-        asks_first=bool((tool.metadata or {}).get("asks_first")),
+        asks_first=bool(metadata.get("asks_first") or metadata.get("asks_every_time")),
+        asks_every_time=bool(metadata.get("asks_every_time")),
     )
 
 

@@ -149,6 +149,8 @@ class Session:
                 use=partial(self._use, client, name, tool.name),
                 asks_first=may_destroy(tool.annotations),
                 server=self.slug,
+                server_name=tool.name,
+                annotations=tool.annotations.model_dump(exclude_none=True) if tool.annotations else {},
             )
         return tools
 
@@ -321,17 +323,25 @@ def result_text(result: Any) -> str:
 
 
 def content_text(content: Any) -> str:
+    """Returns a piece of a result as text. The page does not show media of tools, and the model is not sent them."""
     match content.type:
         case "text":
             return content.text
         case "image" | "audio":
-            size = len(content.data) * 3 // 4 - content.data.count("=", -2)  # base64
-            return f"[{content.type}: {content.mimeType}, {size:,} bytes]"
+            name = "an image" if content.type == "image" else "audio"
+            return _left_out(name, content.mimeType, content.data)
         case "resource_link":
             return f"{content.title or content.name}: {content.uri}"
         case "resource" if hasattr(content.resource, "text"):
             return content.resource.text
-    return f"[file: {content.resource.uri}]"
+    return _left_out(f"the file {content.resource.uri}", content.resource.mimeType, content.resource.blob)
+
+
+def _left_out(name: str, media_type: str | None, data: str) -> str:
+    """Returns what a model reads instead of data that is no text: otherwise it would guess what is in it."""
+    size = len(data) * 3 // 4 - data.count("=", -2)  # base64
+    details = ", ".join(filter(None, [media_type, f"{size:,} bytes"]))
+    return f"[The tool returned {name} ({details}). It was left out, because only text is passed on.]"
 
 
 def failure_reason(error: BaseException | None) -> str:

@@ -20,7 +20,7 @@ REGISTRY = {  # name -> the dotted path of a function, or of a LangChain tool
     "clock": "chat.tools.clock.clock",
     "search_conversations": "chat.tools.conversations.search_conversations",
 }
-MCP_PREFIX = "mcp:"  # `mcp:SLUG` stands for all tools of that server
+MCP_PREFIX = "mcp:"  # `mcp:SLUG` stands for all tools of that server, `mcp:SLUG/TOOL` for one, as the server calls it
 
 logger = logging.getLogger(__name__)
 
@@ -35,16 +35,21 @@ def get_tool(name: str) -> Callable[..., Any]:
 
 @asynccontextmanager
 async def load(
-    names: Iterable[str], context: Context = ANONYMOUS, ask_first: Iterable[str] = ()
+    names: Iterable[str],
+    context: Context = ANONYMOUS,
+    ask_first: Iterable[str] = (),
+    ask_every_time: Iterable[str] = (),
 ) -> AsyncIterator[dict[str, Tool]]:
-    """The tools of these names for one run, as a dict name -> Tool; `mcp:SLUG` is all that this server offers.
+    """The tools of these names for one run, as a dict name -> Tool; `mcp:SLUG` is all that this server offers, and
+    `mcp:SLUG/TOOL` one of them.
 
     A tool that cannot be loaded is left out and logged: the run continues without it. `ask_first` names the tools, one
-    by one or as `mcp:SLUG`, that need the user's approval in addition to those that always do.
+    by one or by server, that need the user's approval in addition to those that always do; `ask_every_time` names
+    those that users cannot allow for the rest of a conversation.
     """
     names = list(dict.fromkeys(names))
-    slugs = [name.removeprefix(MCP_PREFIX) for name in names if name.startswith(MCP_PREFIX)]
-    approval = set(ask_first)
+    slugs = list(dict.fromkeys(server_of(name) for name in names if name.startswith(MCP_PREFIX)))
+    approval, each_time = set(ask_first), set(ask_every_time)
     tools: dict[str, Tool] = {}
     for name in names:
         if not name.startswith(MCP_PREFIX):
@@ -54,8 +59,9 @@ async def load(
                 logger.exception("The tool “%s” is not offered", name)
     async with AsyncExitStack() as stack:
         if slugs:
-            tools |= await stack.enter_async_context((await mcp_module()).connect(slugs))
-        yield {name: replace(tool, asks_first=_asks_first(tool, approval)) for name, tool in tools.items()}
+            offered = await stack.enter_async_context((await mcp_module()).connect(slugs))
+            tools |= {name: tool for name, tool in offered.items() if _is_named(tool, set(names))}
+        yield {name: _with_questions(tool, approval, each_time) for name, tool in tools.items()}
 
 
 async def server_tools(server: Any) -> list[Tool]:
@@ -74,5 +80,23 @@ def _make_tool(name: str, function: Any, context: Context) -> Tool:
     return function_tool(name, function, context)
 
 
-def _asks_first(tool: Tool, approval: set[str]) -> bool:
-    return tool.asks_first or tool.name in approval or f"{MCP_PREFIX}{tool.server}" in approval
+def _with_questions(tool: Tool, approval: set[str], each_time: set[str]) -> Tool:
+    """Returns the tool as it asks in an assistant that names these tools."""
+    every_time = tool.asks_every_time or _is_named(tool, each_time)
+    asks = tool.asks_first or every_time or _is_named(tool, approval)
+    return replace(tool, asks_first=asks, asks_every_time=every_time)
+
+
+def _is_named(tool: Tool, names: set[str]) -> bool:
+    by_server = {f"{MCP_PREFIX}{tool.server}", server_tool(tool)} if tool.server else set()
+    return tool.name in names or not by_server.isdisjoint(names)
+
+
+def server_of(name: str) -> str:
+    """Returns the slug in `mcp:SLUG` or `mcp:SLUG/TOOL`."""
+    return name.removeprefix(MCP_PREFIX).partition("/")[0]
+
+
+def server_tool(tool: Tool) -> str:
+    """Returns the name by which an assistant has this tool of an MCP server alone."""
+    return f"{MCP_PREFIX}{tool.server}/{tool.server_name}"
