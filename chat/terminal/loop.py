@@ -50,7 +50,7 @@ class LoopThread(threading.Thread):
 
 
 class EventReader:
-    """Iterates in this thread over events that the loop produces. Use with `with`: at its end they are all through."""
+    """Iterates in this thread over events that the loop produces. Leaving its `with` block waits for the last one."""
 
     def __init__(self, loop: LoopThread, events: AsyncGenerator[Event, None]) -> None:
         self._queue: queue.SimpleQueue[Event | None] = queue.SimpleQueue()

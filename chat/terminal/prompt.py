@@ -10,8 +10,9 @@ from typing import Any
 from django.conf import settings
 
 from .. import events
-from ..models import Refused
+from ..errors import Refused
 from .screen import Screen
+from .session import Decision
 
 PIPE_NOTICE_DELAY = 2  # seconds without input until a note says that stdin is read to its end
 PROMPT = "> "
@@ -62,14 +63,17 @@ class Prompt:
             if not self._typed:
                 return None
 
-    def confirm(self, question: str) -> bool | None:
-        """Whether the user says yes; None if they leave the question open."""
-        self.screen.write_note(question, end="")
+    def decision(self, offers_always: bool) -> Decision | None:
+        """Whether the user allows a tool call; None if they leave the question open."""
+        self.screen.write_note("[y]es, [a]lways in this conversation, [N]o: " if offers_always else "[y/N] ", end="")
         line = self._read(sys.stdin.readline)  # not `input`, which would put the answer into the history
         if line is None:
             self.screen.write_note("")
             return None
-        return line.strip().casefold() in ("y", "yes")
+        answer = line.strip().casefold()
+        if offers_always and answer in ("a", "always"):
+            return Decision.ALWAYS
+        return Decision.YES if answer in ("y", "yes") else Decision.NO
 
     def edit_lines(self, history: Iterable[str]) -> None:
         """Turns on line editing, where Python has it. No file keeps a history: saved questions are in the database."""
@@ -102,8 +106,9 @@ class Prompt:
 
 
 def validate(text: str) -> str:
+    """Returns the text. Raises Refused if it cannot be sent."""
     if not text.strip():
         raise Refused("There is no text to send.")
     if len(text) > settings.MAX_TEXT_LENGTH:
-        raise Refused(f"The text is longer than {settings.MAX_TEXT_LENGTH} characters.")
+        raise Refused(f"The text is longer than {settings.MAX_TEXT_LENGTH:,} characters.")
     return text

@@ -7,7 +7,7 @@ from django.core.management.base import OutputWrapper
 
 from .. import events
 from .safe_text import TERMINAL_SAFE
-from .wait import WaitLine
+from .wait_line import WaitLine
 
 
 class ToolCall:
@@ -93,7 +93,7 @@ class Screen:
             case events.TextMessageContent():
                 self.write_answer(event.delta)
             case events.Custom(name=events.IMAGE):
-                self.write_note("[An image, which the page shows]")
+                self.write_note("[Image: cannot be shown in the terminal]")
             case events.Custom(name=events.CONTEXT_TRIMMED) if not self._is_trimmed:
                 self._is_trimmed = True
                 self.write_note("The conversation is too long for the model, which no longer sees the oldest messages.")

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import enum
 import os
 import uuid
 from collections.abc import AsyncGenerator, Iterable, Iterator
@@ -16,12 +17,22 @@ from django.db import close_old_connections
 
 from .. import engine, events
 from ..engine.runner import Engine
-from ..models import Assistant, Conversation, Message, Refused, Run
-from ..tools import Context
+from ..errors import Refused
+from ..models import Assistant, Conversation, Message, Run
+from ..tools import Context, Tool
 
 MAX_HISTORY_ITEMS = 100  # of a user's questions, for the arrow keys
 
-Decisions = list[tuple[dict[str, Any], bool]]  # AG-UI interrupts, each with whether the user allows it
+
+class Decision(enum.Enum):
+    """The user's answer to the question whether a tool may run; `ALWAYS`: in this conversation."""
+
+    NO = "no"
+    YES = "yes"
+    ALWAYS = "always"
+
+
+Decisions = list[tuple[dict[str, Any], Decision]]  # AG-UI interrupts, each with its answer
 Events = AsyncGenerator[events.Event, None]
 
 
@@ -46,6 +57,9 @@ class Session(Protocol):
 
     def leave(self) -> None:
         """Gives the answer up because the process ends."""
+
+    def advice(self, error_code: str) -> str:
+        """Returns what those who run the site can do about an error, or nothing. Sync."""
 
 
 def open_session(
@@ -94,6 +108,7 @@ class UnsavedSession:
         self.model_id = model_id
         self.context = Context(time_zone=time_zone)
         self.turns: list[tuple[str, list]] = []
+        self.allowed_tools: dict[str, str] = {}  # key -> version
         self.task: asyncio.Task | None = None
         self.is_stopped = False
 
@@ -107,7 +122,12 @@ class UnsavedSession:
             yield event
 
     async def resume(self, decisions: Decisions) -> Events:
-        async for event in self._generate({interrupt["toolCallId"]: is_yes for interrupt, is_yes in decisions}):
+        for interrupt, decision in decisions:
+            if decision is Decision.ALWAYS:
+                about = interrupt["metadata"]
+                self.allowed_tools[about["toolKey"]] = about["toolVersion"]
+        by_call = {interrupt["toolCallId"]: decision is not Decision.NO for interrupt, decision in decisions}
+        async for event in self._generate(by_call):
             yield event
 
     def stop(self) -> None:
@@ -117,6 +137,12 @@ class UnsavedSession:
 
     leave = stop  # nothing could continue it later
 
+    def advice(self, error_code: str) -> str:
+        return engine.advice(error_code, self.model_id, self.assistant.params)
+
+    async def _is_allowed(self, tool: Tool) -> bool:
+        return self.allowed_tools.get(tool.key) == tool.version
+
     async def _generate(self, decisions: dict[str, bool]) -> Events:
         task = asyncio.current_task()
         assert task is not None
@@ -125,7 +151,12 @@ class UnsavedSession:
         if self.is_stopped:
             task.cancel()
         generated = engine.generate_unsaved(
-            self.assistant, self.model_id, list(self.turns), context=self.context, decisions=decisions
+            self.assistant,
+            self.model_id,
+            list(self.turns),
+            context=self.context,
+            decisions=decisions,
+            is_allowed=self._is_allowed,
         )
         try:
             async with aclosing(generated):
@@ -181,7 +212,10 @@ class SavedSession:
         await sync_to_async(close_old_connections)()
         assert self.previous is not None
         waiting = await Run.objects.aget(pk=self.previous.pk)
-        run = await waiting.resume({interrupt["id"]: is_yes for interrupt, is_yes in decisions})
+        run = await waiting.resume(
+            {interrupt["id"]: decision is not Decision.NO for interrupt, decision in decisions},
+            [interrupt["id"] for interrupt, decision in decisions if decision is Decision.ALWAYS],
+        )
         async for event in self._follow(run):
             yield event
 
@@ -196,6 +230,10 @@ class SavedSession:
         if self.engine:
             self.engine.begin_shutdown()
 
+    def advice(self, error_code: str) -> str:
+        run = self.run
+        return engine.advice(error_code, run.model, run.assistant.params) if run and run.assistant else ""
+
     async def _follow(self, run: Run) -> Events:
         if self.engine is None:
             # Runs of other conversations may need what only the site has. A title would come after the command ended.
@@ -207,15 +245,13 @@ class SavedSession:
             await engine.start(run)
         if self.is_stopped:
             await engine.cancel(run)
-        shown = ""
-        message_id = str(run.message_id)
+        new_text = events.AnswerText(str(run.message_id))
         followed = engine.follow(run)
         async with aclosing(followed):
             async for _, event in followed:
+                if event is None:
+                    continue
+                text = new_text(event)
                 if isinstance(event, events.MessagesSnapshot):  # another process took over: show what is new in it
-                    text = "".join(message["content"] for message in event.messages if message["id"] == message_id)
-                    event = events.TextMessageContent(message_id, text[len(shown) :])
-                if isinstance(event, events.TextMessageContent):
-                    shown += event.delta
-                if event:
-                    yield event
+                    event = events.TextMessageContent(str(run.message_id), text)
+                yield event

@@ -9,7 +9,8 @@ from types import FrameType
 from typing import Any
 
 from .. import events
-from ..models import Refused
+from ..errors import Refused
+from ..models import offers_always
 from . import ExitCode
 from .loop import EventReader, LoopThread
 from .prompt import Prompt, validate
@@ -139,7 +140,7 @@ class Terminal:
         return last
 
     def _report(self, end: events.Event | None) -> int:
-        """Notes how the answer ended, where that is not as usual; returns the exit code."""
+        """Tells how the answer ended, unless it is simply complete. Returns the exit code."""
         match end:
             case events.RunFinished(outcome={"type": "cancelled"}) if self.is_stopping:
                 self.screen.write_note("Stopped.")
@@ -150,6 +151,8 @@ class Terminal:
                 return ExitCode.ANSWERED
             case events.RunError():
                 self.screen.write_note(end.message)
+                if advice := self.session.advice(end.code):
+                    self.screen.write_note(advice)
             case events.RunFinished():
                 self.screen.write_note("The answer was stopped elsewhere.")
             case _:
@@ -164,10 +167,10 @@ class Terminal:
             call = self.screen.tool_call(interrupt["toolCallId"])
             self.screen.write_note(f"{interrupt['message']}\n{call}")
             if can_ask:
-                is_yes = self.prompt.confirm("[y/N] ")
-                if is_yes is None:
+                decision = self.prompt.decision(offers_always=offers_always(interrupt))
+                if decision is None:
                     return None
-                decisions.append((interrupt, is_yes))
+                decisions.append((interrupt, decision))
         return decisions if can_ask else None
 
 

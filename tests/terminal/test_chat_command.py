@@ -1,87 +1,22 @@
-"""`manage.py chat` in this process, with a scripted model. test_chat_command_tty uses real terminals."""
+"""`manage.py chat` in this process, with a scripted model. The tests in processes/ use real terminals."""
 
 import asyncio
-import io
 import logging
-import os
-import signal
 import sys
-import threading
 
 import pytest
-from asgiref.sync import async_to_sync, sync_to_async
+from asgiref.sync import sync_to_async
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection, transaction
-from django.db.models.signals import post_save
 
-from chat.events import Approval, Finish, Reasoning, Text, ToolCallArgs, ToolCallEnd, ToolCallResult, ToolCallStart
+from chat.events import Finish, Reasoning, Text, ToolCallEnd, ToolCallResult, ToolCallStart
 from chat.models import Assistant, Conversation, Ending, Message, Run
 from chat.providers import ProviderError
-from chat.terminal import loop, wait
+from chat.terminal import loop, wait_line
 from tests import scripted
-from tests.waiting import wait_until
+from tests.terminal.streams import HELLO, LOOK, Stream, forever
 
 pytestmark = pytest.mark.slow
-
-HELLO = [Text("Hello"), Text(" there"), Finish("stop")]
-LOOK = [ToolCallStart("c1", "look"), ToolCallArgs("c1", '{"at": '), ToolCallArgs("c1", '"me"}'), ToolCallEnd("c1")]
-
-
-class Stream(io.StringIO):
-    """Standard input, output or error: a terminal, or not."""
-
-    def __init__(self, text="", tty=False):
-        super().__init__(text)
-        self.tty = tty
-
-    def isatty(self):
-        return self.tty
-
-
-@pytest.fixture
-def write(script):
-    """`write(name, *steps)`: what the assistant of that name says."""
-    return async_to_sync(script)
-
-
-@pytest.fixture
-def chat(monkeypatch):
-    """`chat("text", stdin="more", tty=True)`: its (exit code, stdout, stderr)."""
-
-    def chat(text=None, stdin="", tty=False, out=None, **options):
-        monkeypatch.setattr(sys, "stdin", Stream(stdin, tty))
-        out, err, code = out or Stream(tty=tty), Stream(tty=tty), 0
-        try:
-            call_command("chat", *([] if text is None else [text]), stdout=out, stderr=err, **options)
-        except SystemExit as end:
-            code = end.code
-        except CommandError as error:
-            code = error.returncode
-            err.write(f"{error}\n")
-        return code, out.getvalue(), err.getvalue()
-
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    threads = threading.active_count()
-    yield chat
-    assert {number: signal.getsignal(number) for number in before} == before
-    assert threading.active_count() <= threads + 1  # Django's own thread for database work stays
-
-
-def press(number=signal.SIGINT):
-    """A step of a script: the signal comes now."""
-    return lambda: os.kill(os.getpid(), number)
-
-
-async def forever():
-    await asyncio.Event().wait()
-
-
-def pressed(number=signal.SIGINT):
-    async def step():
-        os.kill(os.getpid(), number)
-        await forever()
-
-    return step
 
 
 def test_unsaved_answer_stores_nothing(write, chat):
@@ -92,7 +27,7 @@ def test_unsaved_answer_stores_nothing(write, chat):
     assert scripted.closed == ["plain"]
 
 
-def test_default_assistant_is_asked_as_it_is_set_up(write, chat):
+def test_default_assistant_is_asked_with_its_settings(write, chat):
     write("plain", *HELLO, system_prompt="Be brief.", params={"temperature": 0}, is_default=True)
     assert chat("Hi")[0] == 0
     request = scripted.requests[-1]
@@ -141,8 +76,8 @@ def test_steps_and_answer_have_lines_of_their_own_on_one_terminal(write, chat):
 @pytest.mark.parametrize("steps", [False, True])
 def test_wait_is_shown_on_a_terminal_alone(write, chat, monkeypatch, steps):
     monkeypatch.setattr(loop, "IDLE_INTERVAL", 0.01)
-    monkeypatch.setattr(wait, "WAIT_DELAY", 0)
-    monkeypatch.setattr(wait, "SILENCE_DELAY", 0)
+    monkeypatch.setattr(wait_line, "WAIT_DELAY", 0)
+    monkeypatch.setattr(wait_line, "SILENCE_DELAY", 0)
 
     async def pause():
         await asyncio.sleep(0.2)
@@ -242,100 +177,7 @@ def test_user_with_too_many_runs_is_refused(write, chat, alice, settings):
     assert chat(stdin="Hi\nHi\n", user="alice", assistant="plain") == (1, "", err)
 
 
-@pytest.mark.parametrize("user", [None, "alice"])
-def test_ctrl_c_stops_the_answer(write, chat, alice, user):
-    write("endless", Text("so far"), pressed())
-    code, out, err = chat("Hi", user=user, assistant="endless")
-    assert (code, out) == (130, "so far\n")
-    assert err.endswith("Stopped.\n")
-    assert scripted.closed == ["endless"]
-    assert [(run.status, run.message.text) for run in Run.objects.all()] == ([("cancelled", "so far")] if user else [])
-
-
-def test_ctrl_c_before_the_run_exists_stops_it(write, chat, alice):
-    write("endless", forever, *HELLO)
-
-    def begun(created, **kwargs):
-        if created:
-            os.kill(os.getpid(), signal.SIGINT)
-
-    post_save.connect(begun, sender=Conversation)
-    try:
-        code, out, err = chat("Hi", user="alice", assistant="endless")
-    finally:
-        post_save.disconnect(begun, sender=Conversation)
-    assert (code, out) == (130, "")
-    assert err.endswith("Stopped.\n")
-    assert Run.objects.get().status == "cancelled"
-
-
-@pytest.mark.parametrize("user", [None, "alice"])
-def test_ctrl_c_twice_exits_at_once(write, chat, alice, user):
-    """The model does not let go at the first."""
-    second = threading.Event()
-
-    async def stubborn():
-        try:
-            os.kill(os.getpid(), signal.SIGINT)
-            await forever()
-        finally:
-            os.kill(os.getpid(), signal.SIGINT)
-            await asyncio.to_thread(second.wait, 0.5)
-
-    write("stubborn", Text("so far"), stubborn)
-    code, out, _ = chat(stdin="Hi\nnever asked\n", user=user, assistant="stubborn")
-    assert (code, out) == (130, "so far\n")
-    assert len(scripted.requests) == 1
-
-
-@pytest.mark.parametrize("user", [None, "alice"])
-def test_sigterm_exits_in_order(write, chat, alice, user):
-    write("endless", Text("so far"), pressed(signal.SIGTERM))
-    code, out, err = chat("Hi", user=user, assistant="endless")
-    assert (code, out) == (143, "so far\n")
-    assert "Stopped" not in err
-    assert scripted.closed == ["endless"]
-    assert [run.status for run in Run.objects.all()] == (["interrupted"] if user else [])
-
-
-class Interrupted(Stream):
-    """A terminal at which signals come, or other things happen, before a line does."""
-
-    def __init__(self, *lines):
-        super().__init__(tty=True)
-        self.lines = list(lines)
-
-    def readline(self, *args):
-        line = self.lines.pop(0)
-        if type(line) is str:
-            return line
-        if callable(line):
-            return line()
-        os.kill(os.getpid(), line)
-        return "too late\n"
-
-    read = readline
-
-
-def test_signals_while_reading(write, chat, monkeypatch):
-    write("plain", *HELLO)
-
-    def run(*lines, text=None):
-        monkeypatch.setattr(sys, "stdin", Interrupted(*lines))
-        try:
-            call_command("chat", *([text] if text else []), assistant="plain", stdout=Stream(), stderr=Stream())
-        except SystemExit as end:
-            return end.code
-
-    assert run(signal.SIGINT) is None
-    assert run("Hi\n", signal.SIGINT) is None
-    assert run("Hi\n", signal.SIGTERM) == 143
-    assert run(signal.SIGINT, text="-") == 130
-    assert run(signal.SIGTERM, text="-") == 143
-    assert len(scripted.requests) == 2
-
-
-def test_pipe_goes_before_the_text_and_a_dash_is_the_pipe(write, chat):
+def test_piped_input_goes_before_the_text_and_a_dash_stands_for_it(write, chat):
     write("plain", *HELLO)
 
     def last_question():
@@ -381,63 +223,12 @@ def test_failure_does_not_end_an_interactive_session(write, chat, settings):
     ]
 
 
-def waiting(request):
-    """An agent that looks only when it may."""
-    if not request.decisions:
-        return [*LOOK, Approval("c1", "May it look?"), Finish("tool_calls")]
-    assert request.turns[-1][0] == "assistant"
-    yes = request.decisions["c1"]
-    result = ToolCallResult("c1", "you") if yes else ToolCallResult("c1", "You said no.", metadata={"error": True})
-    return [result, Text("I see you." if yes else "I see nothing."), Finish("stop")]
-
-
 @pytest.mark.parametrize("user", [None, "alice"])
-@pytest.mark.parametrize(
-    ("line", "answer"), [("y\n", "I see you.\n"), ("\n", "I see nothing.\n"), ("", "I see nothing.\n")]
-)
-def test_approval_is_asked_for_at_the_terminal(write, chat, alice, user, line, answer):
-    write("careful", waiting)
-    code, out, err = chat("Hi", stdin=line, tty=True, user=user, assistant="careful", steps=True)
-    assert (code, out) == (0, answer)
-    assert 'May it look?\nlook {"at": "me"}\n[y/N] ' in err
-    assert ("look → you" in err) == (line == "y\n")
-    if user:
-        assert [run.status for run in Run.objects.all()] == ["completed"] * 2
-
-
-@pytest.mark.parametrize("user", [None, "alice"])
-def test_approval_waits_if_there_is_no_terminal(write, chat, alice, user):
-    write("careful", waiting)
-    code, out, err = chat("Hi", user=user, assistant="careful")
-    assert (code, out) == (3, "")
-    assert 'May it look?\nlook {"at": "me"}\n' in err
-    assert len(scripted.requests) == 1
-    if user:
-        assert Run.objects.get().interrupts
-
-
-def test_approval_can_be_left_open(write, chat, monkeypatch, alice):
-    write("careful", waiting)
-    monkeypatch.setattr(sys, "stdin", Interrupted(signal.SIGINT))
-    with pytest.raises(SystemExit) as end:
-        call_command("chat", "Hi", user="alice", assistant="careful", stdout=Stream(), stderr=Stream(tty=True))
-    assert end.value.code == 3
-    assert Run.objects.get().interrupts
-
-
-def test_approval_given_on_the_page_continues_here(write, chat, monkeypatch, alice):
-    write("careful", waiting)
-
-    def answer():
-        run = Run.objects.get()
-        async_to_sync(run.resume)({run.interrupts[0]["id"]: True})
-        return "y\n"
-
-    monkeypatch.setattr(sys, "stdin", Interrupted(answer))
-    out = Stream()
-    call_command("chat", "Hi", user="alice", assistant="careful", stdout=out, stderr=Stream(tty=True))
-    assert out.getvalue() == "I see you.\n"
-    assert Run.objects.count() == 2
+def test_error_says_what_can_be_done(write, chat, alice, user):
+    write("broken", ProviderError("Broken.", "rate_limited"))
+    code, _, err = chat("Hi", user=user, assistant="broken")
+    assert code == 1
+    assert err.splitlines()[-2:] == ["Broken.", "If this happens often, raise the limit at the provider."]
 
 
 def test_history_contains_the_users_questions(write, chat, alice, charlie):
@@ -450,35 +241,6 @@ def test_history_contains_the_users_questions(write, chat, alice, charlie):
     assert [readline.get_history_item(number) for number in known] == ["one", "two"]
     assert chat(assistant="plain", tty=True)[0] == 0
     assert readline.get_current_history_length() == 0
-
-
-class FailingStream(Stream):
-    def __init__(self, error, after=0):
-        super().__init__()
-        self.error, self.after = error, after
-
-    def write(self, text):
-        if len(self.getvalue()) >= self.after:
-            raise self.error
-        return super().write(text)
-
-
-@pytest.mark.parametrize("user", [None, "alice"])
-def test_output_that_is_closed_stops_the_answer(write, chat, alice, user):
-    pipe = FailingStream(BrokenPipeError(), after=3)
-    write("endless", Text("so far"), lambda: wait_until(pipe.getvalue), Text(" and no further"), forever)
-    code, out, err = chat("Hi", out=pipe, user=user, assistant="endless")
-    assert (code, out) == (141, "so far")
-    assert "Broken" not in err
-    assert scripted.closed == ["endless"]
-    assert [run.status for run in Run.objects.all()] == (["cancelled"] if user else [])
-
-
-def test_output_to_a_full_disk_is_an_error(write, chat):
-    write("plain", *HELLO)
-    code, _, err = chat("Hi", out=FailingStream(OSError(28, "No space left on device")), assistant="plain")
-    assert code == 1
-    assert err == "The answer cannot be written: [Errno 28] No space left on device\n"
 
 
 def test_unavailable_database_is_an_error(write, chat):
@@ -542,12 +304,3 @@ def test_log_is_shown_with_verbosity_2_only(write, chat, caplog):
     assert chat("Hi", assistant="busy", verbosity=2)[0] == 0
     assert "Asking again" in caplog.text
     assert logging.getLogger("chat").level == logging.INFO
-
-
-def test_signal_handlers_are_not_set_outside_the_main_thread(write, chat):
-    write("plain", *HELLO)
-    results = []
-    thread = threading.Thread(target=lambda: results.append(chat("Hi", model="scripted:plain")))
-    thread.start()
-    thread.join()
-    assert results == [(0, "Hello there\n", "")]

@@ -5,8 +5,8 @@ from django.core.management.base import OutputWrapper
 
 from chat.events import RunStarted, TextMessageContent, ToolCallResult, ToolCallStart
 from chat.events.types import ReasoningStart
-from chat.terminal.wait import WaitLine
-from tests.terminal.test_chat_command import Stream
+from chat.terminal.wait_line import WaitLine
+from tests.terminal.streams import Stream
 
 
 class Clock:
@@ -61,7 +61,7 @@ WAITS = {  # events -> what is waited for
 
 
 @pytest.mark.parametrize("kind", WAITS)
-def test_wait_line_names_what_is_waited_for(line, clock, kind):
+def test_wait_line_says_what_the_answer_waits_for(line, clock, kind):
     events, sentence = WAITS[kind]
     for event in events:
         line.note(event)
