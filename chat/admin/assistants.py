@@ -1,9 +1,7 @@
 from asgiref.sync import sync_to_async
-from django import forms
-from django.conf import settings
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied, ValidationError
-from django.http import HttpResponseRedirect
+from django.core.exceptions import PermissionDenied
+from django.http import JsonResponse
 from django.shortcuts import get_object_or_404
 from django.urls import path, reverse
 from django.utils.translation import gettext
@@ -12,93 +10,17 @@ from django.views.decorators.http import require_POST
 
 from .. import providers, tools
 from ..models import Assistant, ToolServer
-from .base import WIDE_FIELDS, BaseAdmin
+from .assistant_form import TIME_LIMITS, AssistantForm, server_of
+from .base import WIDE_FIELDS, BaseAdmin, can_view
+from .model_lists import list_models, params_of
+from .tools_field import keep_tools
 
-TIME_LIMITS = {  # field -> the setting that counts where it is empty
-    "first_token_seconds": "FIRST_TOKEN_SECONDS",
-    "silence_seconds": "SILENCE_SECONDS",
-    "run_seconds": "RUN_SECONDS",
-}
-
-
-class AssistantForm(forms.ModelForm):
-    may_bind_keys = False  # set for superusers
-
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        if "tools" in self.fields:
-            servers = (f"mcp:{server.slug}" for server in ToolServer.objects.filter(is_enabled=True))
-            names = ", ".join([*sorted(tools.REGISTRY), *servers])
-            self.fields["tools"].help_text += " " + gettext("Available: %(names)s.") % {"names": names}
-        if "ask_first" in self.fields:
-            sentence = gettext("The tools of a tool server are named SERVER_TOOL. Use mcp:SERVER for all of them.")
-            self.fields["ask_first"].help_text += f" {sentence}"
-        for field, setting in TIME_LIMITS.items():
-            if field in self.fields:
-                self.fields[field].widget.attrs["placeholder"] = getattr(settings, setting)
-
-    def clean(self):
-        """Rejects an assistant whose model cannot be used and names the cause: unknown provider, missing package or
-        key, wrong parameter.
-        """
-        model = self.cleaned_data.get("model")
-        params = self.cleaned_data.get("params")
-        tool_names = self.cleaned_data.get("tools")
-        if not (isinstance(model, str) and isinstance(params, dict) and isinstance(tool_names, list)):
-            return  # the field that is wrong has an error already
-        try:
-            providers.check(model, params, tool_names, may_bind_keys=self.may_bind_keys or not self._server_changed())
-        except providers.ProviderError as error:
-            self.add_error("model", str(error))
-
-    def _server_changed(self):
-        """Returns whether the key or the address, which a superuser may have chosen, would be another one."""
-        return self.instance.pk is None or _server_of(self.instance) != _server_of(self.cleaned_data)
-
-    def clean_params(self):
-        params = self.cleaned_data["params"]
-        return {} if params is None else params
-
-    def clean_tools(self):
-        return self._clean_tool_names("tools")
-
-    def clean_ask_first(self):
-        """Also accepts single tools of a server. Whether the server has them is only known when it is used."""
-        return self._clean_tool_names("ask_first", allow_server_tools=True)
-
-    def _clean_tool_names(self, field, allow_server_tools=False):
-        names = self.cleaned_data[field]
-        if names is None:
-            return []
-        if isinstance(names, list):
-            servers = dict(ToolServer.objects.values_list("slug", "is_enabled"))
-            for name in names:
-                if isinstance(name, str):  # the model's validation has a sentence for anything else
-                    self._check_tool_name(name, servers, allow_server_tools)
-        return names
-
-    def _check_tool_name(self, name, servers, allow_server_tools):
-        """Raises ValidationError for an unknown tool; `servers` maps slugs to whether the server is enabled."""
-        if name.startswith("mcp:"):
-            slug = name.removeprefix("mcp:")
-            if slug not in servers:
-                raise ValidationError(gettext("There is no tool server called “%(server)s”.") % {"server": slug})
-            if not servers[slug]:
-                raise ValidationError(gettext("The tool server “%(server)s” is not enabled.") % {"server": slug})
-            return
-        prefixes = tuple(f"{slug}_" for slug in servers)
-        if allow_server_tools and name.removeprefix("_").startswith(prefixes):
-            return
-        if name not in tools.REGISTRY:
-            raise ValidationError(gettext("There is no tool called “%(tool)s”.") % {"tool": name})
-
-
-def _server_of(values):
-    """Returns what decides which key goes where, of an assistant or of a form's cleaned data."""
-    if isinstance(values, Assistant):
-        values = Assistant.objects.values("model", "params").get(pk=values.pk)  # the form has changed the instance
-    params = values["params"]
-    return values["model"].partition(":")[0], params.get("base_url"), params.get("api_key_env")
+STORED_FIELDS = [  # what staff see who may not change it
+    (None, {"fields": ["name", "slug", "description", "starters", "position", "is_enabled", "is_default"]}),
+    (_("Model"), {"fields": ["model", "system_prompt", "params", "sees_images"]}),
+    (_("Tools"), {"fields": ["tools", "ask_first", "ask_every_time", "max_model_calls"]}),
+    (_("Limits"), {"fields": ["memory_turns", "context_window", *TIME_LIMITS]}),
+]
 
 
 @admin.register(Assistant)
@@ -106,39 +28,112 @@ class AssistantAdmin(BaseAdmin):
     form = AssistantForm
     change_form_template = "admin/chat/assistant.html"
     formfield_overrides = WIDE_FIELDS
-    list_display = ["name", "slug", "model", "is_default", "is_enabled"]
+    list_display = ["name", "slug", "model", "position", "is_default", "is_enabled"]
+    list_filter = ["is_enabled"]
     search_fields = ["name", "slug", "model"]
+    search_help_text = _("Search names, slugs and models.")
     prepopulated_fields = {"slug": ["name"]}
+    save_as = True
     fieldsets = [
-        (None, {"fields": ["name", "slug", "description", "starters", "is_enabled", "is_default"]}),
-        (_("Model"), {"fields": ["model", "system_prompt", "params", "sees_images"]}),
+        (None, {"fields": ["name", "slug", "description", "starter_lines", "position", "is_enabled", "is_default"]}),
         (
-            _("Tools and limits"),
-            {"fields": ["tools", "ask_first", "memory_turns", "context_window", "max_model_calls"]},
+            _("Model"),
+            {"fields": ["provider", "base_url", "api_key_env", "model_name", "sees_images", "context_window"]},
         ),
-        (_("Time limits"), {"fields": list(TIME_LIMITS)}),
+        (_("How it answers"), {"fields": ["system_prompt", "temperature", "max_tokens", "reasoning_effort"]}),
+        (_("Tools"), {"fields": ["tool_choice", "max_model_calls"]}),
+        (_("Limits"), {"fields": ["memory_turns", *TIME_LIMITS]}),
+        (_("For experts"), {"fields": ["other_params"]}),
     ]
+
+    def get_fieldsets(self, request, obj=None):
+        return self.fieldsets if self._may_edit(request, obj) else STORED_FIELDS
+
+    def _may_edit(self, request, obj):
+        return self.has_change_permission(request, obj) if obj else self.has_add_permission(request)
 
     def get_form(self, request, obj=None, change=False, **kwargs):
         form = super().get_form(request, obj, change=change, **kwargs)
         form.may_bind_keys = request.user.is_superuser  # type: ignore[attr-defined]  # ours, from `form` above
+        form.may_list_tools = can_view(request, ToolServer)  # type: ignore[attr-defined]
+        form.is_trial = getattr(request, "is_trial", False)  # type: ignore[attr-defined]
         return form
 
     def get_urls(self):
-        return [path("<int:pk>/try/", require_POST(self.try_view), name="chat_assistant_try"), *super().get_urls()]
+        return [
+            path("models/", require_POST(self.models_view), name="chat_assistant_models"),
+            path("try/", require_POST(self.try_view), name="chat_assistant_try_new"),
+            path("<int:pk>/try/", require_POST(self.try_view), name="chat_assistant_try"),
+            path("tools/", require_POST(self.tools_view), name="chat_assistant_tools_new"),
+            path("<int:pk>/tools/", require_POST(self.tools_view), name="chat_assistant_tools"),
+            *super().get_urls(),
+        ]
 
-    async def try_view(self, request, pk):
-        """Asks the saved model one short question. Async, because a waiting thread would hold up other requests."""
-        assistant = await sync_to_async(self._get_changeable)(request, pk)
+    async def tools_view(self, request, pk=None):
+        """Lists the tools of a server and shows the form again with a row for each, without saving it."""
+        server = await sync_to_async(self._server_to_list)(request, pk)
+        try:
+            await sync_to_async(keep_tools)(server, await tools.server_tools(server))
+        except tools.ToolError as error:
+            messages.error(request, str(error))
+        return await self._show_again(request, pk)
+
+    def _server_to_list(self, request, pk):
+        self._get_changeable(request, pk)
+        if not can_view(request, ToolServer):
+            raise PermissionDenied
+        return get_object_or_404(ToolServer, slug=request.POST.get("list_tools", ""), is_enabled=True)
+
+    async def try_view(self, request, pk=None):
+        """Asks the model of the form one short question and shows the form again, without saving it.
+
+        Async, because a waiting thread would hold up other requests.
+        """
+        form = await sync_to_async(self._checked_form)(request, pk)
+        if not form.errors:
+            await self._try(request, form.instance)
+        return await self._show_again(request, pk)
+
+    async def _show_again(self, request, pk):
+        """Returns the page with what was typed, without saving it."""
+        request.is_trial = True
+        page = reverse("admin:chat_assistant_change", args=[pk]) if pk else reverse("admin:chat_assistant_add")
+        return await sync_to_async(self.changeform_view)(request, str(pk) if pk else None, form_url=page)
+
+    async def _try(self, request, assistant):
         try:
             answer = await providers.try_model(assistant.model, assistant.params, assistant.system_prompt)
             values = {"model": assistant.model, "answer": answer}
-            messages.success(request, gettext("%(model)s answered: “%(answer)s”") % values)
+            messages.success(request, gettext("%(model)s answered: “%(answer)s” Nothing has been saved.") % values)
         except providers.ProviderError as error:
-            messages.error(request, str(error))
-        return HttpResponseRedirect(reverse("admin:chat_assistant_change", args=[pk]))
+            messages.error(request, providers.with_advice(error, assistant.model, assistant.params))
+
+    def _checked_form(self, request, pk):
+        row = self._get_changeable(request, pk)
+        fields = [field for _name, options in self.fieldsets for field in options["fields"]]
+        form = self.get_form(request, row, change=row is not None, fields=fields)(request.POST, instance=row)
+        form.is_valid()
+        return form
+
+    async def models_view(self, request):
+        """Lists the models of the server that the form names, as JSON."""
+        pk = request.POST.get("assistant", "")
+        row = await sync_to_async(self._get_changeable)(request, int(pk) if pk.isdecimal() else None)
+        names = ("provider", "base_url", "api_key_env", "model_name")
+        provider, base_url, variable, model = (request.POST.get(name, "").strip()[:500] for name in names)
+        now = {"model": f"{provider}:", "params": params_of(base_url, variable)}
+        is_unchanged = row is not None and server_of({"model": row.model, "params": row.params}) == server_of(now)
+        may_bind_keys = request.user.is_superuser or is_unchanged
+        return JsonResponse(await list_models(provider, base_url, variable, model, may_bind_keys=may_bind_keys))
 
     def _get_changeable(self, request, pk):
-        if not (self.admin_site.has_permission(request) and self.has_change_permission(request)):
+        """Returns the row to change, or None where one is to be added."""
+        if not self.admin_site.has_permission(request):
+            raise PermissionDenied
+        if pk is None:
+            if not self.has_add_permission(request):
+                raise PermissionDenied
+            return None
+        if not self.has_change_permission(request):
             raise PermissionDenied
         return get_object_or_404(Assistant, pk=pk)

@@ -1,4 +1,4 @@
-"""What the admin classes share."""
+"""The base classes and helpers of the admin."""
 
 from typing import Any
 from urllib.parse import urlencode
@@ -23,11 +23,11 @@ WIDE_FIELDS: dict[type[models.Field], dict[str, Any]] = {
 
 MAX_SEARCH_LENGTH = 200  # characters, as in the search of the page
 MAX_SEARCH_WORDS = 20  # each reads the whole table
-SLOW_LOOKUPS = {"regex", "iregex"}  # in SQLite these are Python's, which may take for ever
+SLOW_LOOKUPS = {"regex", "iregex"}  # SQLite evaluates these with Python's re, which may take forever
 
 
 class BoundedMixin:
-    """Bounds what staff may search for and filter by; an invalid query string is Django's error page, not a 500."""
+    """Limits the searches and filters of staff; an invalid query string shows Django's error page instead of a 500."""
 
     def get_changelist_instance(self, request):
         try:
@@ -42,12 +42,12 @@ class BoundedMixin:
     def get_search_results(self, request, queryset, search_term):
         """Finds nothing for a search that is too long, and says so."""
         if is_searchable(search_term):
-            return self.find(request, queryset, search_term)
+            return self.search_rows(request, queryset, search_term)
         sentence = gettext("Search for at most %(words)s words and %(characters)s characters.")
         messages.error(request, sentence % {"words": MAX_SEARCH_WORDS, "characters": MAX_SEARCH_LENGTH})
         return queryset.none(), False
 
-    def find(self, request, queryset, search_term):
+    def search_rows(self, request, queryset, search_term):
         return super().get_search_results(request, queryset, search_term)  # type: ignore[misc]
 
 
@@ -84,17 +84,22 @@ class ReadOnlyAdmin(BaseAdmin):
         """Returns the condition that a row contains the word."""
         raise NotImplementedError
 
-    def find(self, request, queryset, search_term):
+    def search_rows(self, request, queryset, search_term):
         """Finds the rows that contain each word, or each "phrase in quotes"."""
-        for word in smart_split(search_term):
-            if word[0] in "\"'" and word[0] == word[-1]:
-                word = unescape_string_literal(word)
+        for word in search_words(search_term):
             queryset = queryset.filter(self.contains(word))
         return queryset, False
 
 
+def search_words(search_term: str) -> list[str]:
+    """Returns the words and the "phrases in quotes" that a search looks for."""
+    words = list(smart_split(search_term))
+    is_phrase = [word[0] in "\"'" and word[0] == word[-1] for word in words]
+    return [unescape_string_literal(word) if quoted else word for word, quoted in zip(words, is_phrase, strict=True)]
+
+
 class OwnerFilter(admin.SimpleListFilter):
-    """Filters by a username that is typed, because a list of all people could be endless."""
+    """Filters by a username that is typed, because a list of all users could be very long."""
 
     title = _("owner")
     parameter_name = "owner"

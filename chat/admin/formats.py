@@ -7,6 +7,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from ..models import Run
+from ..stored_sentences import translate
 
 EMPTY_VALUE = "-"  # as AdminSite.empty_value_display
 TOKEN_KINDS = {
@@ -22,6 +23,11 @@ def format_status(status):
     if not status:
         return None
     return format_html('<span class="status status--{}">{}</span>', status, Run.Status(status).label)
+
+
+def format_error(run):
+    """Returns the run's error in the language of the reader. Words that are not the site's own are as they were."""
+    return translate(run.error_message)
 
 
 def format_time(time):

@@ -8,9 +8,10 @@ from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from .. import providers
 from ..models import Conversation, Run
 from .base import OwnerFilter, ReadOnlyAdmin, can_view, parse_uuid
-from .formats import EMPTY_VALUE, format_duration, format_status, format_time, format_usage, run_durations
+from .formats import EMPTY_VALUE, format_duration, format_error, format_status, format_time, format_usage, run_durations
 
 # With arguments and results of tools
 APPROVALS: tuple[Any, Any] = (_("Approvals"), {"fields": ["interrupts", "resumes", "decisions"]})
@@ -29,7 +30,7 @@ class RunAdmin(ReadOnlyAdmin):
     search_fields = ["id", "conversation__owner__username", "error_code", "error_message"]
     search_help_text = _("Search usernames and errors, or enter the ID of a run, an answer or a conversation.")
     fieldsets = [
-        (None, {"fields": ["status_badge", "error_message", "error_code", "finish_reason", "notice"]}),
+        (None, {"fields": ["status_badge", "error", "advice", "error_code", "finish_reason", "notice"]}),
         (
             _("Details"),
             {"fields": ["owner", "conversation_link", "assistant_name", "model", "language", "time_zone", "id"]},
@@ -37,7 +38,7 @@ class RunAdmin(ReadOnlyAdmin):
         (_("Times"), {"fields": ["created", "started", "first_token", "finished", "durations"]}),
         (_("Usage"), {"fields": ["usage_by_call"]}),
         APPROVALS,
-        (_("Internals"), {"fields": ["attempts", "last_seq", "process_id", "cancel_requested", "idempotency_key"]}),
+        (_("Internals"), {"fields": ["attempts", "last_seq", "process_id", "was_cancelled", "idempotency_key"]}),
     ]
 
     def contains(self, word):
@@ -67,6 +68,15 @@ class RunAdmin(ReadOnlyAdmin):
     def status_badge(self, run):
         return format_status(run.status)
 
+    @admin.display(description=_("error"))
+    def error(self, run):
+        return format_error(run) or EMPTY_VALUE
+
+    @admin.display(description=_("what to do"))
+    def advice(self, run):
+        params = run.assistant.params if run.assistant else {}
+        return providers.advice(run.error_code, run.model, params) or EMPTY_VALUE
+
     @admin.display(description=_("owner"), ordering="conversation__owner__username")
     def owner(self, run):
         return run.conversation.owner
@@ -77,7 +87,7 @@ class RunAdmin(ReadOnlyAdmin):
         if not run.can_view_conversation:
             return run.conversation_id
         page = reverse("admin:chat_conversation_change", args=[run.conversation_id])
-        return format_html('<a href="{}#message-{}">{}</a>', page, run.message_id, run.conversation)
+        return format_html('<a href="{0}?message={1}#message-{1}">{2}</a>', page, run.message_id, run.conversation)
 
     @admin.display(description=_("assistant"))
     def assistant_name(self, run):
@@ -118,6 +128,10 @@ class RunAdmin(ReadOnlyAdmin):
     @admin.display(description=_("notice"))
     def notice(self, run):
         return run.notice or EMPTY_VALUE
+
+    @admin.display(description=_("cancel requested"))
+    def was_cancelled(self, run):
+        return gettext("yes") if run.cancel_requested else gettext("no")
 
     @admin.display(description=_("model calls"))
     def usage_by_call(self, run):

@@ -16,36 +16,14 @@ from django.views.decorators.http import require_POST
 from .. import tools
 from ..models import ToolServer
 from .base import WIDE_FIELDS, BaseAdmin
+from .rows_fields import COMMAND, HEADERS, VARIABLES
+from .tools_field import keep_tools
 
 
 class ToolServerForm(forms.ModelForm):
-    def clean_command(self):
-        command = self.cleaned_data["command"]
-        if command is None:
-            return []
-        if not (isinstance(command, list) and all(isinstance(word, str) for word in command)):
-            raise ValidationError(gettext("The command must be a JSON list of strings: the program and its arguments."))
-        return command
-
-    def clean_env(self):
-        message = gettext("Environment variables must be a JSON object of names and string values.")
-        return self._clean_pairs("env", r"[A-Za-z_]\w*", r".*", message)
-
-    def clean_headers(self):
-        message = gettext("Headers must be a JSON object of names and string values.")
-        return self._clean_pairs("headers", r"[\w!#$%&'*+.^`|~-]+", r"[ -~]*", message)
-
-    def _clean_pairs(self, field, name_pattern, value_pattern, message):
-        pairs = self.cleaned_data[field]
-        if pairs is None:
-            return {}
-        if not isinstance(pairs, dict):
-            raise ValidationError(message)
-        for name, value in pairs.items():
-            name_fits = re.fullmatch(name_pattern, name, re.ASCII)
-            if not (name_fits and isinstance(value, str) and re.fullmatch(value_pattern, value, re.DOTALL)):
-                raise ValidationError(message)
-        return pairs
+    command = COMMAND
+    env = VARIABLES
+    headers = HEADERS
 
     def clean_url(self):
         url = self.cleaned_data["url"]
@@ -64,7 +42,8 @@ class ToolServerForm(forms.ModelForm):
 
     def clean(self):
         transport = self.cleaned_data.get("transport")
-        if transport == ToolServer.STDIO and self.cleaned_data.get("command") in ([], [""]):
+        command = self.cleaned_data.get("command", ["refused"])
+        if transport == ToolServer.STDIO and not (command and command[0].strip()):
             self.add_error("command", gettext("A stdio server needs a command."))
         if transport == ToolServer.HTTP and self.cleaned_data.get("url") == "":
             self.add_error("url", gettext("An HTTP server needs a URL."))
@@ -110,6 +89,7 @@ class ToolServerAdmin(BaseAdmin):
         offered, problem = [], None
         try:
             offered = async_to_sync(tools.server_tools)(server)
+            keep_tools(server, offered)
         except tools.ToolError as error:
             problem = str(error)
         context = self.admin_site.each_context(request)

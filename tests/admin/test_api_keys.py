@@ -23,10 +23,10 @@ async def save_as(client_of, monkeypatch):
 
     async def save(user, params, pk=None, model="openai:gpt-5-mini", **fields):
         path = f"/admin/chat/assistant/{pk}/change/" if pk else ADD
-        response = await client_of(user).post(path, filled(model=model, params=json.dumps(params), **fields))
+        response = await client_of(user).post(path, filled(model=model, other_params=json.dumps(params), **fields))
         if response.status_code == 302:
             return None
-        return response.context["adminform"].form.errors["model"][0]
+        return response.context["adminform"].form.errors["model_name"][0]
 
     return save
 
@@ -79,7 +79,7 @@ async def test_staff_may_use_the_servers_that_the_operator_lists(save_as, editor
     assert (error is None) == is_allowed, error
 
 
-async def test_superuser_may_choose_and_staff_may_change_all_else(save_as, bob, editor):
+async def test_only_a_superuser_may_choose_and_staff_may_change_the_rest(save_as, bob, editor):
     assert await save_as(bob, ELSEWHERE) is None
     row = await Assistant.objects.aget(slug="a")
     assert await save_as(editor, ELSEWHERE | {"temperature": 1}, row.pk, name="Renamed") is None
