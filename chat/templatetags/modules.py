@@ -23,12 +23,26 @@ def modulepreload(entry, *modules):
     The entry itself has a script element of its own. Without these links a browser learns of a module only after it has
     read the one that imports it. Modules that are imported on demand are not followed: name those needed at once.
     """
-    names = _with_imports(entry, *modules) if settings.DEBUG else _cached_with_imports(entry, *modules)
-    links = ((static(name),) for name in names if name != entry)
+    return _links(name for name in _with_imports(entry, *modules) if name != entry)
+
+
+@register.simple_tag
+def modulepreload_beside(entry, strings, *modules):
+    """Returns links that preload `modules` and what they import, except for what `entry` and `strings` import."""
+    loaded = _with_imports(entry, strings)
+    return _links(name for name in _with_imports(*modules) if name not in loaded)
+
+
+def _links(names):
+    links = ((static(name),) for name in names)
     return format_html_join("\n  ", '<link rel="modulepreload" href="{}">', links)
 
 
 def _with_imports(*entries):
+    return _find_with_imports(*entries) if settings.DEBUG else _cached_with_imports(*entries)
+
+
+def _find_with_imports(*entries):
     names = []
     waiting = list(entries)
     while waiting:
@@ -44,4 +58,4 @@ def _with_imports(*entries):
     return names
 
 
-_cached_with_imports = cache(_with_imports)
+_cached_with_imports = cache(_find_with_imports)
