@@ -1,11 +1,12 @@
-"""Checks of the settings for `manage.py check --deploy`."""
+"""Checks of the settings: of the storage at each start, and what `manage.py check --deploy` says of security."""
 
 import contextlib
 from collections.abc import Iterator
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Tags, register
+from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.checks.security import base, csrf
+from django.core.files.storage import storages
 from django.test.utils import override_settings
 from django.utils.module_loading import import_string
 
@@ -24,6 +25,17 @@ CHECKS = [
     csrf.check_csrf_middleware,
     csrf.check_csrf_cookie_secure,
 ]
+
+
+@register(Tags.files)
+def check_files_storage(app_configs, **kwargs) -> list[CheckMessage]:
+    """Returns an error if the storage of users' files cannot be made: its package is missing, or an option is wrong."""
+    try:
+        storages["files"]
+    except Exception as error:  # each storage has its own kinds
+        hint = "Packages for S3 are in requirements-s3.txt. Compare FILES_STORAGE_OPTIONS with the storage's options."
+        return [Error(f"FILES_STORAGE cannot be used: {error}", hint=hint, id="chat.E001")]
+    return []
 
 
 @register(Tags.security, deploy=True)

@@ -20,3 +20,7 @@ class Refused(Exception):
         self.code = code
         self.status = status
         self.retry_after = retry_after
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns what programs read of it."""
+        return {"error": {"code": self.code, "message": str(self.message)}}

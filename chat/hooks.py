@@ -1,4 +1,4 @@
-"""The three places where an app adds to the core, which knows of no app. docs/apps.md shows each with an example.
+"""The three places where an app adds to the core, which knows no app. docs/apps.md shows each with an example.
 
 Each is a setting with a list of dotted paths, one function each, called in this order:
 
@@ -6,8 +6,8 @@ Each is a setting with a list of dotted paths, one function each, called in this
   thread, once for each run when it begins. If it raises, the run fails.
 - RUN_CHECKS: `function(conversation, assistant)` raises Refused to stop a run before its row is made. Sync, inside the
   transaction that would make it.
-- RUN_ENDED: `function(run)` is called after a run has ended and its commit is through. Async, or sync in the
-  engine's database thread. A failure is logged and delays nothing.
+- RUN_ENDED: `function(run)` is called after a run has ended and been committed. Async, or sync in the engine's database
+  thread. A failure is logged and stops nothing else.
 """
 
 import logging
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Addition:
-    """Added to one request: `instructions` go behind the assistant's own, `tools` are names as an assistant lists
+    """Added to one request: `instructions` follow the assistant's own, `tools` are names as an assistant lists
     them."""
 
     instructions: str = ""

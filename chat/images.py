@@ -10,14 +10,12 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
-from .models import Attachment, Refused
-from .per_loop import PerLoop
-from .slots import Slots
+from .errors import Refused
+from .models import Attachment
+from .upload_slots import upload_slots
 from .workers import Pool, Task, TaskFailed, path_of
 
 DECODE_TIMEOUT = 20  # seconds
-MAX_WAITING = 100
-MAX_WAITING_PER_USER = 20  # a page sends the ten images of a message at once
 WAIT_TIMEOUT = 60  # seconds
 
 MAX_UNSENT = 500  # of one user; they are deleted after a day
@@ -29,33 +27,38 @@ REFUSALS = {
 NOT_AN_IMAGE = (_("This image cannot be read. Use PNG, JPEG, WebP or GIF."), 415)
 
 pool = Pool("images", settings.IMAGE_WORKERS)
-
-
-def _make_slots() -> Slots:
-    """One user has one process at a time; with two, another user's image need not wait for theirs."""
-    return Slots(
-        settings.IMAGE_WORKERS,
-        1,
-        max_waiting=MAX_WAITING,
-        max_waiting_per_key=MAX_WAITING_PER_USER,
-        wait_timeout=WAIT_TIMEOUT,
-    )
-
-
-slots = PerLoop(_make_slots)
+slots = upload_slots(settings.IMAGE_WORKERS, WAIT_TIMEOUT)
 
 
 async def save(owner: Any, file: Any) -> Attachment:
-    """Creates an Attachment from an image file: an UploadedFile, or any file in binary mode. Raises Refused."""
+    """Creates an Attachment from an image file: an UploadedFile, or any file in binary mode. Raises Refused.
+
+    Of an animation, the first frame is kept; the Attachment then has the note "first_frame".
+    """
+    await refuse_too_many_unsent(owner)
+    fields = await _convert(owner.pk, file)
+    is_animated = fields.pop("is_animated")
+    attachment = await sync_to_async(Attachment.objects.save_new)(owner.pk, **fields)
+    attachment.notes = ["first_frame"] if is_animated else []
+    return attachment
+
+
+async def refuse_too_many_unsent(owner: Any) -> None:
+    """Raises Refused if this user has uploaded too many images and files without sending them."""
     if await Attachment.objects.filter(owner=owner, message=None).acount() >= MAX_UNSENT:
-        sentence = _("You have uploaded too many images without sending them. Try again tomorrow.")
+        sentence = _("You have uploaded too many images and files without sending them. Try again tomorrow.")
         raise Refused(str(sentence), "too_many_images", 429)
-    fields = await reduce(owner.pk, file)
-    return await sync_to_async(Attachment.objects.save_new)(owner.pk, **fields)
 
 
 async def reduce(owner_id: Any, file: Any) -> dict[str, Any]:
     """Returns the fields of an Attachment for an image file of this user. Raises Refused."""
+    fields = await _convert(owner_id, file)
+    del fields["is_animated"]
+    return fields
+
+
+async def _convert(owner_id: Any, file: Any) -> dict[str, Any]:
+    """Returns the fields of an Attachment, and whether the file is an animation."""
     async with slots.get().hold(owner_id):
         try:
             return await pool.run(_reduce, file)
@@ -64,7 +67,6 @@ async def reduce(owner_id: Any, file: Any) -> dict[str, Any]:
 
 
 def _reduce(task: Task, file: Any) -> dict[str, Any]:
-    """Returns the fields of an Attachment."""
     with path_of(file) as source, NamedTemporaryFile(prefix="image-", dir=settings.FILE_UPLOAD_TEMP_DIR) as target:
         result = task("image", DECODE_TIMEOUT, source=source, target=target.name)
         return {**result, "data": target.read()}

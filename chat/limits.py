@@ -3,7 +3,8 @@
 from django.conf import settings
 from django.utils.translation import gettext
 
-from .models import Refused, Run
+from .errors import Refused
+from .models import Run
 
 RETRY_DELAY = 5  # seconds
 

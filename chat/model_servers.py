@@ -5,15 +5,17 @@ server does not tell is None.
 """
 
 import json
+import os
 import re
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
+
+from .near_hosts import is_near
 
 TIMEOUT = 3  # seconds in which a server has to send something
 DOCUMENT_TIMEOUT = 10  # seconds for a whole document
@@ -42,13 +44,13 @@ class FoundModel:
 
     def abilities(self) -> str:
         """Returns what is known to be possible, for the terminal."""
-        told = {"sees images": self.sees_images, "thinks": self.thinks, "uses tools": self.uses_tools}
-        known = [ability for ability, is_possible in told.items() if is_possible]
+        abilities = {"images": self.sees_images, "reasoning": self.thinks, "tools": self.uses_tools}
+        known = [ability for ability, is_possible in abilities.items() if is_possible]
         return ", ".join([*known, *([f"{self.window:,} tokens"] if self.window else [])])
 
 
 class Unusable(Exception):
-    """A server does not tell its models. `reason` is "unreachable", "key" or "no_list"."""
+    """A server does not list its models. `reason` is "unreachable", "key" or "no_list"."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -90,11 +92,9 @@ def _read(response: Any, deadline: float) -> bytes:
 
 
 def _is_near(url: str) -> bool:
-    """Whether the server is on this machine or in its network."""
     try:
-        host = urlsplit(url).hostname or ""
-        return "." not in host or ip_address(host).is_private
-    except ValueError:
+        return is_near(urlsplit(url).hostname or "")
+    except ValueError:  # no address
         return False
 
 
@@ -102,7 +102,7 @@ def _is_near(url: str) -> bool:
 
 
 def compatible_models(base_url: str, key: str = "") -> list[FoundModel]:
-    """Returns the models for chats of a server that speaks OpenAI's format; raises Unusable if it does not tell."""
+    """Returns the chat models of a server that speaks OpenAI's format; raises Unusable if it does not tell."""
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     base_url = base_url.rstrip("/")
     document = fetch(f"{base_url}/models", headers)
@@ -201,8 +201,22 @@ def _merged(model: FoundModel, more: FoundModel | None) -> FoundModel:
 # Ollama ---------------------------------------------------------------------------------------------------------------
 
 
+def ollama_url() -> str:
+    """Reads OLLAMA_HOST as Ollama does: any of scheme, port and path may be missing."""
+    host = os.environ.get("OLLAMA_HOST", "").strip() or "127.0.0.1"
+    parts = urlsplit(host if "://" in host else f"http://{host}")
+    if "://" in host:
+        default_port = {"https": 443}.get(parts.scheme, 80)
+    else:
+        default_port = 11434
+    name = parts.hostname or "127.0.0.1"
+    if ":" in name:  # IPv6
+        name = f"[{name}]"
+    return f"{parts.scheme}://{name}:{parts.port or default_port}{parts.path.rstrip('/')}"
+
+
 def ollama_models(address: str, timeout: float) -> list[str]:
-    """Returns the names of the models for chats of an Ollama; raises Unusable if none answers."""
+    """Returns the names of the chat models of an Ollama; raises Unusable if none answers."""
     rows = _inside(fetch(f"{address}/api/tags", timeout=timeout), "models")
     if not isinstance(rows, list):
         raise Unusable("no_list")

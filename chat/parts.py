@@ -16,6 +16,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from .events import clean_text
+from .file_text import file_text, trimmed_sentence
 
 Part = Mapping[str, Any]  # one of the TypedDicts below, told apart by "type"
 
@@ -67,11 +68,42 @@ class DocumentPart(TypedDict):
     text: str
 
 
+class FilePart(TypedDict):
+    """A file that a user sent with a message."""
+
+    type: Literal["file"]
+    id: str  # of the Attachment with the file and its text
+    name: str
+    media_type: str
+    size: int  # bytes
+    unit: str | None  # what it consists of: "page", "sheet", "slide" or "message"
+    count: int | None  # how many of them
+    characters: int  # of the text that was read
+    notes: NotRequired[list]  # codes of what to know about the text
+
+
 class ContextTrimmedPart(TypedDict):
     """The conversation was longer than the model's context window: the older messages were not sent to the model."""
 
     type: Literal["context_trimmed"]
     kept: int  # how many messages before this one were sent, the question included
+
+
+class FileTrimmedPart(TypedDict):
+    """A file was longer than the model's context window: only its first units were sent to the model."""
+
+    type: Literal["file_trimmed"]
+    name: str
+    unit: str | None  # of the file, as in FilePart, like `count`
+    count: int | None
+    shown: int  # how many of its units were sent
+
+
+class CopiedPart(TypedDict):
+    """The messages up to this one were copied from a shared chat."""
+
+    type: Literal["copied"]
+    shared_at: str  # ISO 8601
 
 
 @dataclass
@@ -87,7 +119,7 @@ class AguiMessages:
 
 @dataclass(frozen=True)
 class StaffView:
-    """A part as staff read it in the admin: text, or a heading that opens to (label, text) sections, or an image."""
+    """A part as staff read it in the admin: text, a heading that opens to sections (label, text), an image, a file."""
 
     text: str = ""
     heading: Any = ""
@@ -96,6 +128,7 @@ class StaffView:
     is_code: bool = True  # whether the sections are code rather than prose
     failed: bool = False
     image: Part | None = None
+    file: Part | None = None
 
 
 def _to_agui(messages: AguiMessages, part: Part) -> None:
@@ -118,11 +151,14 @@ class Kind:
     fields: Any
     is_shared: bool = False  # whether a shared chat shows it
     attachment: str | None = None  # the field with the id of its Attachment
+    is_image: bool = False
     left_out: str = ""  # what a model reads in place of a part whose attachment it is not shown
     text: Callable[[Any], str] = lambda part: ""  # its share of Message.text: the answer, and what a search reads
+    file_name: Callable[[Any], str] = lambda part: ""  # a search reads it, too
     to_model: Callable[[Any], list[dict[str, Any]]] = lambda part: []  # as kinds that providers know: see `for_model`
     to_markdown: Callable[[Any], list[str]] = lambda part: []  # lines
     to_agui: Callable[[AguiMessages, Any], None] = _to_agui
+    to_share: Callable[[Any], Part] = lambda part: part  # what a shared chat shows of it
     to_staff: Callable[[Any], StaffView] = _staff_json
 
 
@@ -145,6 +181,21 @@ def _document_to_markdown(part: DocumentPart) -> list[str]:
 def _document_to_staff(part: DocumentPart) -> StaffView:
     label = gettext("Document:")
     return StaffView(heading=f"{label} {part['name']}", sections=(("", part["text"]),))
+
+
+def _file_to_model(part: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A file is text as well; the engine may cut it, and takes away what it cuts it by."""
+    names = ("name", "unit", "count", "units")
+    return [{"type": "text", "text": file_text(part), "file": {name: part[name] for name in names}}]
+
+
+def _file_to_share(part: FilePart) -> Part:
+    """Without its id: whoever has the link sees that there was a file, but does not get it."""
+    return {**part, "id": ""}
+
+
+def _file_to_staff(part: FilePart) -> StaffView:
+    return StaffView(heading="{} {}".format(gettext("File:"), part["name"]), file=part)
 
 
 def _image_to_staff(part: ImagePart) -> StaffView:
@@ -201,9 +252,23 @@ def _tool_result_to_staff(part: ToolResultPart) -> StaffView:
     return StaffView(heading=_("Result of the tool call above"), sections=(("", text or ""),), failed=failed)
 
 
-def _context_trimmed_to_staff(part: ContextTrimmedPart) -> StaffView:
-    sentence = gettext("The conversation was too long for the model. Number of messages that it saw: %(kept)s.")
-    return StaffView(text=sentence % {"kept": part["kept"]})
+def _context_trimmed_sentence(part: ContextTrimmedPart) -> str:
+    sentence = gettext("The chat was too long for the model. Number of messages that it saw: %(kept)s.")
+    return sentence % {"kept": part["kept"]}
+
+
+def _copied_sentence(part: CopiedPart) -> str:
+    return gettext("Copied up to here from a chat that was shared on %(date)s.") % {"date": part["shared_at"][:10]}
+
+
+def _note(fields: Any, sentence: Callable[[Any], str]) -> Kind:
+    """Returns a kind that says something about its message: shown to all who read it, and to no model."""
+    return Kind(
+        fields=fields,
+        is_shared=True,
+        to_markdown=lambda part: [f"*({sentence(part)})*"],
+        to_staff=lambda part: StaffView(text=sentence(part)),
+    )
 
 
 def _indent_json(text: str) -> str:
@@ -224,10 +289,7 @@ KINDS: dict[str, Kind] = {
         to_staff=lambda part: StaffView(text=part["text"]),
     ),
     "reasoning": Kind(
-        fields=ReasoningPart,
-        to_model=_unchanged,
-        to_agui=_reasoning_to_agui,
-        to_staff=_reasoning_to_staff,
+        fields=ReasoningPart, to_model=_unchanged, to_agui=_reasoning_to_agui, to_staff=_reasoning_to_staff
     ),
     "tool_call": Kind(
         fields=ToolCallPart,
@@ -237,28 +299,40 @@ KINDS: dict[str, Kind] = {
         to_staff=_tool_call_to_staff,
     ),
     "tool_result": Kind(
-        fields=ToolResultPart,
-        to_model=_unchanged,
-        to_agui=_tool_result_to_agui,
-        to_staff=_tool_result_to_staff,
+        fields=ToolResultPart, to_model=_unchanged, to_agui=_tool_result_to_agui, to_staff=_tool_result_to_staff
     ),
     "image": Kind(
         fields=ImagePart,
         to_model=_unchanged,
         is_shared=True,
         attachment="id",
+        is_image=True,
         left_out="[There was an image here, which you cannot see.]\n",
         to_markdown=lambda part: ["*({})*".format(gettext("an image"))],
         to_staff=_image_to_staff,
     ),
+    "file": Kind(
+        fields=FilePart,
+        to_model=_file_to_model,
+        is_shared=True,
+        attachment="id",
+        file_name=lambda part: part["name"],
+        left_out="[There was a file here, which no longer exists.]\n",
+        to_markdown=lambda part: ["*({} {})*".format(gettext("File:"), part["name"])],
+        to_share=_file_to_share,
+        to_staff=_file_to_staff,
+    ),
     "document": Kind(
         fields=DocumentPart,
         is_shared=True,
+        file_name=lambda part: part["name"],
         to_model=_document_to_model,
         to_markdown=_document_to_markdown,
         to_staff=_document_to_staff,
     ),
-    "context_trimmed": Kind(fields=ContextTrimmedPart, to_staff=_context_trimmed_to_staff),
+    "context_trimmed": _note(ContextTrimmedPart, _context_trimmed_sentence),
+    "file_trimmed": _note(FileTrimmedPart, trimmed_sentence),
+    "copied": _note(CopiedPart, _copied_sentence),
 }
 UNKNOWN = Kind(fields=None)  # for the rows of an app that was removed: only staff see their parts
 
@@ -272,15 +346,20 @@ def text_of(parts: Iterable[Part]) -> str:
     return "".join(_kind(part).text(part) for part in parts)
 
 
+def file_names(parts: Iterable[Part]) -> str:
+    """Returns the names of a message's files, on one line."""
+    return " ".join(" ".join(_kind(part).file_name(part) for part in parts).split())
+
+
 def for_model(parts: Iterable[Part]) -> list[dict[str, Any]]:
     """Returns the parts as the kinds that every provider knows: text, reasoning, tool_call, tool_result, and image
-    with its data in base64."""
+    with its data in base64. The text of a file has the file under "file": see chat.engine.file_window."""
     return [shown for part in parts for shown in _kind(part).to_model(part)]
 
 
 def for_share(parts: Iterable[Part]) -> list[Part]:
     """Returns the parts that a shared chat shows."""
-    return [part for part in parts if _kind(part).is_shared]
+    return [_kind(part).to_share(part) for part in parts if _kind(part).is_shared]
 
 
 def for_staff(part: Part) -> StaffView:
@@ -316,7 +395,11 @@ def to_agui_messages(message_id: str, role: str, parts: Iterable[Part]) -> list[
 def attachment_id(part: Part) -> str | None:
     """Returns the id of the part's Attachment, or None if parts of its kind have none."""
     name = _kind(part).attachment
-    return part[name] if name else None
+    return part[name] or None if name else None
+
+
+def is_image(part: Part) -> bool:
+    return _kind(part).is_image
 
 
 def without_attachment(part: Part) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from django.db import close_old_connections
 from django.shortcuts import render
 from django.utils.decorators import async_only_middleware
 
-from . import turns
+from . import address_limits
 from .addresses import network_of
 from .errors import Refused
 from .executors import SLOW_NICENESS, database_executor
@@ -48,8 +48,8 @@ class PasswordChecks:
     async def run(self, get_response, request):
         """Returns the response, made in one of the threads. Raises Refused."""
         address = network_of(request.META.get("REMOTE_ADDR", ""))
-        self.slots.refuse_if_full(address)  # while it is the request's turn: a hundred refusals are no small work
-        await turns.release(request)
+        self.slots.refuse_if_full(address)  # before the slot is given back: a hundred refusals are work, too
+        await address_limits.release_address_slot(request)
         async with self.slots.hold(address):
             thread = self.threads.popleft()
             try:

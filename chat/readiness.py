@@ -83,7 +83,7 @@ def _queue_problem() -> str | None:
     waiting = len(engine.current().queue)
     if waiting < settings.MAX_RUNS:
         return None
-    return f"{waiting} runs wait for one of {settings.MAX_RUNS} slots (MAX_RUNS)"
+    return f"runs waiting for a slot: {waiting} (MAX_RUNS={settings.MAX_RUNS})"
 
 
 def _disk_problem() -> str | None:

@@ -3,8 +3,8 @@
 Servers repeat a key that they refuse, and libraries put it into their exceptions. The secrets are the values of
 environment variables with a name such as `…_KEY`, the passwords in addresses such as `redis://:password@host`, and what
 is passed to `add_secret` and `add_secrets_of`: keys in an assistant's params, or in the headers of a tool server. They
-are found in any of the spellings in which programs pass them on. Keys of well-known formats are removed even if nobody
-has said that they exist.
+are found in any of the spellings in which programs pass them on. Keys of well-known formats are always
+removed.
 """
 
 import html
@@ -29,8 +29,8 @@ KNOWN_FORMATS = re.compile(
     r"|gh[opsu]_\w{30,}|hf_\w{30,}|gsk_\w{30,}|xox[abp]-[\w-]{20,})"
 )
 MIN_LENGTH = 8  # characters; a shorter value, such as "none", may be an ordinary word
-MAX_ADDED = 300  # each is looked for in all its spellings
-MAX_LEVELS = 5  # of params in which keys are looked for
+MAX_ADDED = 300  # secrets; each is searched for in all its spellings
+MAX_LEVELS = 5  # of nested params that are searched for keys
 REDACTED = "***"
 
 _added: dict[str, None] = {}  # secret -> None, the most recently added last
@@ -56,7 +56,7 @@ def add_secrets_of(values: Any, is_secret: bool = False, levels: int = MAX_LEVEL
 
 
 def redact(text: str) -> str:
-    """Returns the text with `***` in place of each secret. Redact before you shorten: part of a key is not found."""
+    """Returns the text with `***` in place of each secret. Redact before shortening: a part of a key is not found."""
     found = {spelling for secret in set(_secrets()) for spelling in _spellings(secret) if spelling in text}
     for spelling in sorted(found, key=len, reverse=True):  # one secret may contain another
         text = text.replace(spelling, REDACTED)

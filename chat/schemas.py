@@ -6,12 +6,13 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from django.conf import settings
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext_lazy
 from django.utils.translation import gettext_lazy as _
 from ninja import Schema
 from pydantic import AfterValidator, BaseModel, Field, StrictBool, field_validator, model_validator
 
-from .models import Refused, Run
+from .errors import Refused
+from .models import Run
 
 MAX_KEY_LENGTH = 200  # characters of an Idempotency-Key
 
@@ -26,8 +27,16 @@ ERROR_MESSAGES = {  # pydantic's error types that a client can cause here
     "missing": _("This field is required."),
     "model_attributes_type": _("Must be a JSON object."),
     "model_type": _("Must be a JSON object."),
-    "string_too_long": _("Must be at most %(max_length)s characters long."),
-    "string_too_short": _("Must be at least %(min_length)s characters long."),
+    "string_too_long": ngettext_lazy(
+        "Must be at most %(max_length)s character long.",
+        "Must be at most %(max_length)s characters long.",
+        "max_length",
+    ),
+    "string_too_short": ngettext_lazy(
+        "Must be at least %(min_length)s character long.",
+        "Must be at least %(min_length)s characters long.",
+        "min_length",
+    ),
     "string_type": _("Must be a string."),
     "too_long": _("At most %(max_length)s are allowed."),
     "too_short": _("At least %(min_length)s are required."),
@@ -75,7 +84,7 @@ class NewText(Body):
     text: str = Field(min_length=1, max_length=settings.MAX_TEXT_LENGTH)
     assistant: str | None = None
     time_zone: str = Field("", max_length=64)  # of the user, an IANA name
-    attachments: list[uuid.UUID] = Field([], max_length=10)  # images, from POST /api/attachments
+    attachments: list[uuid.UUID] = Field([], max_length=10)  # images and files, from POST /api/attachments
     documents: list[Document] = Field([], max_length=10)  # long texts that belong to the message
 
     @field_validator("text")
@@ -127,10 +136,19 @@ class ConversationChange(Body):
     is_pinned: bool | None = None
     is_archived: bool | None = None
     leaf_id: uuid.UUID | None = None  # the last message of the visible branch
+    is_seen: bool | None = None  # whether its owner has seen the last answer
+    allowed_tools: list[str] | None = Field(
+        None, description="Those that stay allowed. Tools can only be removed: others are ignored"
+    )
 
 
 class Regeneration(Body):
-    assistant: str | None = None
+    assistant: str | None = Field(None, description="Of the other answer; by default, the conversation's")
+    instruction: str = Field(
+        "",
+        max_length=500,
+        description='How it should differ, such as "Make it shorter.": the model sees this answer, too',
+    )
 
 
 class Feedback(Body):
@@ -141,9 +159,12 @@ class Feedback(Body):
 
 class Permission(BaseModel):
     approved: StrictBool
+    always: StrictBool = Field(
+        False, description="Whether the tool may from now on run without asking in this conversation, if approved"
+    )
 
 
-class Resolved(Body):
+class ResumeEntry(Body):
     """AG-UI's resume entry: the user's answer to one interrupt."""
 
     interrupt_id: str = Field(alias="interruptId", max_length=100)
@@ -161,7 +182,7 @@ class Resolved(Body):
 
 
 class Resumption(Body):
-    resume: list[Resolved] = Field(min_length=1, max_length=100)
+    resume: list[ResumeEntry] = Field(min_length=1, max_length=100)
 
     def decisions(self):
         """Returns {interrupt id: whether it is allowed}; raises Refused if one is answered twice."""
@@ -170,8 +191,18 @@ class Resumption(Body):
             raise Refused(gettext("Answer each interrupt only once."), "answered_twice")
         return decisions
 
+    def always(self):
+        """Returns the ids of the interrupts whose tools are allowed for the whole conversation."""
+        payloads = [(entry.interrupt_id, entry.payload) for entry in self.resume if entry.is_approved()]
+        return [id for id, payload in payloads if payload and payload.always]
+
 
 # Responses -----------------------------------------------------------------------------------------------------------
+
+
+class Output(BaseModel):
+    """A JSON object that is made of a dict. Not ninja's Schema, which takes twice the time for a list: it looks up
+    each field in Python, because it also reads attributes."""
 
 
 class AssistantOut(Schema):
@@ -179,6 +210,7 @@ class AssistantOut(Schema):
     name: str
     description: str
     is_default: bool
+    position: int | None = Field(description="Lower ones come first, behind the default; then those without, by name")
     sees_images: bool
     starters: list[str]
 
@@ -193,7 +225,7 @@ class AssistantOut(Schema):
         return [starter and gettext(starter) for starter in row.starters]
 
 
-class ConversationOut(Schema):
+class ConversationOut(Output):
     id: uuid.UUID
     title: str
     assistant: str | None
@@ -203,10 +235,17 @@ class ConversationOut(Schema):
     is_archived: bool
     is_temporary: bool
     leaf_id: uuid.UUID | None
+    activity: Literal["answering", "waiting", "failed", "answered"] | None = Field(
+        description="Whether it is being answered, or waits for approval; or, until its owner has seen it, how its "
+        "last answer ended"
+    )
+    allowed_tools: list[str] = Field(
+        description="Tools that its owner allowed to run without asking: names, or `server/name` of an MCP server's"
+    )
 
 
-class Snippet(Schema):
-    """The text around the first match. `message_id` is null if the title matched."""
+class Snippet(Output):
+    """The text around the first match, without Markdown. `message_id` is null if the title matched."""
 
     before: str
     match: str
@@ -218,12 +257,12 @@ class FoundOut(ConversationOut):
     snippet: Snippet | None
 
 
-class Problem(Schema):
+class Problem(Output):
     code: str
     message: str
 
 
-class Tokens(Schema):
+class Tokens(Output):
     input_tokens: int | None = None
     output_tokens: int | None = None
     total_tokens: int | None = None
@@ -231,7 +270,15 @@ class Tokens(Schema):
     cached_input_tokens: int | None = None
 
 
-class RunOut(Schema):
+class Advice(Output):
+    """For staff: what to do about the error of a run, and where."""
+
+    sentence: str
+    assistant_url: str | None
+    run_url: str | None
+
+
+class RunOut(Output):
     id: uuid.UUID
     conversation_id: uuid.UUID
     message_id: uuid.UUID
@@ -241,14 +288,16 @@ class RunOut(Schema):
     notice: str | None
     assistant: str | None
     model: str
+    instruction: str | None
     usage: Tokens | None
     interrupts: list[dict]
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    advice: Advice | None = Field(None, description="What staff can do about the error; for others null")
 
 
-class MessageOut(Schema):
+class MessageOut(Output):
     id: uuid.UUID
     parent_id: uuid.UUID | None
     role: str
@@ -261,6 +310,7 @@ class MessageOut(Schema):
     notice: str | None
     assistant: str | None
     model: str | None
+    instruction: str | None = Field(description="With which another version was asked for")
     usage: Tokens | None
     interrupts: list[dict]
     feedback: dict | None
@@ -269,59 +319,37 @@ class MessageOut(Schema):
     created_at: datetime
 
 
-class AttachmentOut(Schema):
-    id: uuid.UUID
-    url: str
-    media_type: str
-    width: int
-    height: int
-
-
-class ShareOut(Schema):
+class ShareOut(Output):
     token: str
     url: str
     created_at: datetime
 
 
-class ShareList(Schema):
+class ShareList(Output):
     items: list[ShareOut]
 
 
-class LeftOut(Schema):
-    title: str = Field(description="Of the conversation or file; empty if it has none")
-    reason: str
-
-
-class Imported(Schema):
-    conversations: int = Field(description="How many are new")
-    messages: int = Field(description="How many are new")
-    known: int = Field(description="Conversations with nothing new")
-    updated: int = Field(description="Conversations that were imported before and got new messages")
-    left_out: list[LeftOut] = Field(description="What could not be read: the first 100")
-    left_out_count: int
-
-
-class Created(Schema):
+class Created(Output):
     message_id: uuid.UUID
     reply_id: uuid.UUID
     run_id: uuid.UUID
     events_url: str
 
 
-class AssistantList(Schema):
+class AssistantList(Output):
     items: list[AssistantOut]
 
 
-class ConversationList(Schema):
+class ConversationList(Output):
     items: list[FoundOut]
     next_cursor: str | None
 
 
-class MessageList(Schema):
+class MessageList(Output):
     items: list[MessageOut]
 
 
-class ChatOut(Schema):
+class ChatOut(Output):
     input: str
     chat_history: list[dict]
     output: str
@@ -345,6 +373,8 @@ def conversation_out(row):
         "is_archived": row.archived_at is not None,
         "is_temporary": row.is_temporary,
         "leaf_id": row.leaf_id,
+        "activity": row.activity,
+        "allowed_tools": sorted(row.allowed_tools),
     }
 
 
@@ -357,6 +387,7 @@ def _outcome_out(run):
         "notice": run.notice,
         "assistant": run.assistant and run.assistant.slug,
         "model": run.model,
+        "instruction": run.instruction or None,
         "usage": run.total_usage,
         "interrupts": run.interrupts,
         "started_at": run.started_at,
@@ -371,6 +402,7 @@ NO_OUTCOME: dict[str, Any] = {  # of a message that no run wrote
     "notice": None,
     "assistant": None,
     "model": None,
+    "instruction": None,
     "usage": None,
     "interrupts": [],
     "started_at": None,
@@ -409,16 +441,6 @@ def created_out(run):
         "reply_id": str(run.message_id),
         "run_id": str(run.pk),
         "events_url": run.events_url,
-    }
-
-
-def attachment_out(attachment):
-    return {
-        "id": attachment.pk,
-        "url": f"/api/attachments/{attachment.pk}",
-        "media_type": attachment.media_type,
-        "width": attachment.width,
-        "height": attachment.height,
     }
 
 

@@ -1,14 +1,14 @@
 """Limits how much of some work is under way at a time: for everyone together, and for each user or address."""
 
 import asyncio
-import itertools
 from collections import Counter
-from collections.abc import AsyncIterator, Hashable
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
 from contextlib import asynccontextmanager
 
 from django.utils.translation import gettext_lazy
 
 from .errors import Refused
+from .fair_queue import FairQueue, Turn
 
 RETRY_DELAY = 2  # seconds that a refused client is asked to wait
 
@@ -18,7 +18,8 @@ class Slots:
 
     Others wait in line: at most `max_waiting` in all and `max_waiting_per_key` of one key, for at most `wait_timeout`
     seconds. A free slot goes to the one who has waited longest among those whose key may have another, so a key that
-    has its share delays nobody else. The defaults let nobody wait.
+    has its share delays nobody else. Where a key has several members (the users of an address), they take turns. The
+    defaults let nobody wait.
 
     For one event loop; takes no locks.
     """
@@ -39,19 +40,19 @@ class Slots:
         self.wait_timeout = wait_timeout
         self.in_use = 0
         self.held: Counter[Hashable] = Counter()  # by key
-        # key -> those of it that wait, in the order of their arrival, each with its number
-        self._lines: dict[Hashable, dict[asyncio.Future[None], int]] = {}
-        self._arrivals = itertools.count()
+        self._lines: dict[Hashable, FairQueue] = {}  # by key
         self.waiting = 0
 
     @asynccontextmanager
-    async def hold(self, key: Hashable) -> AsyncIterator[None]:
-        """Holds a slot while the block runs.
+    async def hold(
+        self, key: Hashable, on_wait: Callable[[], Awaitable[object]] | None = None, *, member: Hashable = None
+    ) -> AsyncIterator[None]:
+        """Holds a slot while the block runs. `on_wait` is called before it waits in line for one.
 
         Raises Refused: with 429 if this key has too many already, with 503 if everyone together has or if none became
         free in time.
         """
-        await self._acquire(key)
+        await self._acquire(key, member, on_wait)
         try:
             yield
         finally:
@@ -62,19 +63,22 @@ class Slots:
         if not self._is_free_for(key):
             self._refuse_if_line_is_full(key)
 
-    async def _acquire(self, key: Hashable) -> None:
+    async def _acquire(self, key: Hashable, member: Hashable, on_wait: Callable[[], Awaitable[object]] | None) -> None:
         if self._is_free_for(key):
             return self._take(key)
         self._refuse_if_line_is_full(key)
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._lines.setdefault(key, {})[turn] = next(self._arrivals)
+        turn: Turn = asyncio.get_running_loop().create_future()
+        self._lines.setdefault(key, FairQueue()).add(turn, member)
         self.waiting += 1
         try:
             async with asyncio.timeout(self.wait_timeout):
+                if on_wait:
+                    await on_wait()
                 await turn
         except BaseException as error:  # a timeout, or the client has gone
             if turn in self._lines.get(key, ()):
-                self._leave_line(key, turn)
+                self._lines[key].remove(turn)
+                self._has_left_line(key)
             else:  # the slot was given at the same moment
                 self._release(key)
             if isinstance(error, TimeoutError):
@@ -88,10 +92,8 @@ class Slots:
         self.in_use += 1
         self.held[key] += 1
 
-    def _leave_line(self, key: Hashable, turn: asyncio.Future[None]) -> None:
-        line = self._lines[key]
-        del line[turn]
-        if not line:
+    def _has_left_line(self, key: Hashable) -> None:
+        if not self._lines[key]:
             del self._lines[key]
         self.waiting -= 1
 
@@ -112,18 +114,17 @@ class Slots:
         keys = [key] if had_room else self._lines
         heads = [head for waiting_key in keys if (head := self._head(waiting_key))]
         if heads:
-            _, next_key, turn = min(heads, key=lambda head: head[0])
-            self._leave_line(next_key, turn)
+            _, turn, next_key = min(heads, key=lambda head: head[0])
+            self._lines[next_key].take(turn)
+            self._has_left_line(next_key)
             self._take(next_key)
             turn.set_result(None)
 
-    def _head(self, key: Hashable) -> tuple[int, Hashable, asyncio.Future[None]] | None:
-        """Returns the one of this key that has waited longest, with its number, unless the key has its share."""
-        if not self._is_free_for(key):
-            return None
-        # One that is done has been cancelled and is about to leave the line.
-        line = self._lines.get(key, {}).items()
-        return next(((number, key, turn) for turn, number in line if not turn.done()), None)
+    def _head(self, key: Hashable) -> tuple[int, Turn, Hashable] | None:
+        """Returns the number and the turn of the next one of this key, unless the key has its share."""
+        line = self._lines.get(key)
+        first = line.first() if line and self._is_free_for(key) else None
+        return (*first, key) if first else None
 
 
 def _busy() -> Refused:

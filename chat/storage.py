@@ -1,5 +1,6 @@
 import re
 
+from django.contrib.staticfiles.storage import staticfiles_storage
 from django.core.files.base import ContentFile
 from servestatic.storage import CompressedManifestStaticFilesStorage
 
@@ -10,6 +11,25 @@ COMMENTS = re.compile(rb"^[ \t]*(?://[^\n]*|/\*(?:[^*]|\*(?!/))*\*/[ \t]*)\n", r
 FRAME_SCRIPTS = re.compile(r"/(?:mermaid|mermaid_frame)\.(?:[0-9a-f]{12}\.)?js$")
 
 
+# The stylesheets of chat/css/ that pages load together, in their order. Collected, a group is one file of its name:
+# many small files compress badly.
+STYLESHEETS = {
+    "site": ("fonts", "tokens", "base", "buttons", "forms", "accessibility"),
+    "page": ("layout", "popovers", "messages", "steps", "composer", "home", "prose", "code", "sidebar", "dialogs"),
+}
+
+
+def stylesheet_names(group: str) -> list[str]:
+    """Returns the static files of a group of stylesheets: one file once they are collected, several before."""
+    joined = _stylesheet(group)
+    is_collected = joined in getattr(staticfiles_storage, "hashed_files", ())
+    return [joined] if is_collected else [_stylesheet(name) for name in STYLESHEETS[group]]
+
+
+def _stylesheet(name):
+    return f"chat/css/{name}.css"
+
+
 def add_headers(headers, path: str, url: str) -> None:
     """Adds the headers that forbid MIME sniffing, and loading by other sites."""
     headers["X-Content-Type-Options"] = "nosniff"
@@ -18,6 +38,8 @@ def add_headers(headers, path: str, url: str) -> None:
 
 class HashedStaticFiles(CompressedManifestStaticFilesStorage):
     """Stores compressed files under hashed names, rewrites the imports of ES modules, and strips comments from our own.
+
+    It also joins the groups of stylesheets.
 
     Before the first `collectstatic` there are no hashed names, and URLs use the original ones.
     """
@@ -38,6 +60,20 @@ class HashedStaticFiles(CompressedManifestStaticFilesStorage):
     )
     # One pass for each step of the longest chain of imports, and one that finds no change.
     max_post_process_passes = 20
+
+    def post_process(self, paths, *args, **options):
+        """Django calls this with the files that it has collected."""
+        if not options.get("dry_run"):
+            paths = paths | {_stylesheet(group): (self, self._join(group)) for group in STYLESHEETS}
+        yield from super().post_process(paths, *args, **options)
+
+    def _join(self, group):
+        parts = []
+        for name in STYLESHEETS[group]:
+            with self.open(_stylesheet(name)) as file:
+                parts.append(file.read())
+        self.delete(_stylesheet(group))
+        return self.save(_stylesheet(group), ContentFile(b"".join(parts)))
 
     def _save(self, name, content):
         """Django calls this for a file as it was collected, and again with hashed imports."""

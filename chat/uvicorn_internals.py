@@ -1,8 +1,8 @@
-"""uvicorn's protocols, with limits that uvicorn has not: on a request's head, on idle and on stuck connections.
+"""uvicorn's protocols, with limits that uvicorn lacks: on a request's head, on idle and on stuck connections.
 
 An ASGI application sees a request only when its head is complete, and a socket only when it has been upgraded, so
-these limits are here. The methods that this file overrides are no documented interface;
-tests/site/test_connections.py fails with a sentence when an upgrade changes one of them.
+these limits are here. The methods that this file overrides are not a documented interface:
+tests/site/test_connections.py names the one that an upgrade has changed.
 """
 
 import asyncio
@@ -15,14 +15,14 @@ from uvicorn.server import ServerState
 
 from .asgi.headers import MAX_HEADERS_BYTES
 from .asgi.health import PATH as HEALTH_PATH
-from .asgi.sends import SEND_TIMEOUT
+from .asgi.send_timeout import SEND_TIMEOUT
 from .connections import Admission, Connections
 
 MAX_PIPELINED = 16  # requests that a client may send before it has read the first response
-SLICE_BYTES = 8_192  # of a socket that are parsed in one turn of the loop; they may hold 1,400 frames, parsed in 4 ms
-MAX_FRAMES = 1_000  # of a socket without a complete message: pings, pongs and pieces
-FRAMES_INTERVAL = 30  # seconds after which they are counted from zero; browsers send none, others a ping in this time
-MAX_EMPTY_CHUNKS = 4_000  # of a body, beyond one in CHUNK_BYTES; each costs as much as its bytes, or more
+SLICE_BYTES = 8_192  # parsed for a socket in one turn of the loop; they may hold 1,400 frames, which take 4 ms
+MAX_FRAMES = 1_000  # without a complete message: pings, pongs and fragments
+FRAMES_INTERVAL = 30  # seconds in which so many may come; browsers send none, other clients about one ping
+MAX_SMALL_CHUNKS = 4_000  # that a body may have in excess of one per CHUNK_BYTES; each costs as much as these bytes
 CHUNK_BYTES = 64
 CLOSE_TIMEOUT = 10  # seconds that a closed socket may take to send what is left
 
@@ -42,14 +42,14 @@ class State(ServerState):
 
 
 def proxies(addresses: list[str]) -> Any:
-    """Returns what has the addresses of these hosts and networks, as uvicorn reads them."""
+    """Returns uvicorn's set of trusted proxies, made of hosts and networks; `address in proxies(…)` is all we use."""
     return _TrustedHosts(addresses)
 
 
 class Limited:
-    """A connection that is counted, and aborted when its client takes nothing for SEND_TIMEOUT seconds.
+    """A connection that is counted, and aborted when its client reads nothing for SEND_TIMEOUT seconds.
 
-    Closing is not enough: a transport that has something to send waits for the client even then.
+    Closing is not enough: a transport with unsent data waits for the client even then.
     """
 
     transport: asyncio.Transport
@@ -88,11 +88,11 @@ class Limited:
 
 
 class HttpProtocol(Limited, HttpToolsProtocol):
-    is_in_head = True  # between requests as well
-    has_new_head = False  # one that begins, somewhere in the data that came last
+    is_in_head = True  # also between requests
+    has_new_head = False  # whether a request ended in the data that came last, so that the next head begins there
     head_size = 0  # bytes of the head so far
     admission = Admission.OPEN
-    running = None  # the request that is under way; `cycle` is the last one that has come
+    running = None  # the request that is being answered; uvicorn's `cycle` is the newest one
     body_size, chunk_count = 0, 0
 
     def __init__(self, config, server_state, app_state, _loop=None):
@@ -106,7 +106,7 @@ class HttpProtocol(Limited, HttpToolsProtocol):
             self._refuse(BUSY)
 
     def abort(self):
-        """Tells the requests that are under way that nobody waits for them; uvicorn tells only the last one."""
+        """Tells the request that is being answered that its client is gone; uvicorn tells only the newest one."""
         super().abort()
         if self.running:
             self.running.disconnected = True
@@ -142,7 +142,7 @@ class HttpProtocol(Limited, HttpToolsProtocol):
             return
         if len(self.pipeline) >= MAX_PIPELINED:
             return self.abort()
-        if not (self.parser.should_upgrade() and self._should_upgrade()):  # an upgrade is idle until it is made
+        if not (self.parser.should_upgrade() and self._should_upgrade()):  # a connection to be upgraded stays idle
             self.is_in_head = False
             self.clients.set_busy(self)
             if self.admission is Admission.RESERVE and self.url != HEALTH_PATH.encode():
@@ -152,8 +152,8 @@ class HttpProtocol(Limited, HttpToolsProtocol):
     def on_body(self, body):
         self.body_size += len(body)
         self.chunk_count += 1
-        if self.chunk_count > MAX_EMPTY_CHUNKS + self.body_size / CHUNK_BYTES:
-            raise ValueError("The chunks are too small.")  # the parser gives up
+        if self.chunk_count > MAX_SMALL_CHUNKS + self.body_size / CHUNK_BYTES:
+            raise ValueError("The chunks are too small.")  # makes the parser fail
         if self.cycle is not None:
             super().on_body(body)
 
@@ -165,7 +165,7 @@ class HttpProtocol(Limited, HttpToolsProtocol):
 
     def on_response_complete(self):
         super().on_response_complete()
-        if self.cycle.response_complete:  # else the next one of a pipeline is under way
+        if self.cycle.response_complete:  # otherwise the next request of a pipeline is being answered
             self.clients.set_idle(self)
 
     def handle_websocket_upgrade(self):
@@ -196,8 +196,8 @@ class WebSocketProtocol(Limited, WebSocketsSansIOProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data):
-        """Parses it over several turns of the loop: a read of 256 kB may hold 40,000 frames."""
-        if not self.handshake_initiated:  # it is the request
+        """Parses the data over several turns of the loop: a read of 256 kB may hold 40,000 frames."""
+        if not self.handshake_initiated:  # this is the request
             return self._parse(data)
         self.unparsed += data
         if self.next_slice is None:
@@ -218,21 +218,19 @@ class WebSocketProtocol(Limited, WebSocketsSansIOProtocol):
 
     async def receive(self):
         message = await super().receive()
-        if self.unparsed and not self.transport.is_closing():  # uvicorn goes on reading when all messages are taken
+        if self.unparsed and not self.transport.is_closing():  # uvicorn resumes reading when it has no more messages
             self.transport.pause_reading()
         return message
 
     def _parse(self, data):
         super().data_received(data)
-        if (
-            not self.handshake_initiated
-        ):  # the request, all of which came at once, was refused: uvicorn would say nothing
+        if not self.handshake_initiated:  # the request was refused: uvicorn would leave it without a response
             self.handshake_complete = self.close_sent = True
             self.transport.write(b"".join(self.conn.data_to_send()))
             self.transport.close()
 
     def _count_frame(self):
-        """Counts a frame that brings nothing yet; there is no end to what a client may send of these."""
+        """Counts a frame that completes no message; a client might send these without end."""
         now = self.loop.time()
         if now - self.counted_since > FRAMES_INTERVAL:
             self.frame_count, self.counted_since = 0, now
@@ -253,7 +251,7 @@ class WebSocketProtocol(Limited, WebSocketsSansIOProtocol):
         super().send_receive_event_to_app()
 
     def handle_ping(self):
-        """Answers a ping, unless the client takes nothing: answers would pile up."""
+        """Answers a ping, unless the client does not read: answers would pile up."""
         self._count_frame()
         if self.writable.is_set() and not self.transport.is_closing():
             super().handle_ping()

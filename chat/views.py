@@ -9,6 +9,7 @@ from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.views import redirect_to_login
 from django.http import Http404, HttpResponse, JsonResponse
+from django.middleware.csrf import get_token
 from django.shortcuts import aget_object_or_404, render
 from django.template.loader import render_to_string
 from django.templatetags.static import static
@@ -19,9 +20,10 @@ from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.csrf import csrf_exempt, ensure_csrf_cookie
 from django.views.decorators.http import require_safe
 
-from . import outages, parts, transfer
+from . import branding, outages, parts, transfer
 from .attachment_response import attachment_response
-from .models import Attachment, Conversation, Share
+from .models import Attachment, Conversation, Share, shared_name
+from .storage import stylesheet_names
 
 # Under the first two, the browser refuses a script of the page that turns text into HTML.
 READ_ONLY_POLICY = csp_update({"require-trusted-types-for": ["'script'"], "trusted-types": [NONE]})
@@ -59,12 +61,15 @@ async def page(request, conversation_id=None):
         conversation = await aget_object_or_404(Conversation.objects.visible_to(user), pk=conversation_id)
     context = {
         "conversation": conversation,
+        "shared_name": shared_name(user),
         "is_sidebar_closed": request.COOKIES.get("sidebar") == "closed",
         "page": {
             "conversationId": conversation and str(conversation.pk),
             "user": user.get_username(),
             "userId": str(user.pk),
+            "isStaff": user.is_staff,
             "maxTextLength": settings.MAX_TEXT_LENGTH,
+            "maxFileBytes": settings.MAX_FILE_BYTES,
             "publicShares": settings.PUBLIC_SHARES,
             "worker": reverse("worker"),
             "anotherUser": reverse("another_user"),
@@ -83,7 +88,8 @@ async def print_conversation(request, conversation_id):
         {"role": row.role, "name": _name(row), "parts": row.parts, "created_at": row.created_at.isoformat()}
         for row in await sync_to_async(transfer.visible_branch)(conversation)
     ]
-    return await _render_read_only(request, conversation.title, messages, "print")
+    context = {"title": conversation.title, "page": {"kind": "print", "messages": messages}}
+    return await _render(request, "chat/readonly.html", context, READ_ONLY_POLICY)
 
 
 def _name(message):
@@ -94,18 +100,21 @@ def _name(message):
 @require_safe
 async def shared(request, token):
     """A shared conversation. Its link is the key; a login is needed too unless PUBLIC_SHARES is on."""
-    if not settings.PUBLIC_SHARES and not (await request.auser()).is_authenticated:
+    user = await request.auser()
+    if not settings.PUBLIC_SHARES and not user.is_authenticated:
         return redirect_to_login(request.get_full_path())
-    share = await aget_object_or_404(Share.objects.filter(conversation__deleted_at=None), pk=token)
-    response = await _render_read_only(request, share.title, share.messages, f"s/{token}")
+    rows = Share.objects.filter(conversation__deleted_at=None).select_related("conversation__owner")
+    share = await aget_object_or_404(rows, pk=token)
+    author = shared_name(share.conversation.owner)
+    page = {"kind": f"s/{token}", "messages": share.messages, "author": author, "sharedAt": share.created_at}
+    if user.is_authenticated:
+        get_token(request)  # sets the cookie that the button needs
+        page |= {"token": token, "userId": str(user.pk)}
+    context = {"title": share.title, "author": author, "path": request.path, "page": page}
+    response = await _render(request, "chat/readonly.html", context, READ_ONLY_POLICY)
     response["Referrer-Policy"] = "no-referrer"  # the link is the key
     response["X-Robots-Tag"] = "noindex"
     return response
-
-
-async def _render_read_only(request, title, messages, kind):
-    context = {"title": title, "page": {"messages": messages, "kind": kind}}
-    return await _render(request, "chat/readonly.html", context, READ_ONLY_POLICY)
 
 
 @require_safe
@@ -131,16 +140,19 @@ async def drawing(request):
 @require_safe
 async def manifest(request):
     """The web app manifest. Browsers ask for it without a login."""
+    own = branding.own_icon()
     icons = [
         {"src": static("chat/icon.svg"), "sizes": "any", "type": "image/svg+xml"},
         {"src": static("chat/icon-192.png"), "sizes": "192x192", "type": "image/png"},
         {"src": static("chat/icon-512.png"), "sizes": "512x512", "type": "image/png"},
         {"src": static("chat/icon-maskable.png"), "sizes": "512x512", "type": "image/png", "purpose": "maskable"},
     ]
+    if own:
+        icons = [{"src": reverse("icon", args=[own.version]), "sizes": own.sizes, "type": own.media_type}]
     content = {
         "id": "/",
-        "name": gettext("Chat"),
-        "short_name": gettext("Chat"),
+        "name": branding.site_name(),
+        "short_name": branding.site_name(),
         "description": gettext("Chat with AI assistants. Answers are never lost."),
         "lang": get_language(),
         "start_url": "/",
@@ -149,13 +161,16 @@ async def manifest(request):
         "background_color": "#ffffff",
         "theme_color": "#ffffff",
         "icons": icons,
-        "shortcuts": [{"name": gettext("New chat"), "url": "/", "icons": icons[1:2]}],
+        "shortcuts": [{"name": gettext("New chat"), "url": "/", "icons": icons[1:2] or icons}],
     }
     return JsonResponse(content, content_type="application/manifest+json", headers={"Cache-Control": "no-cache"})
 
 
-STYLES = ("tokens", "base", "buttons", "forms", "accessibility", "card")  # those of base.html and card.html
-OFFLINE_FILES = [*(f"chat/css/{name}.css" for name in STYLES), "chat/icon.svg", "chat/js/pages/offline.js"]
+OFFLINE_FILES = [
+    "chat/css/card.css",
+    "vendor/fonts/geist-latin.woff2",
+    "chat/js/pages/offline.js",
+]
 
 
 @require_safe
@@ -164,7 +179,9 @@ async def worker(request):
 
     Its text changes with its files and the language, which makes the browser install it again and cache its page anew.
     """
-    files = [static(name) for name in OFFLINE_FILES]
+    files = [static(name) for name in [*stylesheet_names("site"), *OFFLINE_FILES]] + [branding.icon_address()]
+    if accent_address := branding.accent_address():
+        files.append(accent_address)
     context = {"page": f"{reverse('offline')}?{get_language()}", "files": files}
     response = await sync_to_async(render)(request, "chat/worker.js", context, "text/javascript")
     response["Cache-Control"] = "no-cache"
@@ -175,6 +192,25 @@ async def worker(request):
 async def offline(request):
     """The page that the service worker shows when the site cannot be reached."""
     return await _render(request, "chat/offline.html")
+
+
+@require_safe
+async def accent(request, version):
+    """The stylesheet of SITE_ACCENT. `version` is of its content, so browsers may keep it."""
+    if not settings.SITE_ACCENT:
+        raise Http404
+    styles = branding.accent_styles(settings.SITE_ACCENT)
+    return HttpResponse(styles, "text/css", headers={"Cache-Control": "public, max-age=31536000, immutable"})
+
+
+@require_safe
+async def icon(request, version):
+    """The site's own icon. `version` is of its content, so browsers may keep it."""
+    own = branding.own_icon()
+    if own is None:
+        raise Http404
+    headers = {"Cache-Control": "public, max-age=31536000, immutable"}
+    return HttpResponse(own.content, own.media_type, headers=headers)
 
 
 def no_such_page(request, rest=""):
@@ -192,7 +228,7 @@ def server_error(request):
     refused = outage.refused()
     response: HttpResponse
     if request.path.startswith("/api/"):
-        response = JsonResponse({"error": {"code": refused.code, "message": refused.message}})
+        response = JsonResponse(refused.to_json())
     else:
         response = HttpResponse(render_to_string("503.html", {"message": refused.message}))
     response.status_code = refused.status

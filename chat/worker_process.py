@@ -17,7 +17,11 @@ from contextlib import contextmanager
 from typing import Any
 
 NICENESS = 15  # added: streams and the threads that others wait for come first
-TASKS = {"image": "chat.image_codec", "import": "chat.importers.task"}  # name -> the module with its function `run`
+TASKS = {  # name -> the module with its function `run`
+    "extract": "chat.extraction.task",
+    "image": "chat.image_codec",
+    "import": "chat.importers.task",
+}
 MAX_OUTPUT_BYTES = 2_000_000_000  # of one file that a task writes
 
 
@@ -37,7 +41,8 @@ def main() -> None:
     threading.Thread(target=_read_tasks, args=(tasks,), daemon=True).start()
     while True:
         request = json.loads(tasks.get())
-        _limit_cpu_time(request["timeout"])
+        # A task may name a time of its own, beside that which it may take on a busy machine.
+        _limit_cpu_time(request["arguments"].get("cpu_seconds", request["timeout"]))
         answer = _run(request["task"], request["arguments"])
         answers.write(json.dumps(answer) + "\n")
         answers.flush()

@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -162,7 +163,8 @@ class Worker:
             return answer["result"]
         if "error" in answer:
             logger.error("A worker process could not do its task:\n%s", answer["error"])
-        raise TaskFailed(answer.get("refused") or ("too_slow" if is_late.is_set() else "crashed"))
+        is_slow = is_late.is_set() or self._process.returncode == -signal.SIGXCPU
+        raise TaskFailed(answer.get("refused") or ("too_slow" if is_slow else "crashed"))
 
     def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
         """Returns the answer of the process, an empty one if it has ended."""

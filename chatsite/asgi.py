@@ -19,7 +19,7 @@ from chat.asgi.headers import limit_headers  # noqa: E402
 from chat.asgi.health import answer_health  # noqa: E402
 from chat.asgi.lifespan import lifespan  # noqa: E402
 from chat.asgi.origins import SameOriginValidator  # noqa: E402
-from chat.asgi.sends import limit_send_time  # noqa: E402
+from chat.asgi.send_timeout import limit_send_time  # noqa: E402
 from chat.asgi.threads import share_database_threads  # noqa: E402
 from chat.backends import limits  # noqa: E402
 from chat.django_internals import LeanASGIHandler  # noqa: E402

@@ -3,7 +3,9 @@
 An invalid value prevents startup; the error message names the variable.
 """
 
+import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -33,6 +35,25 @@ def whole_number(name: str, default: int, minimum: int = 1) -> int:
     if not (value.isascii() and value.isdigit() and int(value) >= minimum):
         raise ImproperlyConfigured(f"{name} must be a whole number of at least {minimum}, not {value!r}.")
     return int(value)
+
+
+def one_of(name: str, choices: list[str]) -> str:
+    """Returns one of the choices, the first by default."""
+    value = env.str(name, default=choices[0]).strip()
+    if value not in choices:
+        raise ImproperlyConfigured(f"{name} must be {', '.join(choices[:-1])} or {choices[-1]}, not {value!r}.")
+    return value
+
+
+def json_object(name: str) -> dict[str, Any]:
+    """Returns a JSON object, an empty one by default."""
+    try:
+        value = json.loads(env.str(name, default="") or "{}")
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise ImproperlyConfigured(f'{name} must be a JSON object, such as {{"bucket_name": "chat"}}.')
+    return value
 
 
 def secret_key() -> str:
@@ -74,9 +95,9 @@ def database() -> dict[str, Any]:
         config["ENGINE"] = "chat.backends.postgresql"
         config["CONN_MAX_AGE"] = 0
         config["OPTIONS"] = config.get("OPTIONS", {}) | {
-            # A refused connection is not tried again by the pool but by the next who needs one.
+            # The pool does not retry a refused connection; the next query that needs one does.
             "pool": {"min_size": 1, "max_size": 24, "timeout": 3, "reconnect_timeout": 0},
-            # A server that vanished without a word is noticed in seconds, not in the system's two hours.
+            # A server that disappears silently is noticed in seconds, not in the system's two hours.
             "connect_timeout": 3,  # seconds
             "keepalives_idle": 10,  # seconds
             "keepalives_interval": 3,  # seconds
@@ -119,9 +140,11 @@ SILENCE_SECONDS = whole_number("SILENCE_SECONDS", 120)
 RUN_SECONDS = whole_number("RUN_SECONDS", 21_600)  # 6 hours: 40,000 tokens of a model that writes two a second
 MAX_BODY_BYTES = DATA_UPLOAD_MAX_MEMORY_SIZE = whole_number("MAX_BODY_BYTES", 2_500_000)
 MAX_IMAGE_BYTES = whole_number("MAX_IMAGE_BYTES", 10_000_000)
-MAX_STORED_IMAGE_BYTES = whole_number("MAX_STORED_IMAGE_BYTES", 1_000_000_000)  # of one user
+MAX_FILE_BYTES = whole_number("MAX_FILE_BYTES", 30_000_000)
+MAX_FILE_CHARACTERS = whole_number("MAX_FILE_CHARACTERS", 2_000_000)  # of the text that is read from one file
+MAX_STORED_BYTES = whole_number("MAX_STORED_BYTES", 1_000_000_000)  # images and files of one user
 MAX_IMPORT_BYTES = whole_number("MAX_IMPORT_BYTES", 100_000_000)
-# Of one process, too. A user over these gets a 429, or waits (MAX_REQUESTS_PER_USER).
+# Limits of one process, too. A user over them gets a 429, or waits (MAX_REQUESTS_PER_USER).
 MAX_STREAMS = whole_number("MAX_STREAMS", 5000)
 MAX_STREAMS_PER_USER = whole_number("MAX_STREAMS_PER_USER", 100)  # six tabs on three devices need 18
 MAX_SOCKETS = whole_number("MAX_SOCKETS", 5000)
@@ -132,13 +155,49 @@ MAX_CONNECTIONS = whole_number("MAX_CONNECTIONS", 8000)
 MAX_CONNECTIONS_PER_ADDRESS = whole_number("MAX_CONNECTIONS_PER_ADDRESS", 1000)
 HEAD_TIMEOUT = whole_number("HEAD_TIMEOUT", 10)  # seconds for the head of a request, and between two of them
 FORWARDED_ALLOW_IPS = env.list("FORWARDED_ALLOW_IPS", default=["127.0.0.1", "::1"])
-LARGER_BODIES = {"/api/attachments": MAX_IMAGE_BYTES, "/api/import": MAX_IMPORT_BYTES}
+FORM_BYTES = 10_000  # that a form adds to the file in it
+LARGER_BODIES = {
+    "/api/attachments": max(MAX_IMAGE_BYTES, MAX_FILE_BYTES) + FORM_BYTES,
+    "/api/import": MAX_IMPORT_BYTES,
+}
 # Processes that read users' files: how many, and how much memory each of them may use.
 IMAGE_WORKERS = whole_number("IMAGE_WORKERS", 2)
+FILE_WORKERS = whole_number("FILE_WORKERS", 2)
 IMPORT_WORKERS = whole_number("IMPORT_WORKERS", 2)
 WORKER_MEMORY_BYTES = whole_number("WORKER_MEMORY_BYTES", 400_000_000, minimum=100_000_000)
 MIN_FREE_DISK_BYTES = whole_number("MIN_FREE_DISK_BYTES", 100_000_000, minimum=0)  # else /health/ready answers 503
+SITE_NAME = env.str("SITE_NAME", default="").strip()  # empty: "Chat", in the user's language
+
+
+def image_file(name: str) -> Path | None:
+    """Returns the path of an SVG or PNG file, or None."""
+    value = env.str(name, default="").strip()
+    if not value:
+        return None
+    path = Path(value)
+    starts = {".svg": b"<", ".png": b"\x89PNG\r\n\x1a\n"}
+    try:
+        is_image = path.read_bytes().lstrip(b"\xef\xbb\xbf \r\n\t").startswith(starts.get(path.suffix.lower(), b"?"))
+    except OSError as error:
+        raise ImproperlyConfigured(f"{name} cannot be read: {error}") from None
+    if not is_image:
+        raise ImproperlyConfigured(f"{name} must be an SVG or PNG file, not {value!r}.")
+    return path
+
+
+SITE_LOGO = image_file("SITE_LOGO")  # a square one; a PNG of 512 pixels is best for installed apps
+
+
+def color(name: str) -> str:
+    value = env.str(name, default="").strip().lower()
+    if not re.fullmatch(r"(#[0-9a-f]{6})?", value):
+        raise ImproperlyConfigured(f"{name} must be a color such as #0b6f78, not {value!r}.")
+    return value
+
+
+SITE_ACCENT = color("SITE_ACCENT")  # of buttons and links; darkened and lightened until text is readable
 PUBLIC_SHARES = yes_or_no("PUBLIC_SHARES", False)  # on: no login is needed to open the link of a shared chat
+SHARE_NAMES = one_of("SHARE_NAMES", ["full_name", "username", "off"])  # what readers of a shared chat see of its owner
 AUTO_TITLES = yes_or_no("AUTO_TITLES", True)  # ask the model of the first answer for a title
 UNDO_SECONDS = whole_number("UNDO_SECONDS", 600, minimum=0)  # in which a deleted conversation can be restored
 APPROVAL_SECONDS = whole_number("APPROVAL_SECONDS", 604_800)  # that a tool call waits for approval: a week
@@ -164,6 +223,7 @@ API_KEY_HOSTS = key_hosts()
 PYTHON_PROVIDERS = [path.strip() for path in env.list("PYTHON_PROVIDERS", default=[])]
 
 INSTALLED_APPS = [
+    "chat",  # before daphne: it has a runserver of its own
     "daphne",  # before staticfiles: it brings an ASGI runserver
     "django.contrib.admin",
     "django.contrib.auth",
@@ -174,12 +234,11 @@ INSTALLED_APPS = [
     "channels",
     "csp",
     "ninja",
-    "chat",
     "accounts",
 ]
 
 MIDDLEWARE = [  # most are Django's own, adapted to ASGI: see chat.middleware
-    "chat.turns.take_turns",
+    "chat.address_limits.limit_requests_per_address",
     "chat.middleware.json_errors",
     "chat.middleware.Security",
     "chat.middleware.ContentPolicy",
@@ -200,6 +259,7 @@ TEMPLATES = [
         "DIRS": [BASE_DIR / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
+            "builtins": ["chat.templatetags.branding"],
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
@@ -237,18 +297,32 @@ AUTH_PASSWORD_VALIDATORS = [
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("ja", "日本語")]
-LANGUAGE_COOKIE_AGE = 400 * 24 * 3600  # seconds; browsers keep none for longer
+LANGUAGE_COOKIE_AGE = 400 * 24 * 3600  # seconds; browsers keep no cookie for longer
 LANGUAGE_COOKIE_SAMESITE = "Lax"
 LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE = "UTC"
 TERMINAL_TIME_ZONE = env.str("TZ", default="")  # Django would take the variable TZ for TIME_ZONE
 USE_TZ = True
 
+FILES_ROOT = Path(env.str("FILES_ROOT", default=str(VAR_DIR / "files")))  # what users upload
+FILE_SYSTEM = "django.core.files.storage.FileSystemStorage"
+FILES_STORAGE = env.str("FILES_STORAGE", default=FILE_SYSTEM)  # the dotted path of a class, with its options
+FILES_STORAGE_OPTIONS = json_object("FILES_STORAGE_OPTIONS")
+PRIVATE_FOLDER = {
+    "location": FILES_ROOT,
+    "base_url": None,
+    "file_permissions_mode": 0o600,
+    "directory_permissions_mode": 0o700,
+}
 STATIC_URL = "/static/"
 STATIC_ROOT = VAR_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "default": {"BACKEND": FILE_SYSTEM},
+    "files": {  # of users, for chat.models.StoredFile; no URL leads there
+        "BACKEND": FILES_STORAGE,
+        "OPTIONS": (PRIVATE_FOLDER if FILES_STORAGE == FILE_SYSTEM else {}) | FILES_STORAGE_OPTIONS,
+    },
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if DEBUG
@@ -264,7 +338,7 @@ SECURE_HSTS_SECONDS = whole_number("SECURE_HSTS_SECONDS", 0, minimum=0)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = yes_or_no("SECURE_HSTS_INCLUDE_SUBDOMAINS", False)
 SECURE_HSTS_PRELOAD = yes_or_no("SECURE_HSTS_PRELOAD", False)
 SECURE_SSL_REDIRECT = yes_or_no("SECURE_SSL_REDIRECT", False)
-# Our middleware are Django's with another name, which chat.checks knows and these checks of Django do not.
+# These checks look for Django's own middleware and do not recognize our subclasses; chat.checks does.
 SILENCED_SYSTEM_CHECKS = ["security.W001", "security.W002", "security.W003"]
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
@@ -294,7 +368,7 @@ LOGGING = {
         # The server's own messages, such as "Invalid HTTP request received.", are counted like the others. Its options
         # set the level.
         "uvicorn.error": {"handlers": ["console"], "propagate": False},
-        # A pool that cannot connect warns at each attempt; whoever needed the connection says it as well.
+        # A pool that cannot connect warns at each attempt; the query that needed the connection reports it as well.
         "psycopg.pool": {"level": "ERROR"},
     },
 }

@@ -3,7 +3,7 @@ from django.conf import settings
 from django.utils.translation import gettext
 from ninja.utils import check_csrf
 
-from ..models import Refused
+from ..errors import Refused
 from ..page_user import is_for_another
 from .bodies import read_large_body
 
@@ -13,7 +13,7 @@ FORMS = {"multipart/form-data", "application/x-www-form-urlencoded"}
 class SessionCookie:
     """Authenticates by the session cookie; methods that change something need the CSRF token, too.
 
-    A page names the user that it was made for, in the header `X-User`, or in the query where it can set none.
+    A page names the user that it was made for in the header `X-User`, or as `?user=` where it cannot set headers.
     """
 
     is_async = True
@@ -28,7 +28,7 @@ class SessionCookie:
                 gettext("This browser is now logged in as another user. Nothing was changed."), "another_user", 409
             )
         if request.content_type in FORMS:
-            await sync_to_async(lambda: request.POST)()  # the check would read it in the event loop
+            await sync_to_async(lambda: request.POST)()  # the CSRF check would parse it in the event loop
         if check_csrf(request):
             raise Refused(
                 gettext(

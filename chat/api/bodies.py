@@ -1,9 +1,10 @@
 """JSON bodies: a large one is read before the call, beside the event loop, in which ninja would read it."""
 
 from django.conf import settings
-from ninja.errors import HttpError
+from django.utils.translation import gettext
 from ninja.parser import Parser
 
+from ..errors import Refused
 from ..json_bodies import is_large, read_json
 
 
@@ -14,7 +15,7 @@ async def read_large_body(request, user):
     try:
         request.json = await read_json(request.body, user.pk)
     except (ValueError, RecursionError) as error:
-        raise HttpError(400, "This is not JSON.") from error
+        raise Refused(gettext("This is not valid JSON.")) from error
 
 
 class BodyParser(Parser):

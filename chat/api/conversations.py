@@ -9,7 +9,8 @@ from django.utils.translation import gettext
 from ninja import Query, Router, Status
 
 from .. import broadcast, engine, search
-from ..models import Assistant, Conversation, Refused, Run
+from ..errors import Refused
+from ..models import Assistant, Conversation, Run
 from ..schemas import (
     ConversationChange,
     ConversationList,
@@ -45,7 +46,7 @@ async def create_conversation(request, data: NewConversation, idempotency_key: I
         },
     )
     if row.deleted_at:
-        raise Refused(gettext("This conversation no longer exists."), "not_found", 404)
+        raise Refused(gettext("This chat no longer exists."), "not_found", 404)
     if is_new:
         await broadcast.notify_user(request.auth.pk, row.pk)
     return Status(201, conversation_out(row))
@@ -62,7 +63,8 @@ async def list_conversations(
 ):
     """Lists the newest activity first; `cursor` is the previous page's `next_cursor`, `q` has the words to search for.
 
-    `pinned` selects the pinned conversations or the others, `archived` the archive. A search covers the archive, too.
+    Of more than ten words, the ten longest are searched for. `pinned` selects the pinned conversations or the others,
+    `archived` the archive. A search covers the archive, too.
     """
     rows = Conversation.objects.visible_to(request.auth).filter(is_temporary=False).select_related("assistant")
     words = validate_text(q.strip())
@@ -81,10 +83,9 @@ async def list_conversations(
 
 
 def _read_page(rows, words, limit):
-    if not words:
-        return list(rows.order_by(*search.NEWEST)[:limit]), {}
-    page = search.matching_conversations(rows, words, limit)
-    return page, search.snippets(page, words)
+    page = search.matching_conversations(rows, words, limit) if words else list(rows.order_by(*search.NEWEST)[:limit])
+    Conversation.load_activity(page)
+    return page, search.snippets(page, words) if words else {}
 
 
 @router.get("/conversations/{uuid:conversation_id}", response=ConversationOut)
@@ -133,7 +134,7 @@ async def keep_conversation(request, conversation_id: uuid.UUID):
 @router.post("/conversations/{uuid:conversation_id}/restore", response=ConversationOut)
 async def restore_conversation(request, conversation_id: uuid.UUID):
     """Restores a conversation that was deleted a moment ago."""
-    own_conversations = Conversation.objects.filter(owner=request.auth).select_related("assistant")
+    own_conversations = Conversation.objects.filter(owner=request.auth).select_related("assistant").with_activity()
     row = await aget_object_or_404(own_conversations, pk=conversation_id)
     await row.restore()
     await broadcast.notify_user(request.auth.pk, row.pk)

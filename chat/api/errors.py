@@ -7,7 +7,7 @@ from django.utils.translation import gettext
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from .. import outages
-from ..models import Refused
+from ..errors import Refused
 from ..schemas import describe_error
 
 logger = logging.getLogger(__name__)
@@ -39,7 +39,9 @@ def add_error_handlers(api):
 
     @api.exception_handler(HttpError)
     def http_error(request, error):
-        return error_response(gettext("The request could not be read."), "invalid", error.status_code)
+        is_json = not isinstance(error.__cause__, ValueError | RecursionError)  # what ninja got from the parser
+        sentence = gettext("The request could not be read.") if is_json else gettext("This is not valid JSON.")
+        return error_response(sentence, "invalid", error.status_code)
 
     @api.exception_handler(RawPostDataException)
     def not_json(request, error):  # a form where JSON is expected

@@ -3,8 +3,8 @@
 import functools
 from contextlib import AsyncExitStack
 
-from .. import turns
-from ..live.limits import requests
+from .. import address_limits
+from ..live.limits import user_slots
 from ..live.sse import EventStream
 
 
@@ -16,12 +16,12 @@ def limit_requests(operation):
 
     @functools.wraps(operation)
     async def limited(request, *args, **kwargs):
-        await turns.release(request)
+        await address_limits.release_address_slot(request)
         async with AsyncExitStack() as stack:
-            await stack.enter_async_context(requests.get().hold(request.auth.pk))
+            await stack.enter_async_context(user_slots.get().hold(request.auth.pk))
             request.slot = stack
             response = await operation(request, *args, **kwargs)
-            request_end = turns.scope_of(request).get("stack")
+            request_end = address_limits.scope_of(request).get("stack")
             if request_end is not None and not isinstance(response, EventStream):
                 await request_end.enter_async_context(stack.pop_all())
             return response
@@ -29,6 +29,6 @@ def limit_requests(operation):
     return limited
 
 
-async def release(request):
+async def release_user_slot(request):
     """Gives the slot of a call back that has done its work and goes on to wait for a run."""
     await request.slot.aclose()

@@ -6,7 +6,7 @@ from ..models import Conversation, Message, Run
 
 
 async def own_conversation(request, conversation_id):
-    rows = Conversation.objects.visible_to(request.auth).select_related("assistant")
+    rows = Conversation.objects.visible_to(request.auth).select_related("assistant").with_activity()
     return await aget_object_or_404(rows, pk=conversation_id)
 
 

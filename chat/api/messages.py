@@ -10,7 +10,8 @@ from ninja import Query, Router, Status
 from ninja.responses import NinjaJSONEncoder
 
 from .. import broadcast, engine
-from ..models import Message, Refused
+from ..errors import Refused
+from ..models import Message
 from ..schemas import Created, Feedback, MessageList, MessageOut, NewMessage, NewText, Regeneration, message_out
 from .idempotency import IdempotencyKey
 from .lookup import own_conversation, own_message
@@ -75,9 +76,11 @@ async def send_message(request, conversation_id: uuid.UUID, data: NewMessage, id
 async def regenerate(
     request, message_id: uuid.UUID, data: Regeneration | None = None, idempotency_key: IdempotencyKey = None
 ):
-    """Generates another answer beside this one, with the same or another assistant."""
+    """Generates another answer beside this one, with the same or another assistant, or as an instruction says."""
     message = await own_message(request, message_id)
-    return await start_run(await message.regenerate(assistant=data and data.assistant, key=idempotency_key))
+    data = data or Regeneration.model_validate({})
+    run = await message.regenerate(data.assistant, idempotency_key, data.instruction.strip())
+    return await start_run(run)
 
 
 @router.post("/messages/{uuid:message_id}/edit", response={202: Created})

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from django.utils.translation import gettext
 
-from ..models import Refused
+from ..errors import Refused
 
 
 def write_cursor(conversation):

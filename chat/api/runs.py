@@ -2,13 +2,15 @@ import uuid
 from contextlib import aclosing
 
 from django.http import HttpResponse
+from django.urls import reverse
 from ninja import Router, Status
 
 from .. import engine
+from ..errors import Refused
 from ..live import sse
 from ..live.limits import hold_stream
 from ..live.session_check import watch_session
-from ..models import Refused
+from ..models import Conversation
 from ..schemas import Created, Resumption, RunOut, created_out, run_out
 from .lookup import own_run
 
@@ -17,7 +19,22 @@ router = Router()
 
 @router.get("/runs/{uuid:run_id}", response=RunOut)
 async def get_run(request, run_id: uuid.UUID):
-    return run_out(await own_run(request, run_id))
+    run = await own_run(request, run_id)
+    return run_out(run) | {"advice": await _advice(request.auth, run)}
+
+
+async def _advice(user, run):
+    """Returns what staff can do about the run's error, with links to the pages of the admin that they may see."""
+    if not (run.error_code and user.is_staff):
+        return None
+    params = run.assistant.params if run.assistant else {}
+    urls: dict[str, str | None] = {"assistant_url": None, "run_url": None}
+    if run.assistant and await user.ahas_perm("chat.change_assistant"):
+        urls["assistant_url"] = reverse("admin:chat_assistant_change", args=[run.assistant_id])
+    in_admin = Conversation.objects.filter(pk=run.conversation_id, is_temporary=False)
+    if await user.ahas_perm("chat.view_run") and await in_admin.aexists():
+        urls["run_url"] = reverse("admin:chat_run_change", args=[run.pk])
+    return {"sentence": engine.advice(run.error_code, run.model, params), **urls}
 
 
 @router.post("/runs/{uuid:run_id}/cancel", response={202: RunOut})
@@ -33,7 +50,7 @@ async def cancel_run(request, run_id: uuid.UUID):
 async def resume_run(request, run_id: uuid.UUID, data: Resumption):
     """Answers all questions that a run is waiting on, at once. Starts a new run, which continues in a new message."""
     run = await own_run(request, run_id)
-    return await start_run(await run.resume(data.decisions()))
+    return await start_run(await run.resume(data.decisions(), data.always()))
 
 
 @router.get("/runs/{uuid:run_id}/events", response={200: None, 204: None})

@@ -3,8 +3,10 @@ import uuid
 from django.shortcuts import aget_object_or_404
 from ninja import Router, Status
 
+from .. import broadcast, transfer
 from ..models import Share
-from ..schemas import ShareList, ShareOut, share_out, validate_text
+from ..schemas import ConversationOut, ShareList, ShareOut, conversation_out, share_out, validate_text
+from .idempotency import IdempotencyKey
 from .lookup import own_conversation
 
 router = Router()
@@ -29,3 +31,17 @@ async def revoke_share(request, token: str):
     share = await aget_object_or_404(own_shares, pk=validate_text(token))
     await share.adelete()
     return Status(204, None)
+
+
+@router.post("/shares/{token}/copies", response={201: ConversationOut})
+async def copy_share(request, token: str, idempotency_key: IdempotencyKey = None):
+    """Creates a conversation of one's own from what readers of a shared one see, to continue in it.
+
+    Images are copied; of files, readers see the names alone. A repeated request with the same `Idempotency-Key` returns
+    the same conversation.
+    """
+    shares = Share.objects.filter(conversation__deleted_at=None)
+    share = await aget_object_or_404(shares, pk=validate_text(token))
+    conversation = await transfer.copy_share(request.auth, share, idempotency_key)
+    await broadcast.notify_user(request.auth.pk, conversation.pk)
+    return Status(201, conversation_out(conversation))

@@ -1,16 +1,44 @@
 import uuid
+from datetime import datetime
 from typing import Literal
 from urllib.parse import quote
 
 from django.http import StreamingHttpResponse
 from django.shortcuts import aget_object_or_404
-from ninja import File, Query, Router, Status, UploadedFile
+from ninja import File, Query, Router, Schema, Status, UploadedFile
+from pydantic import Field
 
 from .. import engine, transfer
-from ..models import Conversation
-from ..schemas import Imported
+from ..models import Conversation, Import
 
 router = Router()
+
+
+class LeftOut(Schema):
+    title: str = Field(description="Of the conversation or file; empty if it has none")
+    reason: str
+
+
+class Imported(Schema):
+    conversations: int = Field(description="How many are new")
+    messages: int = Field(description="How many are new")
+    known: int = Field(description="Conversations with nothing new")
+    updated: int = Field(description="Conversations that were imported before and got new messages")
+    left_out: list[LeftOut] = Field(description="What could not be read: the first 100")
+    left_out_count: int
+
+
+class ImportOut(Schema):
+    state: Literal["waiting", "reading", "saving", "finished", "failed"] | None = Field(
+        None, description="waiting: for the end of other imports; null: there was none"
+    )
+    name: str = Field("", description="Of the file")
+    started_at: datetime | None = None
+    done: int = Field(0, description="Conversations")
+    total: int | None = Field(None, description="Conversations; null until the file has been read")
+    result: Imported | None = None
+    problem: str = Field("", description="Why it failed")
+
 
 FORMATS = {  # name -> (the function that writes it, extension, content type)
     "markdown": (transfer.export_markdown, "md", "text/markdown"),
@@ -42,8 +70,16 @@ def download(content, name, extension, content_type):
 async def import_conversations(request, file: File[UploadedFile]):
     """Imports an export of this site, ChatGPT, Claude or Open WebUI (JSON or a zip file), each conversation once.
 
-    `left_out` names what could not be read. Sending the same file again continues where an earlier call ended.
+    `left_out` names what could not be read. The import continues when the client goes, and `GET` says how far it is.
+    Sending the same file again continues where an earlier call ended.
     """
     running_engine = engine.current()
-    imported = await transfer.import_file(request.auth, file, lambda: running_engine.is_shutting_down)
+    imported = await transfer.import_in_background(request.auth, file, lambda: running_engine.is_shutting_down)
     return Status(201, imported)
+
+
+@router.get("/import", response=ImportOut)
+async def newest_import(request):
+    """Says how far the newest import is and, once it has ended, what came of it."""
+    row = await Import.objects.filter(pk=request.auth.pk).afirst()
+    return row.as_fields() if row else {}

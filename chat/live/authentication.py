@@ -1,17 +1,19 @@
-"""Who opens a socket."""
+"""Adds session and user to the scope of a socket."""
 
 from channels.auth import AuthMiddleware
 from channels.sessions import CookieMiddleware, SessionMiddleware
+from django.conf import settings
 
-from ..turns import hold_turn
+from ..address_limits import hold_address_slot
 
 
 class Authentication(AuthMiddleware):
-    """Looks the user up when it is the turn of the client's address, as with a request."""
+    """Looks the user up as soon as the client's address has a free slot, as for a request."""
 
     async def resolve_scope(self, scope):
         client = scope.get("client")
-        async with hold_turn(client[0] if client else ""):
+        session = scope["cookies"].get(settings.SESSION_COOKIE_NAME, "")
+        async with hold_address_slot(client[0] if client else "", session):
             await super().resolve_scope(scope)
 
 

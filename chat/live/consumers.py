@@ -1,4 +1,4 @@
-"""The WebSockets: a run's events as over SSE, with messages and cancels on the same connection, and news."""
+"""The WebSockets: a run's events as over SSE, with messages and cancels on the same connection, and updates."""
 
 import asyncio
 import contextlib
@@ -17,8 +17,9 @@ from ninja.responses import NinjaJSONEncoder
 from pydantic import ValidationError
 
 from .. import broadcast, engine, events, language, outages
+from ..errors import Refused
 from ..json_bodies import read_json
-from ..models import Conversation, Message, Refused, Run
+from ..models import Conversation, Message, Run
 from ..page_user import is_for_another
 from ..schemas import (
     MAX_KEY_LENGTH,
@@ -29,7 +30,7 @@ from ..schemas import (
     validate_text,
 )
 from . import limits
-from .news import news
+from .conversation_updates import updates
 from .session_check import watch_session
 
 # Close codes
@@ -154,7 +155,7 @@ class UserConsumer(AsyncWebsocketConsumer):
             if handler is None:
                 sentence = gettext("Send a JSON object whose type is one of %(types)s.")
                 raise Refused(sentence % {"types": ", ".join(handlers)})
-            async with limits.requests.get().hold(self.user.pk):
+            async with limits.user_slots.get().hold(self.user.pk):
                 await handler(command)
         except Refused as error:
             await self._send_error(error)
@@ -180,10 +181,10 @@ class UserConsumer(AsyncWebsocketConsumer):
         await self._send_error(outage.refused())
 
     async def _send_error(self, error):
-        await self.send_json({"type": "error", "error": {"code": error.code, "message": error.message}})
+        await self.send_json({"type": "error", **error.to_json()})
 
 
-class NewsConsumer(UserConsumer):
+class UpdatesConsumer(UserConsumer):
     """Tells a page which of the user's conversations were changed or deleted elsewhere.
 
     A page that shows a temporary conversation says so here, and is asked again and again whether it still does.
@@ -195,7 +196,7 @@ class NewsConsumer(UserConsumer):
         return broadcast.user_group(self.user.pk)
 
     def handlers(self):
-        return {"conversation.show": self._show}
+        return {"conversation.show": self._show, "conversation.seen": self._note_seen}
 
     async def _show(self, command):
         """Takes the id of the temporary conversation that the page shows; null: it shows none any more."""
@@ -206,14 +207,23 @@ class NewsConsumer(UserConsumer):
         if self.shown:
             engine.keep(self.shown)
         elif command.get("conversation_id") is not None:
-            raise Refused(gettext("This conversation no longer exists."), "not_found", 404)
+            raise Refused(gettext("This chat no longer exists."), "not_found", 404)
+
+    async def _note_seen(self, command):
+        """The user sees a conversation, with its last answer, in a visible window."""
+        conversation_id = read_uuid(command.get("conversation_id"))
+        row = conversation_id and await Conversation.objects.visible_to(self.user).filter(pk=conversation_id).afirst()
+        if not row:
+            raise Refused(gettext("This chat no longer exists."), "not_found", 404)
+        await row.change(is_seen=True)
+        await broadcast.notify_user(self.user.pk, row.pk)
 
     async def on_poll(self):
         if self.shown:
             await self.send_json({"type": "conversation.show_again"})
 
     async def conversation_changed(self, message):
-        changed = await news.get().read(self.user, message["conversation_id"])
+        changed = await updates.get().read(self.user, message["conversation_id"])
         if changed:
             await self.send(changed)
 
@@ -262,6 +272,7 @@ class ConversationConsumer(UserConsumer):
 
     async def _create_message(self, command):
         data = NewMessage.model_validate(command)
+        follows = self._reads_follow(command)
         key = command.get("idempotency_key")
         if key is not None and not (type(key) is str and 0 < len(validate_text(key)) <= MAX_KEY_LENGTH):
             sentence = gettext("idempotency_key must be a string of 1 to %(limit)s characters.")
@@ -270,18 +281,30 @@ class ConversationConsumer(UserConsumer):
         if conversation is None:
             return await self.close(NOT_FOUND)
         run = await conversation.ask(data.text, parent_id=data.parent_id, key=key, **data.options())
-        await self._start_run(run)
+        await self._start_run(run, follows)
 
     async def _resume_run(self, command):
         run = await self._get_run(command)
         data = Resumption.model_validate(command)
-        await self._start_run(await run.resume(data.decisions()))
+        follows = self._reads_follow(command)
+        await self._start_run(await run.resume(data.decisions(), data.always()), follows)
 
-    async def _start_run(self, run):
+    def _reads_follow(self, command):
+        """Returns whether the command wants to follow the run that it creates. Raises Refused if there is no room."""
+        follows = command.get("follow", False)
+        if type(follows) is not bool:
+            raise Refused(gettext("follow must be true or false."))
+        if follows:
+            self._check_room()
+        return follows
+
+    async def _start_run(self, run, follows):
         self.announced.add(run.pk)
         await self.send_json({"type": "run.created", **created_out(run)})
         if run.is_new:
             await engine.start(run)
+        if follows:
+            self._follow(run, 0)
 
     async def _follow_run(self, command):
         run = await self._get_run(command)
@@ -290,12 +313,20 @@ class ConversationConsumer(UserConsumer):
             raise Refused(
                 gettext("The position must be a whole number: the seq of the last event received."), "bad_position"
             )
-        if earlier := self.following.pop(run.pk, None):
-            earlier.cancel()
+        if run.pk not in self.following:
+            self._check_room()
+        self._follow(run, position)
+
+    def _check_room(self):
         if len(self.following) >= MAX_FOLLOWED_RUNS:
             raise Refused(
                 gettext("This WebSocket is already following too many runs. Wait until one has ended."), "too_many_runs"
             )
+
+    def _follow(self, run, position):
+        """Sends the run's events after this position, from now on instead of after an earlier one."""
+        if earlier := self.following.pop(run.pk, None):
+            earlier.cancel()
         self.following[run.pk] = asyncio.create_task(self._send_events(run, position))
 
     async def _cancel_run(self, command):
@@ -340,7 +371,7 @@ class ConversationConsumer(UserConsumer):
             runs = Run.objects.visible_to(self.user).filter(conversation_id=self.conversation_id)
             if run := await runs.filter(pk=run_id).afirst():
                 return run
-        raise Refused(gettext("This run is not part of the conversation."), "not_found", 404)
+        raise Refused(gettext("This run is not part of the chat."), "not_found", 404)
 
     def _conversations(self):
         return Conversation.objects.visible_to(self.user).filter(pk=self.conversation_id)

@@ -18,7 +18,7 @@ WAIT_TIMEOUT = 30  # seconds
 
 streams = PerLoop(lambda: Slots(settings.MAX_STREAMS, settings.MAX_STREAMS_PER_USER))
 sockets = PerLoop(lambda: Slots(settings.MAX_SOCKETS, settings.MAX_SOCKETS_PER_USER))
-requests = PerLoop(
+user_slots = PerLoop(
     lambda: Slots(
         MAX_REQUESTS,
         settings.MAX_REQUESTS_PER_USER,

@@ -4,7 +4,7 @@ from typing import Any, cast
 from django.urls import path, re_path
 
 from .. import outages
-from .consumers import NOT_FOUND, ConversationConsumer, NewsConsumer
+from .consumers import NOT_FOUND, ConversationConsumer, UpdatesConsumer
 
 TRY_AGAIN_LATER = 1013  # close code
 
@@ -20,7 +20,7 @@ async def refuse(scope, receive, send):
 # `path` is declared for views, but Channels' URLRouter calls ASGI applications.
 websocket_urlpatterns = [
     path("ws/conversations/<uuid:conversation_id>", cast(Any, ConversationConsumer.as_asgi())),
-    path("ws/news", cast(Any, NewsConsumer.as_asgi())),
+    path("ws/news", cast(Any, UpdatesConsumer.as_asgi())),
 ]
 no_such_socket = re_path("", cast(Any, refuse))  # the last of a site
 

@@ -1,8 +1,7 @@
 """Ends streams and sockets whose session has ended.
 
-A request checks its login once, when it opens a stream; logout, deactivation and a changed password come later. All
-open streams of a process are checked together, in two queries every `CHECK_INTERVAL` seconds, so that their number
-costs nothing.
+A request checks its login once, when it opens a stream; logout, deactivation or a changed password may follow. All
+open streams of a process are checked together, in two queries every `CHECK_INTERVAL` seconds, however many there are.
 """
 
 import asyncio
@@ -21,7 +20,7 @@ from django.utils.crypto import constant_time_compare
 from ..per_loop import PerLoop
 
 CHECK_INTERVAL = 30  # seconds
-BATCH_SIZE = 500  # session keys in one query; SQLite takes no endless number of parameters
+BATCH_SIZE = 500  # session keys in one query; SQLite limits the number of parameters
 
 logger = logging.getLogger(__name__)
 

@@ -337,6 +337,7 @@ def writing_calls(run):
     yield "PATCH", "/api/me", {"theme": "dark"}, None
     yield "POST", f"{conversation}/shares", None, None
     yield "DELETE", "/api/shares/token", None, "not_found"
+    yield "POST", "/api/shares/token/copies", None, "not_found"
     yield "PATCH", conversation, {"title": "Mine"}, None
     yield "DELETE", conversation, None, None
     yield "POST", f"{conversation}/restore", None, None

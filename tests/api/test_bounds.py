@@ -10,7 +10,7 @@ from django.utils import timezone
 from chat.api import api
 from chat.api import messages as messages_api
 from chat.errors import Refused
-from chat.models import Attachment, Conversation, Message, conversations
+from chat.models import Attachment, Conversation, Message, shares
 from tests.assertions import assert_error
 from tests.images import PICTURE
 
@@ -89,7 +89,7 @@ async def test_imported_answer_can_be_regenerated(client_of, alice, script, long
 
 
 @pytest.mark.parametrize("token", ["%00", "%F0%9F%98%80", "a%20b", "x" * 5000])
-async def test_link_that_is_no_link_is_404(client_of, alice, settings, token):
+async def test_malformed_link_is_404(client_of, alice, settings, token):
     settings.PUBLIC_SHARES = True
     client = client_of(alice)
     for path in (f"/s/{token}/", f"/s/{token}/images/00000000-0000-0000-0000-000000000000"):
@@ -97,13 +97,13 @@ async def test_link_that_is_no_link_is_404(client_of, alice, settings, token):
 
 
 async def test_conversation_that_is_too_long_cannot_be_shared(client_of, alice, long_conversation, monkeypatch):
-    monkeypatch.setattr(conversations, "MAX_SHARED_LENGTH", 1000)
+    monkeypatch.setattr(shares, "MAX_SHARED_LENGTH", 1000)
     response = await client_of(alice).post(f"/api/conversations/{long_conversation.pk}/shares")
     assert assert_error(response, 413) == "too_large"
 
 
 async def test_chat_cannot_be_shared_without_end(client_of, alice, long_conversation, monkeypatch):
-    monkeypatch.setattr(conversations, "MAX_SHARES", 2)
+    monkeypatch.setattr(shares, "MAX_SHARES", 2)
     client = client_of(alice)
     path = f"/api/conversations/{long_conversation.pk}/shares"
     assert [(await client.post(path)).status_code for _ in range(3)] == [201, 201, 409]
@@ -123,7 +123,7 @@ async def test_list_of_links_does_not_read_the_copies(
 
 
 async def test_image_over_the_users_storage_limit_is_refused(client_of, alice, settings):
-    settings.MAX_STORED_IMAGE_BYTES = 10
+    settings.MAX_STORED_BYTES = 10
     response = await client_of(alice).post(
         "/api/attachments", {"file": SimpleUploadedFile("a.png", PICTURE, "image/png")}
     )
@@ -136,10 +136,10 @@ async def test_edit_that_copies_images_respects_the_users_storage_limit(alice, s
     image = await Attachment.objects.acreate(owner=alice, data=b"x" * 100, media_type="image/png", width=1, height=1)
     conversation = Conversation(owner=alice, assistant=assistant)
     run = await conversation.ask("Look", attachments=[image.pk])
-    settings.MAX_STORED_IMAGE_BYTES = 250
+    settings.MAX_STORED_BYTES = 250
     question = await Message.objects.select_related("parent").aget(pk=run.message.parent_id)
     await conversation.ask("Look!", instead=question, attachments=[image.pk])
-    with pytest.raises(Refused, match="space"):
+    with pytest.raises(Refused, match="storage limit"):
         await conversation.ask("Look!!", instead=question, attachments=[image.pk])
     sizes = [len(row.data) async for row in Attachment.objects.all()]
     assert sizes == [100, 100]

@@ -7,7 +7,7 @@ import uuid
 import pytest
 
 from chat import engine
-from chat.events import Finish, Text, Usage, fold, from_json, text_of
+from chat.events import Finish, Reasoning, Text, Usage, fold, from_json, text_of
 from chat.models import Assistant, Conversation, Message, Run
 from chat.providers import ProviderError
 from tests import scripted
@@ -126,6 +126,83 @@ async def test_chat_failure_is_the_last_event_of_a_stream(client_of, alice, scri
     assert (events[-1].code, events[-1].message) == ("overloaded", "The model is overloaded.")
 
 
+PLAIN = {"Accept": "text/plain"}
+
+
+async def test_chat_as_plain_text_is_the_answer_alone_as_it_grows(client_of, alice, slow):
+    async with slow() as gate:
+        answer = await client_of(alice).send("POST", "/api/chat", {"text": "Hi", "assistant": "slow"}, **PLAIN)
+        assert (answer.status_code, answer["Content-Type"]) == (200, "text/plain; charset=utf-8")
+        chunks = answer.streaming_content
+        assert await anext(chunks) == b"one"
+        run = await Run.objects.aget()
+        assert run.status == "in_progress"
+        gate.set()
+        assert b"".join([chunk async for chunk in chunks]) == b" two"
+    assert (answer["X-Conversation-Id"], answer["X-Run-Id"]) == (str(run.conversation_id), str(run.pk))
+
+
+@pytest.mark.parametrize(
+    ("accepted", "content_type"),
+    [
+        ("text/plain", "text/plain; charset=utf-8"),
+        ("text/plain;q=0.9, application/json;q=0.1", "text/plain; charset=utf-8"),
+        ("text/*", "text/plain; charset=utf-8"),
+        ("application/json, text/plain, */*", "application/json; charset=utf-8"),  # what axios sends
+        ("*/*", "application/json; charset=utf-8"),
+        ("text/plain;q=0, */*", "application/json; charset=utf-8"),
+        ("text/event-stream, text/plain", "text/event-stream; charset=utf-8"),
+    ],
+)
+async def test_chat_takes_the_preferred_type(client_of, alice, words, accepted, content_type):
+    answer = await client_of(alice).send("POST", "/api/chat", {"text": "Hi"}, Accept=accepted)
+    assert (answer.status_code, answer["Content-Type"]) == (200, content_type)
+
+
+async def test_chat_as_plain_text_leaves_out_steps_and_says_why_it_ends_early(client_of, alice, script):
+    error = ProviderError("The model is overloaded.", "overloaded")
+    await script("broken", Reasoning("Hm"), Text("so far 日本"), error)
+    answer = await client_of(alice).send("POST", "/api/chat", {"text": "Hi", "assistant": "broken"}, **PLAIN)
+    body = b"".join([chunk async for chunk in answer.streaming_content]).decode()
+    assert body == "so far 日本\n\n[The model is overloaded.]\n"
+
+
+async def test_chat_as_plain_text_that_was_stopped_says_so(client_of, alice, slow):
+    async with slow():
+        answer = await client_of(alice).send("POST", "/api/chat", {"text": "Hi", "assistant": "slow"}, **PLAIN)
+        chunks = answer.streaming_content
+        assert await anext(chunks) == b"one"
+        await engine.cancel(await Run.objects.aget())
+        assert b"".join([chunk async for chunk in chunks]) == b"\n\n[The answer was stopped.]\n"
+
+
+async def test_chat_as_plain_text_fails_with_a_status_before_the_first_text(client_of, alice, script):
+    await script("broken", ProviderError("The model is overloaded.", "overloaded"))
+    answer = await client_of(alice).send("POST", "/api/chat", {"text": "Hi", "assistant": "broken"}, **PLAIN)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (502, "overloaded")
+
+
+async def test_chat_as_plain_text_during_a_shutdown_says_that_it_continues(client_of, alice, slow):
+    async with slow():
+        answer = await client_of(alice).send("POST", "/api/chat", {"text": "Hi", "assistant": "slow"}, **PLAIN)
+        chunks = answer.streaming_content
+        assert await anext(chunks) == b"one"
+        engine.current().begin_shutdown()
+        rest = b"".join([chunk async for chunk in chunks]).decode()
+    assert rest == "\n\n[The answer continues on the server: fetch this run again in a moment.]\n"
+
+
+async def test_chat_as_plain_text_reader_that_disconnects_does_not_stop_the_answer(client_of, alice, slow):
+    async with slow() as gate:
+        answer = await client_of(alice).send("POST", "/api/chat", {"text": "Hi", "assistant": "slow"}, **PLAIN)
+        await anext(answer.streaming_content)
+        await answer.streaming_content.aclose()
+        gate.set()
+        run = await Run.objects.aget()
+        await wait_for_run(run)
+    assert run.status == "completed"
+
+
 async def test_chat_key_in_a_conversation_returns_the_same_run(client_of, alice, words):
     client = client_of(alice)
     first = (await client.send("POST", "/api/chat", {"text": "Hi"})).json()
@@ -142,8 +219,8 @@ async def test_chat_key_without_a_conversation_returns_the_same_run(client_of, a
     first, again = [await client.send("POST", "/api/chat", {"text": "Hi"}, idempotency_key="k1") for _ in range(2)]
     assert first.json() == again.json()
     assert (await Conversation.objects.acount(), await Run.objects.acount(), len(scripted.requests)) == (1, 1, 1)
-    theirs = await client_of(charlie).send("POST", "/api/chat", {"text": "Hi"}, idempotency_key="k1")
-    assert theirs.json()["conversation_id"] != first.json()["conversation_id"]
+    other = await client_of(charlie).send("POST", "/api/chat", {"text": "Hi"}, idempotency_key="k1")
+    assert other.json()["conversation_id"] != first.json()["conversation_id"]
 
 
 async def test_chat_key_in_concurrent_requests_creates_one_run(client_of, alice, words):
@@ -194,7 +271,7 @@ async def test_chat_during_a_shutdown_is_503(client_of, alice, slow):
         async with asyncio.timeout(5):
             answer = await calling
     assert answer.status_code == 503
-    assert answer.json()["error"]["code"] == "leaving"
+    assert answer.json()["error"]["code"] == "restarting"
     assert answer.json()["run_id"] == str(run.pk)
 
 
@@ -204,8 +281,8 @@ async def test_chat_in_the_conversation_of_another_user_is_404(client_of, alice,
     body = {"text": "Mine", "conversation_id": first["conversation_id"]}
     assert (await client_of(charlie).send("POST", "/api/chat", body)).status_code == 404
     assert (await client_of().send("POST", "/api/chat", body)).status_code == 401
-    nothing = body | {"conversation_id": str(uuid.uuid4())}
-    assert (await client_of(alice).send("POST", "/api/chat", nothing)).status_code == 404
+    unknown = body | {"conversation_id": str(uuid.uuid4())}
+    assert (await client_of(alice).send("POST", "/api/chat", unknown)).status_code == 404
     assert await all_rows() == before
 
 

@@ -65,6 +65,33 @@ async def test_send_unarchives_a_conversation(client_of, alice, script):
     assert await listed(client_of(alice)) == ["Hi there"]
 
 
+async def test_allowed_tools_can_only_be_removed(client_of, alice, charlie):
+    allowed = {"send_mail": "1", "files/delete": "2", "files/move": "3"}
+    row = await Conversation.objects.acreate(owner=alice, allowed_tools=allowed)
+    client, path = client_of(alice), f"/api/conversations/{row.pk}"
+    assert (await client.get(path)).json()["allowed_tools"] == ["files/delete", "files/move", "send_mail"]
+    answer = await change(client, row, allowed_tools=["send_mail", "files/delete", "format_disk"])
+    assert answer.json()["allowed_tools"] == ["files/delete", "send_mail"]
+    # Another tab has not heard of it yet.
+    answer = await change(client, row, allowed_tools=["files/delete", "files/move"])
+    assert answer.json()["allowed_tools"] == ["files/delete"]
+    await row.arefresh_from_db()
+    assert row.allowed_tools == {"files/delete": "2"}
+    before = await all_rows()
+    for wrong in ("files/delete", {"files/delete": "2"}, [1], [["files/delete"]]):
+        assert_error(await change(client, row, allowed_tools=wrong))
+    assert (await change(client_of(charlie), row, allowed_tools=[])).status_code == 404
+    assert (await change(client, row, allowed_tools=None)).status_code == 200
+    assert await all_rows() == before
+
+
+async def test_new_conversation_allows_no_tools(client_of, alice):
+    fields = {"title": "One", "allowed_tools": ["send_mail"]}
+    answer = await client_of(alice).send("POST", "/api/conversations", fields)
+    assert answer.json()["allowed_tools"] == []
+    assert (await Conversation.objects.aget()).allowed_tools == {}
+
+
 async def test_restore_undoes_a_deletion(client_of, alice, charlie, finished_run):
     run = await finished_run("one two")
     client, path = client_of(alice), f"/api/conversations/{run.conversation_id}"

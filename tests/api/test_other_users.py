@@ -1,29 +1,33 @@
-"""What is Alice's does not exist for Charlie, on every URL that there is; and no GET changes anything.
+"""Alice's rows do not exist for Charlie, at every URL of the site; and no GET changes anything.
 
 The URL patterns are read from the site itself: a new one fails here until this file knows what its parameters are.
 """
 
 import re
-from io import BytesIO
 
 import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import Group
 from django.contrib.contenttypes.models import ContentType
 from django.contrib.sessions.models import Session
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import URLResolver, get_resolver
 
-from chat import images
+from chat import files
 from chat.live.routing import websocket_urlpatterns
-from chat.models import Assistant, Run, ToolServer
-from tests.images import PICTURE
+from chat.models import Assistant, Attachment, Run, ToolServer
 from tests.rows import all_rows
 
 pytestmark = pytest.mark.slow
 
-METHODS = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"]  # what ends a thing last
-NOBODYS = {"api/<path:rest>"}  # there is nothing behind it, for whoever asks
-SHARED = {"s/<slug:token>/", "s/<slug:token>/images/<uuid:attachment_id>"}  # for whoever has the link: see test_shares
+METHODS = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"]  # DELETE last
+# Nothing is there for anybody: SITE_ACCENT and SITE_LOGO are not set.
+WITHOUT_ROWS = {"api/<path:rest>", "accent-<slug:version>.css", "icon-<slug:version>"}
+SHARED = {  # for whoever has the link: see test_shares
+    "s/<slug:token>/",
+    "s/<slug:token>/images/<uuid:attachment_id>",
+    "api/shares/<token>/copies",
+}
 
 
 @pytest.fixture
@@ -34,13 +38,17 @@ async def url_values(alice, finished_run):
     await Run.objects.filter(pk=waiting.pk).aupdate(
         interrupts=[{"id": "1", "toolCallId": "call", "expiresAt": "2100-01-01T00:00:00+00:00"}]
     )
+    sent = await files.save(alice, SimpleUploadedFile("b.txt", b"A secret"))
+    await Attachment.objects.filter(pk=sent.pk).aupdate(message_id=run.message_id)
     return {
         "conversation_id": run.conversation_id,
         "message_id": run.message_id,
         "run_id": waiting.pk,
         "token": (await run.conversation.share()).pk,
-        "attachment_id": (await images.save(alice, BytesIO(PICTURE))).pk,
+        "file_id": sent.pk,
+        "attachment_id": (await files.save(alice, SimpleUploadedFile("a.txt", b"A secret"))).pk,
         "rest": "nothing",
+        "version": "nothing",
         # the admin
         "auth.group": (await Group.objects.acreate(name="Reviewers")).pk,
         "auth.user": alice.pk,
@@ -56,7 +64,7 @@ async def url_values(alice, finished_run):
 
 
 def routes(resolver=None, before=""):
-    """Every route of the site, once, as it is written in the urls."""
+    """Returns every route of the site once, as it is written in the URL configuration."""
     found = {}
     for pattern in (resolver or get_resolver()).url_patterns:
         route = before + str(pattern.pattern)
@@ -68,27 +76,27 @@ def filled(route, url_values):
     """Returns the path of this route with these values for its parameters."""
 
     def value(parameter):
-        model = re.match(r"admin/(\w+)/(\w+)/<(path:object_id|id|int:pk)>", route)
+        model = re.match(r"admin/(\w+)/(\w+)/<(path:object_id|id|int:pk|uuid:pk)>", route)
         name = f"{model[1]}.{model[2]}" if model else parameter["name"]
         if name not in url_values:
-            pytest.fail(f"{route!r} is new: say in this file what of Alice's stands for {name!r} in it.")
+            pytest.fail(f"{route!r} is new: add Alice's value for {name!r} to url_values.")
         return str(url_values[name])
 
     path = re.sub(r"\(\?P<(?P<name>\w+)>[^)]*\)", value, route)
     path = re.sub(r"<(\w+:)?(?P<name>\w+)>", value, path)
     path = "/" + path.replace("^", "").removesuffix("$")
-    assert not set("<>()?*") & set(path), f"{route!r} is of a kind that this file cannot read."
+    assert not set("<>()?*") & set(path), f"{route!r} has a pattern that this file cannot read."
     return path
 
 
 async def existing(client, path):
-    """The methods of this path; those of a view that knows no bounds are all."""
+    """Returns the methods that this path allows; a view that restricts none allows all."""
     answer = await client.send("TRACE", path)
     return answer["Allow"].split(", ") if answer.status_code == 405 else METHODS
 
 
 def with_parameters(url_values):
-    """(route, path) of what may be somebody's."""
+    """Returns (route, path) of the routes with parameters, which may name somebody's rows."""
     return [(route, filled(route, url_values)) for route in routes() if "<" in route]
 
 
@@ -137,7 +145,7 @@ async def test_anonymous_gets_401_or_the_login_on_every_route(client_of, url_val
             answer = await client.send(method, path, BODY)
             if method not in methods:
                 assert answer.status_code == 405, (method, path)
-            elif route in NOBODYS:
+            elif route in WITHOUT_ROWS:
                 assert answer.status_code == 404, (method, path)
             elif path.startswith("/api/") or "/images/" in path:
                 assert answer.status_code == 401, (method, path)
@@ -152,14 +160,14 @@ async def test_anonymous_gets_401_or_the_login_on_every_route(client_of, url_val
 
 
 async def test_owner_reaches_every_route(client_of, alice, url_values):
-    """Else the tests above would say nothing."""
+    """Otherwise, the tests above would prove nothing."""
     client = client_of(alice)
-    mine = [(route, path) for route, path in with_parameters(url_values) if not route.startswith("admin/")]
+    routes = [(route, path) for route, path in with_parameters(url_values) if not route.startswith("admin/")]
     for method in METHODS:
-        for route, path in reversed(mine):  # what is in a conversation before the conversation
-            if route not in NOBODYS | SHARED and method in await existing(client, path):
+        for route, path in reversed(routes):  # the rows of a conversation before the conversation
+            if route not in WITHOUT_ROWS | SHARED and method in await existing(client, path):
                 answer = await client.send(method, path, BODY | {"title": "Still mine"})
-                # What does not fit her answer (it cannot be taken back, …) is said, and that is no “not found”.
+                # What is not possible with this message (it cannot be withdrawn, …) is refused, but not as “not found”.
                 assert answer.status_code < 300 or answer.status_code in (400, 409), (method, path)
                 if answer.streaming:
                     assert b"secret" in b"".join([chunk async for chunk in answer.streaming_content])
@@ -181,7 +189,7 @@ async def test_other_user_cannot_use_alices_ids_in_their_own_conversation(client
 
 
 async def test_other_user_is_refused_by_every_socket(socket_of, charlie, url_values):
-    # A news socket receives only the user's own news: see test_conversations.
+    # A socket at /ws/news receives only the user's own updates: see test_conversations.
     patterns = [str(pattern.pattern) for pattern in websocket_urlpatterns]
     assert patterns == ["ws/conversations/<uuid:conversation_id>", "ws/news"]
     for user, code in ((charlie, 4404), (None, 4401)):
@@ -192,7 +200,7 @@ async def test_other_user_is_refused_by_every_socket(socket_of, charlie, url_val
 
 @pytest.mark.parametrize("name", ["alice", "bob", "nobody"])
 async def test_get_changes_no_rows(client_of, alice, bob, url_values, name):
-    """Bob may read and change everything, so what he reads gets as far as it can."""
+    """Bob may read and change everything, so his requests reach the most code."""
     client = client_of({"alice": alice, "bob": bob}.get(name))
     await client.get("/health")
     before, sessions = await all_rows(), {row.pk: row.session_data async for row in Session.objects.all()}

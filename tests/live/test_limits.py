@@ -68,7 +68,7 @@ async def test_chat_call_counts_as_a_stream_and_not_as_a_request(client_of, alic
     )
     async with slow() as gate:
         first = await request_of(client_of, alice, "POST", "/api/chat", body, *headers)
-        await wait_until(lambda: limits.streams.get().in_use == 1 and not limits.requests.get().in_use)
+        await wait_until(lambda: limits.streams.get().in_use == 1 and not limits.user_slots.get().in_use)
         status, _, _ = await asgi_response(await request_of(client_of, alice, "POST", "/api/chat", body, *headers))
         assert status == 429
         assert (await client_of(alice).get("/api/assistants")).status_code == 200
@@ -96,7 +96,7 @@ async def test_sockets_of_a_user_are_limited(socket_of, alice, bob, conversation
 async def test_requests_of_a_user_wait_in_a_queue_of_limited_length(client_of, alice, settings, monkeypatch):
     settings.MAX_REQUESTS_PER_USER = 2
     monkeypatch.setattr(limits, "MAX_WAITING_PER_USER", 5)
-    slots = limits.requests.get()
+    slots = limits.user_slots.get()
     async with slots.hold(alice.pk), slots.hold(alice.pk):
         client = client_of()
         await client.aforce_login(alice)
@@ -114,7 +114,7 @@ async def test_requests_of_a_user_wait_in_a_queue_of_limited_length(client_of, a
 async def test_commands_of_a_user_over_many_sockets_are_limited_like_requests(socket_of, alice, conversation, settings):
     settings.MAX_REQUESTS_PER_USER = 1
     async with socket_of(alice, conversation) as one, socket_of(alice, conversation) as other:
-        slots = limits.requests.get()
+        slots = limits.user_slots.get()
         async with slots.hold(alice.pk):
             for socket in (one, other):
                 await socket.send_command({"type": "message.create", "text": "Hi"})
@@ -128,7 +128,7 @@ async def test_commands_of_a_user_over_many_sockets_are_limited_like_requests(so
 async def test_command_is_refused_when_too_many_wait(socket_of, alice, conversation, settings, monkeypatch):
     settings.MAX_REQUESTS_PER_USER = 1
     monkeypatch.setattr(limits, "MAX_WAITING_PER_USER", 0)
-    async with socket_of(alice, conversation) as socket, limits.requests.get().hold(alice.pk):
+    async with socket_of(alice, conversation) as socket, limits.user_slots.get().hold(alice.pk):
         await socket.send_command({"type": "message.create", "text": "Hi"})
         assert (await socket.receive_event("error"))["error"]["code"] == "too_many_requests"
 
@@ -156,7 +156,7 @@ async def test_socket_over_the_limit_is_refused_before_its_conversation_is_read(
 async def test_call_holds_its_slot_until_its_response_is_read(client_of, alice, conversation, settings):
     """100 messages of 100 kB each would otherwise be in memory once for each connection."""
     settings.MAX_REQUESTS_PER_USER = 2
-    slots, is_read = limits.requests.get(), asyncio.Event()
+    slots, is_read = limits.user_slots.get(), asyncio.Event()
     path = f"/api/conversations/{conversation.pk}/messages"
     client = client_of()
     await client.aforce_login(alice)

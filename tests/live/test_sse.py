@@ -270,7 +270,7 @@ async def test_keepalive_is_a_comment_without_an_id(client_of, alice, script, as
     assert comments >= 3
 
 
-def test_keepalive_comes_within_fifteen_seconds():
+def test_keepalive_is_sent_within_fifteen_seconds():
     assert sse.KEEPALIVE_DELAY + runner.READER_WAKE_INTERVAL < 15
 
 

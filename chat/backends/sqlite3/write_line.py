@@ -1,4 +1,4 @@
-"""A lock whose holders come in the order in which they asked for it."""
+"""A lock that goes to its threads in the order in which they asked for it."""
 
 import threading
 from collections import deque
@@ -15,7 +15,7 @@ class WriteLine:
         return len(self._waiting)
 
     def acquire(self, timeout: float) -> bool:
-        """Return whether it is held now, after at most `timeout` seconds."""
+        """Waits for at most `timeout` seconds. Returns whether the lock is held now."""
         with self._guard:
             if not self._is_held:
                 self._is_held = True
@@ -32,7 +32,7 @@ class WriteLine:
             return False
 
     def release(self) -> None:
-        """Hand it to who has waited longest."""
+        """Hands the lock to the thread that has waited longest."""
         with self._guard:
             if self._waiting:
                 self._waiting.popleft().release()

@@ -7,8 +7,8 @@ import uuid
 from django.core.management import BaseCommand, CommandError
 from django.db import Error as DatabaseError
 
+from ...errors import Refused
 from ...events import clean_text
-from ...models import Refused
 from ...terminal import ExitCode
 from ...terminal.screen import Screen
 from ...terminal.session import open_session
@@ -17,7 +17,7 @@ from ...terminal.terminal import Terminal
 
 class Command(BaseCommand):
     help = "Ask an assistant, or chat with it line by line. The answer goes to stdout, everything else to stderr."
-    requires_system_checks = []  # they load the whole site, and an answer can begin without
+    requires_system_checks = []  # they would load the whole site before the answer begins
 
     def add_arguments(self, parser):
         add = parser.add_argument
@@ -68,6 +68,6 @@ def log_level(level):
 
 
 def discard_output(stream):
-    """Sends the rest to /dev/null, as Python would otherwise try to write it when it exits."""
+    """Sends the rest to /dev/null; Python would otherwise try to write it at exit."""
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.core.management import BaseCommand
 from django.utils.module_loading import import_string
 
-from chat.asgi.sends import SEND_TIMEOUT
+from chat.asgi.send_timeout import SEND_TIMEOUT
 from chat.connections import Connections
 from chat.uvicorn_internals import HttpProtocol, State, WebSocketProtocol, proxies
 

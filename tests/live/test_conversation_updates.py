@@ -8,11 +8,11 @@ from channels import consumer
 from django.db.backends.utils import CursorWrapper
 
 from chat import broadcast
-from chat.live import news
+from chat.live import conversation_updates
 from chat.models import Conversation
 from tests.waiting import wait_for_run, wait_until
 
-NEWS = "/ws/news"
+UPDATES = "/ws/news"
 SOCKETS, CHANGES = 10, 20
 ENGINE_THREADS = ("runs", "history", "retention", "journal")
 
@@ -76,12 +76,12 @@ async def test_runs_are_announced_to_sockets_without_a_query(sockets_of, alice, 
         assert (statements, visits) == ([], [])
 
 
-async def test_news_of_a_burst_are_read_once_for_all_sockets_of_a_user(
+async def test_burst_of_changes_is_read_once_for_all_sockets_of_a_user(
     sockets_of, alice, conversation, statements, monkeypatch
 ):
     others = [await Conversation.objects.acreate(owner=alice, title=f"Chat {n}") for n in range(CHANGES)]
     async with AsyncExitStack() as stack:
-        sockets = await sockets_of(stack, alice, path=NEWS)
+        sockets = await sockets_of(stack, alice, path=UPDATES)
         visits = count_visits(monkeypatch)
         statements.clear()
         for other in others:
@@ -93,9 +93,9 @@ async def test_news_of_a_burst_are_read_once_for_all_sockets_of_a_user(
         assert 1 <= len(statements) <= CHANGES  # and not SOCKETS × CHANGES
 
 
-async def test_news_of_a_change_during_a_query_are_read_again(socket_of, alice, conversation, monkeypatch):
+async def test_change_during_a_query_is_read_again(socket_of, alice, conversation, monkeypatch):
     gate, reading = threading.Event(), threading.Event()
-    read = news._read
+    read = conversation_updates._read
 
     def read_slowly(user, ids):
         rows = read(user, ids)
@@ -103,8 +103,8 @@ async def test_news_of_a_change_during_a_query_are_read_again(socket_of, alice, 
         assert gate.wait(10)
         return rows
 
-    monkeypatch.setattr(news, "_read", read_slowly)
-    async with socket_of(alice, path=NEWS) as one, socket_of(alice, path=NEWS) as other:
+    monkeypatch.setattr(conversation_updates, "_read", read_slowly)
+    async with socket_of(alice, path=UPDATES) as one, socket_of(alice, path=UPDATES) as other:
         await broadcast.notify_user(alice.pk, conversation.pk)
         await wait_until(reading.is_set)
         await Conversation.objects.filter(pk=conversation.pk).aupdate(title="Renamed")
@@ -115,20 +115,20 @@ async def test_news_of_a_change_during_a_query_are_read_again(socket_of, alice, 
             assert titles == [conversation.title, "Renamed"]
 
 
-async def test_news_go_on_after_a_query_failed(socket_of, alice, conversation, monkeypatch):
+async def test_updates_continue_after_a_query_failed(socket_of, alice, conversation, monkeypatch):
     def fail(user, ids):
         raise ValueError
 
     with monkeypatch.context() as patch:
-        patch.setattr(news, "_read", fail)
+        patch.setattr(conversation_updates, "_read", fail)
         with pytest.raises(ValueError):
-            await news.news.get().read(alice, str(conversation.pk))
-    assert str(conversation.pk) in await news.news.get().read(alice, str(conversation.pk))
+            await conversation_updates.updates.get().read(alice, str(conversation.pk))
+    assert str(conversation.pk) in await conversation_updates.updates.get().read(alice, str(conversation.pk))
 
 
-async def test_news_are_only_of_the_users_own_conversations(alice, charlie, conversation):
+async def test_updates_are_only_about_the_users_own_conversations(alice, charlie, conversation):
     temporary = await Conversation.objects.acreate(owner=alice, is_temporary=True)
-    read = news.news.get().read
+    read = conversation_updates.updates.get().read
     assert await read(charlie, str(conversation.pk)) is None
     assert await read(alice, str(temporary.pk)) is None
 

@@ -1,0 +1,86 @@
+"""Takes the marks of Markdown out of a text, so that a search reads what people read."""
+
+import html
+import re
+
+FENCE = re.compile(r"`{3,}(?=[^`]*$)|~{3,}")
+BLOCK_MARKS = re.compile(r"^(?:[ \t]*(?:>|[-*+][ \t]+(?:\[[ xX]\](?=[ \t]))?|#{1,6}(?=[ \t]|$)))+")
+RULE = re.compile(r"[-=*_|:+][-=*_|:+ \t]*$")  # below a heading or the head of a table, and between paragraphs
+CELL_BORDER = re.compile(r"(?<!\\)\|")
+CODE = r"(?<!`)(?P<ticks>`+)(?P<code>[^`]+)(?P=ticks)(?!`)"
+LINK = (
+    r"!?\[(?P<label>[^\[\]]{0,1000})\]"
+    r"\((?P<address>(?:[^\s()<>]|\([^\s()<>]{0,200}\)){1,2000})(?:[ \t]+\"[^\"]{0,300}\")?\)"
+)
+PLACE = "\ue000"  # stands for what no further mark is looked for in
+MARK = re.compile(
+    rf"{CODE}|{LINK}|\\(?P<escaped>[!-/:-@\[-`{{-~])|<(?P<link>https?:[^\s<>]{{1,2000}})>"
+    rf"|(?P<entity>&(?:\#\d{{1,7}}|\#[xX][0-9a-fA-F]{{1,6}}|\w{{2,31}});)|(?P<place>{PLACE})"
+)
+TYPED_MARK = re.compile(f"{CODE}|{LINK}|(?P<place>{PLACE})")
+MAY_BE_MARK = re.compile(rf"[`\[\\<&{PLACE}]")
+EMPHASIS = {
+    "*": re.compile(r"(\*{1,3})(?=[^\s*])([^*]+)(?<=\S)\1"),
+    "_": re.compile(r"(?<!\w)(_{1,3})(?=[^\s_])([^_]+)(?<=\S)\1(?!\w)"),
+    "~~": re.compile(r"(~~)(?=[^\s~])([^~]+)(?<=\S)~~"),
+}
+MAX_NESTING = 2  # of emphasis
+
+
+def markdown_to_text(text: str, *, is_typed: bool = False, keeps_addresses: bool = True) -> str:
+    """Returns the text of an answer on one line. Code, tables and links keep their words and addresses.
+
+    `is_typed`: a person has typed it, so only code and links are marks, as in the page. `keeps_addresses` false: a link
+    keeps its words alone.
+    """
+    lines = []
+    fence = ""
+    for line in text.splitlines():
+        content = line.strip(" \t>") if is_typed or fence else BLOCK_MARKS.sub("", line).strip()
+        if fence:
+            if content.startswith(fence) and not content.strip(fence[0]):
+                fence = ""
+            else:
+                lines.append(line)
+        elif opening := FENCE.match(content):
+            fence = opening[0]
+        elif is_typed:
+            lines.append(_without_marks(line, TYPED_MARK, keeps_addresses))
+        elif not RULE.match(content):
+            if content.startswith("|"):
+                content = CELL_BORDER.sub(" ", content).replace(r"\|", "|")
+            lines.append(_without_marks(content, MARK, keeps_addresses))
+    return " ".join(" ".join(lines).split())
+
+
+def _without_marks(line: str, marks: re.Pattern[str], keeps_addresses: bool) -> str:
+    kept: list[str] = []
+
+    def keep(text: str) -> str:
+        kept.append(text)
+        return PLACE
+
+    def replace(match: re.Match[str]) -> str:
+        kind = match.lastgroup or ""
+        if kind == "address":
+            label = marks.sub(replace, match["label"])
+            return f"{label} ({keep(match['address'])})" if keeps_addresses and match[0][0] != "!" else label
+        return keep(html.unescape(match[0]) if kind == "entity" else match[kind])
+
+    if MAY_BE_MARK.search(line):
+        line = marks.sub(replace, line)
+    if marks is MARK:
+        line = _without_emphasis(line)
+    if not kept:
+        return line
+    pieces = line.split(PLACE)
+    return "".join([piece + text for piece, text in zip(pieces, [*kept, ""], strict=True)])
+
+
+def _without_emphasis(line: str) -> str:
+    for mark, expression in EMPHASIS.items():
+        for _ in range(MAX_NESTING):
+            if mark not in line:
+                break
+            line = expression.sub(r"\2", line)
+    return line
