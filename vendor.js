@@ -8,22 +8,36 @@ const HERE = fileURLToPath(new URL(".", import.meta.url))
 const from = (path) => join(HERE, "node_modules", path)
 const text = (path) => readFileSync(from(path), "utf8").replace(/^\/\/# sourceMappingURL=.*\n?/m, "")
 
-const FONTS = "katex/dist/fonts"
+const KATEX_FONTS = "katex/dist/fonts"
+const FONTS = {
+  "geist-latin": "geist/files/geist-latin-wght-normal",
+  "geist-latin-ext": "geist/files/geist-latin-ext-wght-normal",
+  "geist-latin-italic": "geist/files/geist-latin-wght-italic",
+  "geist-mono-latin": "geist-mono/files/geist-mono-latin-wght-normal",
+}
 
 const files = {
   "marked.js": text("marked/lib/marked.esm.js"),
   "highlight.js": text("@highlightjs/cdn-assets/es/highlight.min.js"),
   "katex.js": asModule(text("katex/dist/katex.min.js"), "katex"),
+  "mhchem.js": usesGlobals(text("katex/dist/contrib/mhchem.min.js")), // adds its commands to katex.js
   "katex/katex.css": onlyWoff2(text("katex/dist/katex.min.css")),
   "mermaid.js": text("mermaid/dist/mermaid.min.js"),
 }
-for (const font of readdirSync(from(FONTS)).filter((name) => name.endsWith(".woff2"))) {
-  files[`katex/fonts/${font}`] = readFileSync(from(join(FONTS, font)))
+for (const font of readdirSync(from(KATEX_FONTS)).filter((name) => name.endsWith(".woff2"))) {
+  files[`katex/fonts/${font}`] = readFileSync(from(join(KATEX_FONTS, font)))
+}
+for (const [name, font] of Object.entries(FONTS)) {
+  files[`fonts/${name}.woff2`] = readFileSync(from(join("@fontsource-variable", `${font}.woff2`)))
 }
 
 // A script that leaves its name in `self`; the package's own module is twice as large.
 function asModule(script, name) {
-  return `${script.replace('"undefined"!=typeof self?self:this', "globalThis")}\nexport default globalThis.${name};\n`
+  return `${usesGlobals(script)}\nexport default globalThis.${name};\n`
+}
+
+function usesGlobals(script) {
+  return script.replace('"undefined"!=typeof self?self:this', "globalThis")
 }
 
 // Every browser of today reads woff2; the others are for those of yesterday.

@@ -1,5 +1,5 @@
 // The service worker: where the site cannot be reached, it shows a page that says so. It answers for nothing else, and so
-// nothing that people see is ever old.
+// nothing that people see is ever old. A click on a notification opens its conversation.
 
 const PAGE = "{{ page|escapejs }}"
 const FILES = [{% for file in files %}"{{ file|escapejs }}"{% if not forloop.last %}, {% endif %}{% endfor %}] // what that page needs
@@ -13,6 +13,11 @@ self.addEventListener("fetch", (event) => {
   const { mode, method, url } = event.request
   if (mode === "navigate" && method === "GET") event.respondWith(page(event))
   else if (addresses.includes(url)) event.respondWith(fetch(event.request).catch(() => kept(url)))
+})
+
+self.addEventListener("notificationclick", (event) => {
+  event.notification.close()
+  event.waitUntil(open(event.notification.data))
 })
 
 async function keep() {
@@ -33,6 +38,13 @@ async function page(event) {
   } catch {
     return kept(PAGE)
   }
+}
+
+async function open(address) {
+  const [page] = await self.clients.matchAll({ type: "window" })
+  if (!page) return self.clients.openWindow(address)
+  await page.focus()
+  return page.navigate(address)
 }
 
 const kept = async (address) => (await (await caches.open(NAME)).match(address)) ?? Response.error()

@@ -1,11 +1,17 @@
 // The choice of the assistant: a button with its name, and the list that it opens.
 
+import { MIN_FOR_SEARCH, matches, sortAssistants } from "../data/assistants.js"
 import { strings } from "../i18n/strings.js"
-import { cloneTemplate, find, setText } from "../ui/dom.js"
+import { showAvatar } from "../ui/avatar.js"
+import { cloneTemplate, find, placeAtEdge, setText } from "../ui/dom.js"
+
+const TYPING_PAUSE = 1_000 // ms without a key press after which typing begins a new name
 
 export class AssistantPicker {
   #button
   #list
+  #search
+  #typed = { text: "", at: 0 }
   #items = []
   #slug = null
 
@@ -13,14 +19,18 @@ export class AssistantPicker {
   constructor(button, popover, onPick) {
     this.#button = button
     this.#list = find("choices", popover)
-    let before
+    this.#search = find("assistant-search", popover)
+    let slugBefore
     popover.addEventListener("toggle", ({ newState }) => {
       if (newState === "open") {
-        before = this.slug
-        popover.querySelector("input:checked")?.focus()
-      } else if (before !== this.slug) onPick(this.slug)
+        slugBefore = this.slug
+        this.#filter("")
+        this.#list.querySelector("input:checked")?.focus()
+      } else if (slugBefore !== this.slug) onPick(this.slug)
     })
-    popover.addEventListener("change", ({ target }) => {
+    popover.addEventListener("beforetoggle", ({ newState }) => newState === "open" && placeAtEdge(popover, button))
+    this.#search.addEventListener("input", () => this.#filter(this.#search.value))
+    this.#list.addEventListener("change", ({ target }) => {
       this.#slug = target.value
       this.#draw()
     })
@@ -29,9 +39,45 @@ export class AssistantPicker {
       if (target.closest("label") && detail) popover.hidePopover()
     })
     popover.addEventListener("keydown", (event) => {
-      if (event.key !== "Enter") return
-      event.preventDefault() // or it would press the button that gets the focus
-      popover.hidePopover()
+      if (event.isComposing || event.keyCode === 229) return
+      const isSearch = event.target === this.#search
+      if (event.key === "Enter") {
+        event.preventDefault() // or it would press the button that gets the focus
+        if (isSearch) this.#shownRadios[0]?.click()
+        popover.hidePopover()
+      } else if (isSearch && event.key === "ArrowDown") {
+        event.preventDefault()
+        this.#shownRadios[0]?.focus()
+      } else if (!isSearch && event.key.length === 1 && event.key !== " " && !event.ctrlKey && !event.metaKey) {
+        this.#typeAhead(event)
+      }
+    })
+  }
+
+  get #shownRadios() {
+    return [...this.#list.querySelectorAll("label:not([hidden]) input")]
+  }
+
+  // A typed letter goes to the search field. Where there is none, it chooses the next assistant that begins with it.
+  #typeAhead(event) {
+    if (!this.#search.hidden) return this.#search.focus() // and the key types there
+    event.preventDefault()
+    const isNew = event.timeStamp - this.#typed.at > TYPING_PAUSE
+    this.#typed = { text: (isNew ? "" : this.#typed.text) + event.key.toLowerCase(), at: event.timeStamp }
+    const { text } = this.#typed
+    const start = this.#items.findIndex(({ slug }) => slug === this.slug) + (text.length > 1 ? 0 : 1)
+    const items = [...this.#items.slice(start), ...this.#items.slice(0, start)]
+    const item = items.find(({ name }) => name.toLowerCase().startsWith(text))
+    if (!item) return
+    const radio = this.#shownRadios.find(({ value }) => value === item.slug)
+    radio.focus()
+    radio.click()
+  }
+
+  #filter(query) {
+    this.#search.value = query
+    this.#items.forEach((item, index) => {
+      this.#list.children[index].hidden = !matches(item, query)
     })
   }
 
@@ -55,8 +101,14 @@ export class AssistantPicker {
     this.#draw()
   }
 
+  /** In the order of the list. */
+  get items() {
+    return this.#items
+  }
+
   set items(items) {
-    this.#items = items
+    this.#items = sortAssistants(items, document.documentElement.lang)
+    this.#search.hidden = items.length < MIN_FOR_SEARCH
     this.#draw()
   }
 
@@ -66,6 +118,7 @@ export class AssistantPicker {
 
   #draw() {
     const slug = this.slug
+    showAvatar(find("avatar", this.#button), slug, this.nameOf(slug) ?? "")
     setText(find("assistant-name", this.#button), this.nameOf(slug) ?? strings.noAssistants)
     const rows = [...this.#list.children]
     this.#items.forEach((item, index) => {
@@ -73,6 +126,7 @@ export class AssistantPicker {
       const radio = row.querySelector("input")
       radio.value = item.slug
       radio.checked = item.slug === slug
+      showAvatar(find("avatar", row), item.slug, item.name)
       setText(find("name", row), item.name)
       setText(find("description", row), item.description)
     })

@@ -1,214 +1,132 @@
-// The attachments of the message being written: images, which are uploaded at once, and documents, which are texts.
+// The attachments of the message being written: images and files, which are uploaded at once, and documents, which are texts.
+// What uploads and draws them is loaded with the first one.
 
 import { strings } from "../i18n/strings.js"
-import { cloneTemplate, find, setText } from "../ui/dom.js"
-import { drawThumbnail, scaleDown } from "./images.js"
+import { LazyLibrary } from "../ui/lazy_library.js"
 
 const MAX_PER_KIND = 10 // as on the server
 
+const isUnderway = ({ part, state }) => !part && state !== "offline" && state !== "failed"
+
 export class Attachments {
-  #list
   #hooks
-  #limit
-  #items = []
+  #items = [] // { part } of what can be sent; what is uploaded has more fields, see data/uploads.js
+  #tray
+  #listeners = [] // each is called at the next change
 
   /**
-   * `limit` is the number of characters of a document. Hooks: `upload(file, { onProgress, signal })`; `imageProblem()`, the
-   * reason why images cannot be added, or ""; `onChange()`; `onProblem(sentence)`; `onAsText(text)` turns a document into typed
-   * text; `onFocusLost()`; `viewer` shows attachments large.
+   * Hooks: `upload(file, { onProgress, signal })`; `maxFileSize`, in bytes; `imageProblem()`, the reason why images cannot be
+   * added, or ""; `onChange()`; `onProblem(sentence)`; `onAsText(text)` turns a document into typed text; `onFocusLost()`;
+   * `announce(sentence)`; `viewer` shows attachments large.
    */
-  constructor(list, { limit, ...hooks }) {
-    this.#list = list
-    this.#limit = limit
+  constructor(list, hooks) {
     this.#hooks = hooks
+    this.#tray = new LazyLibrary(async () => {
+      const { Tray } = await import("./tray.js")
+      return new Tray(list, {
+        ...hooks,
+        hasRoom: (isDocument) => this.#hasRoom(isDocument),
+        onItem: (item) => this.#put([item]),
+        onItemChanged: () => this.#onChanged(),
+        onRemove: (item) => this.#remove(item),
+      })
+    })
   }
 
   get isEmpty() {
     return !this.#items.length
   }
 
-  /** The images that are uploaded. */
-  get images() {
-    return this.#items.filter(({ image }) => image).map(({ image }) => image)
+  /** The attachments that can be sent, as parts of a message. */
+  get parts() {
+    return this.#items.map(({ part }) => part).filter(Boolean)
   }
 
-  get documents() {
-    return this.#items.filter(({ document }) => document).map(({ document }) => document)
+  /** Why not all attachments can be sent, or "". */
+  get problem() {
+    const item = this.#items.find(({ part }) => !part)
+    if (!item) return ""
+    return item.state === "failed" ? strings.fileNotUploaded(item.file.name) : strings.fileWaits(item.file.name)
   }
 
-  /** Waits for the uploads. Resolves to whether all of them succeeded. */
-  async allUploaded() {
-    await Promise.all(this.#items.map(({ uploaded }) => uploaded))
-    return this.#items.every(({ image, document }) => image || document)
+  /** Waits for the uploads, but not for the connection. */
+  async whenUploaded() {
+    while (this.#items.some(isUnderway)) await new Promise((resolve) => this.#listeners.push(resolve))
   }
 
-  set({ images = [], documents = [] }) {
-    for (const item of this.#items) item.stop?.()
-    this.#items = [
-      ...images.map((image) => new ImageChip(this.#chipHooks, { image })),
-      ...documents.map((document) => new DocumentChip(this.#chipHooks, { document })),
-    ]
+  set(parts) {
+    this.#tray.value?.stopAll()
+    this.#items = parts.map((part) => ({ part }))
+    this.#onChanged({ isSaved: true })
     this.#draw()
   }
 
-  add({ images = [], documents = [] }) {
-    this.#put(
-      ...images.map((image) => new ImageChip(this.#chipHooks, { image })),
-      ...documents.map((document) => new DocumentChip(this.#chipHooks, { document })),
-    )
+  /** Removes those of an earlier page that can no longer be sent. Resolves to their names. */
+  async dropGone() {
+    if (this.isEmpty) return []
+    const tray = await this.#tray.load().catch(() => null)
+    return tray?.dropGone() ?? []
+  }
+
+  /** The names of the files that are not uploaded yet: they go with the page. */
+  get unfinished() {
+    return this.#items.filter(({ part, state }) => !part && state !== "failed").map(({ file }) => file.name)
+  }
+
+  add(parts) {
+    this.#put(parts.map((part) => ({ part })))
   }
 
   addPasted(text) {
-    const usedNames = new Set(this.documents.map(({ name }) => name))
+    if (!this.#hasRoom(true)) return this.#hooks.onProblem(strings.tooManyTexts(MAX_PER_KIND))
+    const usedNames = new Set(this.parts.map(({ name }) => name))
     const nameOf = (number) => `${strings.pasted(number)}.txt`
     let number = 1
     while (usedNames.has(nameOf(number))) number += 1
-    return this.#put(new DocumentChip(this.#chipHooks, { document: { name: nameOf(number), text } }))
+    this.add([{ type: "document", name: nameOf(number), text }])
   }
 
-  async addFiles(files) {
-    for (const file of files) {
-      if (file.type.startsWith("image/")) this.#addImage(file)
-      else await this.#addDocument(file)
-    }
+  /** Uploads files; `folders` are the names of folders, which cannot be attached. */
+  async addFiles({ files, folders = [] }) {
+    const tray = await this.#tray.load().catch(() => this.#hooks.onProblem(strings.unreachable))
+    tray?.addFiles(files, folders, MAX_PER_KIND)
   }
 
-  #addImage(file) {
-    const problem = this.#hooks.imageProblem()
-    if (problem) return this.#hooks.onProblem(problem)
-    const chip = new ImageChip(this.#chipHooks, { file })
-    if (this.#put(chip)) chip.upload()
+  /** Loads what the first attachment needs. */
+  preload() {
+    this.#tray.use(() => {})
   }
 
-  async #addDocument(file) {
-    try {
-      if (file.size > 4 * this.#limit) throw new RangeError()
-      const text = new TextDecoder("utf-8", { fatal: true }).decode(await file.arrayBuffer())
-      if (text.includes("\0")) throw new TypeError()
-      if ([...text].length > this.#limit) throw new RangeError()
-      if (text) this.#put(new DocumentChip(this.#chipHooks, { document: { name: file.name.slice(0, 200), text } }))
-    } catch (error) {
-      this.#hooks.onProblem(
-        error instanceof RangeError ? strings.fileTooLong(file.name, this.#limit) : strings.unsupportedFile(file.name),
-      )
-    }
+  /** The server can be reached again. */
+  resume() {
+    this.#draw()
+    this.#tray.value?.resume()
   }
 
-  get #chipHooks() {
-    return {
-      ...this.#hooks,
-      onRemove: (item) => this.#remove(item),
-      onAsText: (item) => {
-        this.#remove(item)
-        this.#hooks.onAsText(item.document.text)
-      },
-    }
+  #hasRoom(isDocument) {
+    const count = this.#items.filter(({ part }) => (part?.type === "document") === isDocument).length
+    return count < MAX_PER_KIND
   }
 
-  #put(...items) {
-    const isFull = [ImageChip, DocumentChip].some(
-      (Kind) => [...this.#items, ...items].filter((item) => item instanceof Kind).length > MAX_PER_KIND,
-    )
-    if (isFull) return this.#hooks.onProblem(strings.tooManyAttachments(MAX_PER_KIND))
+  #put(items) {
     this.#items = [...this.#items, ...items]
     this.#draw()
-    this.#hooks.onChange()
-    return true
+    this.#onChanged()
   }
 
   #remove(item) {
-    const index = this.#items.indexOf(item)
-    const hadFocus = item.element.contains(document.activeElement)
-    item.stop?.()
-    this.#items = this.#items.toSpliced(index, 1)
+    this.#items = this.#items.filter((other) => other !== item)
     this.#draw()
-    const next = this.#items[index] ?? this.#items.at(-1)
-    if (hadFocus && next) find("remove", next.element).focus()
-    else if (hadFocus) this.#hooks.onFocusLost()
-    this.#hooks.onChange()
+    this.#onChanged()
   }
 
+  #onChanged({ isSaved = false } = {}) {
+    for (const listener of this.#listeners.splice(0)) listener()
+    if (!isSaved) this.#hooks.onChange()
+  }
+
+  // Without attachments there is nothing to load; while the server cannot be reached, they are drawn later.
   #draw() {
-    this.#list.replaceChildren(...this.#items.map(({ element }) => element))
-    this.#list.hidden = this.isEmpty
-  }
-}
-
-class ImageChip {
-  element = cloneTemplate("attached-image-template")
-  image = null // {id, media_type, width, height}, once the server has it
-  uploaded = Promise.resolve()
-  #hooks
-  #file
-  #abort = new AbortController()
-
-  constructor(hooks, { image = null, file = null }) {
-    this.image = image
-    this.#hooks = hooks
-    this.#file = file
-    find("remove", this.element).addEventListener("click", () => hooks.onRemove(this))
-    find("retry", this.element).addEventListener("click", () => {
-      find("remove", this.element).focus()
-      this.upload()
-    })
-    find("open", this.element).addEventListener("click", () => hooks.viewer.showImage(this.image))
-    if (image) this.#showStored()
-  }
-
-  upload() {
-    this.uploaded = this.#upload()
-  }
-
-  stop() {
-    this.#abort.abort()
-  }
-
-  async #upload() {
-    const progress = find("progress", this.element)
-    progress.hidden = false
-    find("retry", this.element).hidden = true
-    this.element.classList.remove("chip--failed")
-    try {
-      drawThumbnail(this.#file, find("picture", this.element))
-      const { id, media_type, width, height } = await this.#hooks.upload(await scaleDown(this.#file), {
-        onProgress: (fraction) => {
-          progress.value = fraction
-        },
-        signal: this.#abort.signal,
-      })
-      this.image = { id, media_type, width, height }
-      fetch(`/api/attachments/${id}`).catch(() => {}) // into the cache, in case the connection is lost before it is shown as sent
-      find("open", this.element).disabled = false
-    } catch (error) {
-      if (this.#abort.signal.aborted) return
-      find("retry", this.element).hidden = error.isRefusal
-      this.element.classList.add("chip--failed")
-      this.#hooks.onProblem(error.message)
-    } finally {
-      progress.hidden = true
-      this.#hooks.onChange()
-    }
-  }
-
-  // Shows an image that was uploaded before.
-  #showStored() {
-    find("progress", this.element).hidden = true
-    find("open", this.element).disabled = false
-    drawThumbnail(`/api/attachments/${this.image.id}`, find("picture", this.element))
-  }
-}
-
-class DocumentChip {
-  element = cloneTemplate("attached-document-template")
-  document
-
-  constructor(hooks, { document }) {
-    this.document = document
-    setText(find("name", this.element), document.name)
-    setText(find("size", this.element), strings.characters(document.text.length))
-    find("remove", this.element).setAttribute("aria-label", strings.remove(document.name))
-    find("remove", this.element).addEventListener("click", () => hooks.onRemove(this))
-    find("open", this.element).addEventListener("click", () => hooks.viewer.showDocument(document))
-    find("as-text", this.element).addEventListener("click", () => hooks.onAsText(this))
+    if (this.#tray.value || !this.isEmpty) this.#tray.use((tray) => tray.show(this.#items))
   }
 }

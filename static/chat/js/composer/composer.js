@@ -5,8 +5,10 @@ import { strings } from "../i18n/strings.js"
 import { find, setText } from "../ui/dom.js"
 import { isSendKey } from "../ui/send_key.js"
 import { Attachments } from "./attachments.js"
+import { filesOf } from "./drop_target.js"
 
 const MAX_PASTE_LENGTH = 4_000 // characters; a longer paste becomes an attached document
+const MIN_OUTAGE = 3 // s after which the page says how long it lasts
 const SAVE_DELAY = 300 // ms without a key press until the draft is saved
 
 export class Composer {
@@ -17,6 +19,7 @@ export class Composer {
   #drafts
   #attachments
   #conversationKey = null // the conversation that the draft belongs to
+  #openCount = 0 // how often a draft was opened
   #saved = "" // the draft as this page loaded or saved it: see serialize()
   #key = null // of the failed send that the text came back from
   #runningReply = null // its id
@@ -24,8 +27,8 @@ export class Composer {
   #timer
 
   /**
-   * Hooks: `sendKey()`, "enter" or "ctrl+enter"; `onSend({ key, text, images, documents })`; `onStop()`; `upload` and `viewer` as
-   * for Attachments; `assistant()`, the chosen one; `pickedSlug()`, of the one that was picked, or null; `savesDrafts()`, false in
+   * Hooks: `sendKey()`, "enter" or "ctrl+enter"; `onSend({ key, text, attachments })`; `onStop()`; `upload`, `maxFileSize`,
+   * `announce` and `viewer` as for Attachments; `assistant()`, the chosen one; `pickedSlug()`, of the one that was picked, or null; `savesDrafts()`, false in
    * a temporary chat.
    */
   constructor(form, { drafts, limit, ...hooks }) {
@@ -35,8 +38,9 @@ export class Composer {
     this.#hooks = hooks
     this.#drafts = drafts
     this.#attachments = new Attachments(find("attachments", form), {
-      limit,
       upload: hooks.upload,
+      maxFileSize: hooks.maxFileSize,
+      announce: hooks.announce,
       viewer: hooks.viewer,
       imageProblem: () => this.#imageProblem(),
       onChange: () => this.#onEdited(),
@@ -59,12 +63,14 @@ export class Composer {
     this.#set(draft)
     this.#saved = serialize(draft)
     this.showProblem("")
+    this.#reportLost()
   }
 
-  /** The new conversation has got its id. */
+  /** The new conversation has got its id, or the key of an earlier page. */
   moveTo(conversationKey) {
     this.save()
-    if (this.#saved) this.#drafts.save(this.#conversationKey, this.#draft("", [], []))
+    if (this.#saved) this.#drafts.save(this.#conversationKey, this.#draft("", []))
+    this.#drafts.saveUploads(this.#conversationKey, [])
     this.#conversationKey = conversationKey
     this.#saved = ""
     this.save()
@@ -75,11 +81,12 @@ export class Composer {
   }
 
   /** Puts a message that could not be sent before the text. With a `key` the server may have received it all the same. */
-  restore({ text, images, documents, key = null }) {
+  restore({ text, attachments, key = null }) {
     const wasEmpty = !this.#field.value.trim()
     this.#field.value = wasEmpty ? text : `${text}\n\n${this.#field.value}`
-    this.#attachments.add({ images, documents })
+    this.#attachments.add(attachments)
     this.#key = wasEmpty ? key : null
+    this.#dropGone()
     this.save()
     this.#show()
   }
@@ -120,15 +127,24 @@ export class Composer {
     setText(element, sentence)
   }
 
+  /** Shows whether the server can be reached. Its style shows for how long: a screen reader is not told each second. */
+  showConnection({ state, downSeconds }) {
+    const element = find("connection", this.#form)
+    setText(element, strings.connection[state] ?? "")
+    element.dataset.state = state
+    element.dataset.time = downSeconds < MIN_OUTAGE ? "" : strings.elapsed(Math.floor(downSeconds))
+  }
+
   /** The server can be reached again. */
   onConnected() {
+    this.#attachments.resume()
     if (find("problem", this.#form).textContent === strings.unreachable) this.showProblem("")
   }
 
   /** Removes the text and all drafts from this browser. */
   clear() {
     clearTimeout(this.#timer)
-    this.#set(this.#draft("", [], []))
+    this.#set(this.#draft("", []))
     this.#saved = ""
     this.#drafts.clear()
   }
@@ -136,14 +152,16 @@ export class Composer {
   /** Saves the draft now if it was changed here: another tab may have saved a newer one. */
   save() {
     clearTimeout(this.#timer)
-    const draft = this.#draft(this.#field.value, this.#attachments.images, this.#attachments.documents)
-    if (!this.#conversationKey || !this.#hooks.savesDrafts() || serialize(draft) === this.#saved) return
+    if (!this.#conversationKey || !this.#hooks.savesDrafts()) return
+    this.#drafts.saveUploads(this.#conversationKey, this.#attachments.unfinished)
+    const draft = this.#draft(this.#field.value, this.#attachments.parts)
+    if (serialize(draft) === this.#saved) return
     this.#drafts.save(this.#conversationKey, draft)
     this.#saved = serialize(draft)
   }
 
-  addFiles(files) {
-    return this.#attachments.addFiles(files)
+  addFiles(dropped) {
+    return this.#attachments.addFiles(dropped)
   }
 
   #listen() {
@@ -169,9 +187,11 @@ export class Composer {
     })
     this.#field.addEventListener("paste", (event) => this.#paste(event))
     find("attach", form).addEventListener("click", () => find("files", form).click())
+    for (const type of ["pointerenter", "focus"])
+      find("attach", form).addEventListener(type, () => this.#attachments.preload())
     find("files", form).addEventListener("change", async ({ target }) => {
       this.showProblem("")
-      await this.addFiles([...target.files])
+      await this.addFiles({ files: [...target.files] })
       target.value = ""
     })
     addEventListener("pagehide", () => this.save())
@@ -187,7 +207,7 @@ export class Composer {
     event.preventDefault()
     this.showProblem("")
     if (isLong) this.#attachments.addPasted(text)
-    else this.addFiles([...clipboardData.files])
+    else this.addFiles(filesOf(clipboardData))
   }
 
   // As if it was typed, so that undo works.
@@ -209,30 +229,52 @@ export class Composer {
     if (!text.trim()) return this.isEmpty ? undefined : this.showProblem(strings.messageRequired)
     const count = [...text].length // code points, as the server counts
     if (count > this.#limit) return this.showProblem(strings.tooLong(this.#limit))
-    const problem = this.#attachments.images.length ? this.#imageProblem() : ""
-    if (problem) return this.showProblem(problem)
     const conversationKey = this.#conversationKey
     this.showProblem("")
     this.#setSending(true)
-    const isComplete = await this.#attachments.allUploaded()
+    await this.#attachments.whenUploaded()
     this.#setSending(false)
     if (conversationKey !== this.#conversationKey) return
-    if (!isComplete) return this.showProblem(strings.imageNotUploaded)
-    const { images, documents } = this.#attachments
+    const attachments = this.#attachments.parts
+    const hasImages = attachments.some(({ type }) => type === "image")
+    const problem = this.#attachments.problem || (hasImages && this.#imageProblem())
+    if (problem) return this.showProblem(problem)
     const key = this.#key ?? newKey()
-    this.#set(this.#draft("", [], []))
+    this.#set(this.#draft("", []))
     this.save()
-    this.#hooks.onSend({ key, text, images, documents })
+    this.#hooks.onSend({ key, text, attachments })
   }
 
-  #draft(text, images, documents) {
+  // Says what the draft that was just opened has lost.
+  async #reportLost() {
+    this.#openCount += 1
+    const count = this.#openCount
+    const uploads = await this.#drafts.interruptedUploads(this.#conversationKey)
+    if (count !== this.#openCount) return
+    this.#drafts.forgetUploads(uploads)
+    if (uploads.length) this.#addProblem(strings.filesNotUploaded(uploads.flatMap(({ names }) => names)))
+    await this.#dropGone()
+  }
+
+  // As long as the draft has its key, its attachments may belong to the message that the server has received: not gone.
+  async #dropGone() {
+    const names = this.#key ? [] : await this.#attachments.dropGone()
+    if (names.length) this.#addProblem(strings.filesGone(names))
+  }
+
+  // Below what is said already.
+  #addProblem(sentence) {
+    this.showProblem([find("problem", this.#form).textContent, sentence].filter(Boolean).join("\n"))
+  }
+
+  #draft(text, attachments) {
     const isNew = this.#conversationKey?.startsWith("new:") // otherwise the conversation has its assistant
-    return { text, images, documents, key: this.#key, assistant: isNew ? this.#hooks.pickedSlug() : null }
+    return { text, attachments, key: this.#key, assistant: isNew ? this.#hooks.pickedSlug() : null }
   }
 
-  #set({ text, images, documents, key }) {
+  #set({ text, attachments, key }) {
     this.#field.value = text
-    this.#attachments.set({ images, documents })
+    this.#attachments.set(attachments)
     this.#key = text ? key : null
     this.#show()
   }
@@ -266,5 +308,5 @@ export class Composer {
 }
 
 // To compare drafts; empty for an empty draft.
-const serialize = ({ text, key, images, documents, assistant }) =>
-  text || images.length || documents.length ? JSON.stringify([text, key, images, documents, assistant]) : ""
+const serialize = ({ text, key, attachments, assistant }) =>
+  text || attachments.length ? JSON.stringify([text, key, attachments, assistant]) : ""

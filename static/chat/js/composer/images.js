@@ -3,9 +3,9 @@
 const MAX_SIDE = 2048 // px; the server scales to the same size
 const MAX_UNSCALED_SIZE = 2_000_000 // bytes; a larger file is encoded again even if its sides are short enough
 
-/** Returns the image, scaled down if it is large. A file that the browser cannot read is returned as it is: the server refuses it. */
+/** Returns the image, scaled down if it is large. An animation stays as it is: the server says what becomes of it. A file that the browser cannot read is returned as it is: the server refuses it. */
 export const scaleDown = async (file) => {
-  if (!/^image\/(?:png|jpeg|webp)$/.test(file.type)) return file
+  if (!/^image\/(?:png|jpeg|webp)$/.test(file.type) || (await isAnimated(file))) return file
   const image = await createImageBitmap(file).catch(() => null)
   if (!image) return file
   const scale = Math.min(1, MAX_SIDE / Math.max(image.width, image.height))
@@ -19,6 +19,12 @@ export const scaleDown = async (file) => {
     canvas.toBlob(resolve, file.type === "image/jpeg" ? file.type : "image/png", 0.9),
   )
   return scaled && scaled.size < file.size ? scaled : file
+}
+
+// The chunks that say so come first in PNG and WebP.
+const isAnimated = async (file) => {
+  const start = new TextDecoder("latin1").decode(await file.slice(0, 4096).arrayBuffer())
+  return /^RIFF.{4}WEBP.*ANIM/s.test(start) || /^.PNG.*acTL/s.test(start)
 }
 
 /** Draws the middle of an image, a file or an address, into a square canvas. */

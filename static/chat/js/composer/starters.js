@@ -1,6 +1,8 @@
 // Starters: prompts of the chosen assistant, offered in an empty chat.
 
-import { cloneTemplate, setText } from "../ui/dom.js"
+import { cloneTemplate, find, setText } from "../ui/dom.js"
+
+const MAX_STARTERS = 4 // a larger choice is none
 
 export class Starters {
   #list
@@ -10,7 +12,7 @@ export class Starters {
     this.#list = list
     list.addEventListener("click", ({ target }) => {
       const button = target.closest("button")
-      if (button) onChoose(button.textContent)
+      if (button) onChoose(find("starter", button).textContent)
     })
   }
 
@@ -19,9 +21,9 @@ export class Starters {
     if (json === this.#shownJson) return
     this.#shownJson = json
     this.#list.replaceChildren(
-      ...starters.map((starter) => {
+      ...starters.slice(0, MAX_STARTERS).map((starter) => {
         const item = cloneTemplate("starter-template")
-        setText(item.querySelector("button"), starter)
+        setText(find("starter", item), starter)
         return item
       }),
     )

@@ -1,4 +1,4 @@
-// What is going on in an answer while there is nothing new to read, and since when. No DOM.
+// What an answer is waiting for while there is nothing new to read, and since when. No DOM.
 
 import { isNote } from "./parts.js"
 
@@ -8,8 +8,8 @@ const SILENCE_DELAY = 10_000 // ms without new text, after which the page says s
  * Returns { kind, since } of an answer that is in progress: queued, reading (the user's message), reading_result (of a tool),
  * thinking, using_tool or silent (in the middle of its text); null while text arrives or a step on the page says it.
  *
- * `answer` is that of joinReplies, and `reply` the last of its replies. `changedAt` is when the page saw the last change of
- * it. All times are milliseconds of the server's clock.
+ * `answer` comes from joinReplies, and `reply` is the last of its replies. `changedAt` is when the page saw its last
+ * change. All times are milliseconds of the server's clock.
  */
 export const activityOf = (answer, reply, { areStepsShown, changedAt, now }) => {
   if (answer.status === "queued") return { kind: "queued", since: Date.parse(reply.created_at) }

@@ -6,12 +6,15 @@ import { setClock } from "./server_clock.js"
 
 const SEND_TIMEOUT = 30_000 // ms; a send with an idempotency key can be repeated
 const PING_TIMEOUT = 5_000 // ms
+const UPLOAD_TIMEOUT = 30_000 // ms without progress of an upload
+const READ_TIMEOUT = 180_000 // ms that the server may take to read what was uploaded, and to wait for its turn
 
 export class Failure extends Error {
-  constructor(message, { status = 0, code = "unreachable" } = {}) {
+  constructor(message, { status = 0, code = "unreachable", retryAfter = 0 } = {}) {
     super(message)
     this.status = status // 0: there was no response
     this.code = code
+    this.retryAfter = retryAfter // s after which the same request may succeed; 0 if the server does not say
   }
 
   /**
@@ -42,6 +45,7 @@ export const exportAddress = (id, format) => withUser(`/api/conversations/${id}/
 
 export const shares = async (id) => (await call("GET", `/api/conversations/${id}/shares`)).items
 export const share = (id) => call("POST", `/api/conversations/${id}/shares`)
+export const copyShare = (token, key) => call("POST", `/api/shares/${token}/copies`, undefined, { key })
 export const revokeShare = (token) => call("DELETE", `/api/shares/${token}`)
 
 export const me = () => call("GET", "/api/me")
@@ -49,13 +53,13 @@ export const changeMe = (preferences) => call("PATCH", "/api/me", preferences)
 
 /**
  * Imports a file. Returns how many { conversations, messages } are new, how many conversations were `known` or `updated`, and
- * `left_out`: the { title, reason } of what could not be read, at most a hundred of `left_out_count`.
+ * `left_out`: the { title, reason } of what could not be read, at most a hundred of `left_out_count`. `onProgress` takes the
+ * part that was sent, from 0 to 1.
  */
-export const importFile = (file) => {
-  const form = new FormData()
-  form.append("file", file)
-  return call("POST", "/api/import", form)
-}
+export const importFile = (file, onProgress) => sendFile("/api/import", file, { onProgress })
+
+/** Returns how far the newest import is: { state, name, done, total, result, problem }. */
+export const newestImport = () => call("GET", "/api/import")
 
 /** Returns the newest messages, oldest first, at most `limit`; only those `after` or `before` the message of that id. */
 export const messages = async (id, { after, before, limit } = {}) => {
@@ -126,24 +130,46 @@ export const watchReachability = (listener) => {
 /** Asks whether the server can be reached. */
 export const ping = () => call("GET", "/health", undefined, { timeout: PING_TIMEOUT })
 
-/** Uploads an image for a message that is being written. `onProgress` takes the part that was sent, from 0 to 1. */
-export const upload = (file, { onProgress, signal }) =>
+/** Uploads a file for a message that is being written. `onProgress` takes the part that was sent, from 0 to 1. */
+export const upload = (file, options) => sendFile("/api/attachments", file, { ...options, readTimeout: READ_TIMEOUT })
+
+/** Returns the ids of those of these uploads that can still be sent. */
+export const unsentUploads = async (ids) =>
+  (await call("GET", `/api/attachments?${ids.map((id) => `id=${id}`).join("&")}`)).ids
+
+const sendFile = (url, file, { onProgress, signal, readTimeout }) =>
   new Promise((resolve, reject) => {
     const request = new XMLHttpRequest() // fetch has no progress for uploads
     const form = new FormData()
-    form.append("file", file, "image")
-    request.open("POST", "/api/attachments")
+    form.append("file", file, file.name || "image")
+    request.open("POST", url)
     request.setRequestHeader("X-CSRFToken", csrfToken())
     request.setRequestHeader("Accept", "application/json")
     if (pageUser()) request.setRequestHeader("X-User", pageUser())
     request.responseType = "text"
-    request.upload.onprogress = ({ loaded, total }) => onProgress(loaded / total)
+    const lose = () => {
+      if (!signal?.aborted) onReachability(false)
+      reject(new Failure(strings.unreachable))
+    }
+    let timer
+    const expectWithin = (time) => {
+      clearTimeout(timer)
+      timer = time && setTimeout(() => request.abort(), time)
+    }
+    expectWithin(UPLOAD_TIMEOUT)
+    request.upload.onprogress = ({ loaded, total }) => {
+      expectWithin(loaded < total ? UPLOAD_TIMEOUT : readTimeout)
+      onProgress(loaded / total)
+    }
     request.onload = async () => {
-      const response = new Response(request.responseText, { status: request.status })
-      if (response.ok) resolve(await response.json())
+      onReachability(true)
+      const headers = { "Retry-After": request.getResponseHeader("Retry-After") ?? "" }
+      const response = new Response(request.responseText, { status: request.status, headers })
+      if (response.ok) response.json().then(resolve, lose)
       else reject(await failure(response))
     }
-    request.onerror = request.onabort = () => reject(new Failure(strings.unreachable))
+    request.onerror = request.onabort = lose
+    request.onloadend = () => clearTimeout(timer)
     signal?.addEventListener("abort", () => request.abort())
     request.send(form)
   })
@@ -157,8 +183,12 @@ async function failure(response) {
   return new Failure(error?.message ?? strings.serverFailed(response.status), {
     status: response.status,
     code: error?.code,
+    retryAfter: Number(response.headers.get("Retry-After")) || 0,
   })
 }
+
+/** Returns what was read from an uploaded file: its pages, sheets or slides as { label, text }. */
+export const fileText = async (id) => (await call("GET", `/api/attachments/${id}/text`)).units
 
 /** Returns a random key. `randomUUID` is missing in insecure contexts, such as a site in the local network. */
 export const newKey = () => crypto.randomUUID?.() ?? crypto.getRandomValues(new Uint32Array(4)).join("-")

@@ -1,19 +1,19 @@
 // The versions of a turn: edits of a question, and other answers to it. No DOM.
 
-/** Made of the messages of a conversation, oldest first. */
+/** The tree of a conversation, built from its loaded messages, oldest first. */
 export class Branches {
   #index // by id
   #children = new Map() // lists of messages, oldest first, by the id of their parent
-  #newest = new Map() // by id: the newest message of the subtree, at least the message itself
+  #newest = new Map() // by id: the newest message of the subtree that begins with this one
   #versions = new Map() // by the id of the last message of a turn
 
   constructor(messages) {
     this.#index = new Map(messages.map(({ id }, index) => [id, index]))
-    for (const message of messages) this.#at(this.#parentOf(message)).push(message)
+    for (const message of messages) this.#childrenOf(this.#parentOf(message)).push(message)
     for (const message of messages.toReversed()) {
       this.#newest.set(
         message.id,
-        this.#newestOf([message, ...this.#at(message.id).map(({ id }) => this.#newest.get(id))]),
+        this.#newestOf([message, ...this.#childrenOf(message.id).map(({ id }) => this.#newest.get(id))]),
       )
     }
   }
@@ -40,7 +40,7 @@ export class Branches {
   }
 
   #edits(message) {
-    return this.#at(this.#parentOf(message))
+    return this.#childrenOf(this.#parentOf(message))
       .filter(({ role }) => role === "user")
       .map((edit) => [edit])
   }
@@ -58,8 +58,8 @@ export class Branches {
   }
 
   #leafOf(last) {
-    const behind = last.role === "user" ? [last] : this.#following(last.id, "user")
-    return behind.length ? this.#newestOf(behind.map(({ id }) => this.#newest.get(id))).id : last.id
+    const next = last.role === "user" ? [last] : this.#following(last.id, "user")
+    return next.length ? this.#newestOf(next.map(({ id }) => this.#newest.get(id))).id : last.id
   }
 
   #newestOf(messages) {
@@ -67,15 +67,15 @@ export class Branches {
   }
 
   #following(id, role) {
-    return this.#at(id).filter((message) => message.role === role)
+    return this.#childrenOf(id).filter((message) => message.role === role)
   }
 
-  #at(id) {
+  #childrenOf(id) {
     if (!this.#children.has(id)) this.#children.set(id, [])
     return this.#children.get(id)
   }
 
-  // A parent comes before its children, or it is ignored. It may also be a message that is not loaded yet.
+  // A parent that does not come before its child is ignored. It may be a message that is not loaded yet.
   #parentOf({ id, parent_id }) {
     return this.#index.get(parent_id) >= this.#index.get(id) ? null : parent_id
   }

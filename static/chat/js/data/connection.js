@@ -28,15 +28,24 @@ export class Connection {
     this.#now = now
   }
 
+  get isDown() {
+    return this.#down.size > 0
+  }
+
+  /** For how long the server could not be reached; 0 while it can. */
+  get downSeconds() {
+    return this.isDown ? (this.#now() - this.#downSince) / 1000 : 0
+  }
+
   /** "up", "back" (for a moment), "reconnecting" or "offline" */
   get state() {
-    if (this.#down.size) return this.#isOnline() ? "reconnecting" : "offline"
+    if (this.isDown) return this.#isOnline() ? "reconnecting" : "offline"
     return this.#isBack ? "back" : "up"
   }
 
   /** Takes what a source found out: "calls", which are retried from here, or "stream", which reconnects by itself. */
   report(isUp, source = "calls") {
-    const wasDown = this.#down.size > 0
+    const wasDown = this.isDown
     if (isUp) this.#down.delete(source)
     else this.#down.add(source)
     if (source === "calls") {
@@ -44,9 +53,8 @@ export class Connection {
       if (isUp) this.#attempt = 0
       else this.#checkLater()
     }
-    const isDown = this.#down.size > 0
-    if (wasDown === isDown) return
-    if (isDown) this.#onDown()
+    if (wasDown === this.isDown) return
+    if (this.isDown) this.#onDown()
     else this.#onUp()
   }
 

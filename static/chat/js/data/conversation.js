@@ -4,7 +4,7 @@ import { newKey } from "./api.js"
 import { retryDelay } from "./backoff.js"
 import { IdempotentCalls } from "./idempotent_calls.js"
 import { MessageTree } from "./message_tree.js"
-import { attachmentParts } from "./parts.js"
+import { attachmentFields, isUploaded } from "./parts.js"
 import { apply, isInProgress, isTerminal, merge, newReply } from "./reducer.js"
 import { now } from "./server_clock.js"
 
@@ -142,7 +142,7 @@ export class Conversation {
     await this.#hooks.whenSent()
     if (row.id !== this.#id) return
     if (this.#isDeleted) return await this.open(row.id) // it was restored
-    const last = this.#tree.all.at(-1)
+    const last = this.#tree.lastKnown
     const mayShrink = this.messages.some((message) => isInProgress(message) && message !== this.live)
     if (!last || mayShrink) return await this.refresh()
     try {
@@ -150,7 +150,7 @@ export class Conversation {
       const newer = await this.#api.messages(row.id, { after: last.id })
       if (row !== this.#lastUpdate || revision !== this.#localRevision) return // a later update follows
       this.#onLoaded(row)
-      this.#tree.add(merge([], newer))
+      this.#tree.setAfter(last.id, merge(this.#tree.all, newer))
       this.#onMessagesChanged()
     } catch (error) {
       if (error.status === 404) await this.refresh() // `last` was deleted
@@ -177,11 +177,11 @@ export class Conversation {
     return true
   }
 
-  /** Asks for another answer to the same question. */
-  async regenerate(messageId, { assistant }) {
+  /** Asks for another answer to the same question; `instruction` says how it should differ. */
+  async regenerate(messageId, { assistant, instruction = "" }) {
     const token = this.#openToken
-    const accepted = await this.#calls.run(`regenerate ${messageId} ${assistant}`, (key) =>
-      this.#api.regenerate(messageId, { assistant }, key),
+    const accepted = await this.#calls.run(`regenerate ${messageId} ${assistant} ${instruction}`, (key) =>
+      this.#api.regenerate(messageId, instruction ? { assistant, instruction } : { assistant }, key),
     )
     if (token === this.#openToken) this.#start([], accepted, { assistant })
   }
@@ -189,15 +189,15 @@ export class Conversation {
   /** Sends another version of a message, which gets an answer of its own. */
   async edit(messageId, fields) {
     const token = this.#openToken
-    const { text, assistant, documents, images } = fields
-    const body = { text, assistant, documents, attachments: images.map(({ id }) => id) }
+    const { text, assistant, attachments } = fields
+    const body = { text, assistant, ...attachmentFields(attachments) }
     const accepted = await this.#calls.run(`edit ${messageId} ${JSON.stringify(body)}`, (key) =>
       this.#api.edit(messageId, body, key),
     )
     if (token !== this.#openToken) return
     const { parent_id } = this.#tree.get(messageId)
     this.#start([newQuestion(fields, { id: accepted.message_id, parent_id })], accepted, fields)
-    if (images.length) await this.refresh() // the copies have ids of their own
+    if (attachments.some(isUploaded)) await this.refresh() // the copies have ids of their own
   }
 
   /** Continues an answer that was cut off. */
@@ -314,8 +314,11 @@ export class Conversation {
       this.#failedRefreshes = 0
       this.#setConnected(true)
       this.#onLoaded(row)
-      this.#tree.set([...this.#tree.before(stored, PAGE_SIZE), ...merge(this.#tree.all, stored)])
+      const { live } = this
+      this.#tree.setAll([...this.#tree.before(stored, PAGE_SIZE), ...merge(this.#tree.all, stored)])
       this.#onMessagesChanged()
+      const ended = live && !this.live && this.#tree.get(live.id)
+      if (ended) this.#hooks.onEnded(ended) // while the stream was not heard
       if (this.#tree.leafId) await this.loadUntil(this.#tree.leafId)
     } catch (error) {
       if (revision !== this.#localRevision) return await this.#refresh()
@@ -430,7 +433,7 @@ export class Conversation {
 export const newConversationKey = () => `new:${newKey()}`
 
 // A message of the user, as the server stores it.
-const newQuestion = ({ text, images = [], documents = [], at }, { id, parent_id }) => ({
+const newQuestion = ({ text, attachments, at }, { id, parent_id }) => ({
   id,
   parent_id,
   text,
@@ -439,5 +442,5 @@ const newQuestion = ({ text, images = [], documents = [], at }, { id, parent_id 
   run_id: null,
   feedback: null,
   created_at: new Date(at ?? now()).toISOString(),
-  parts: [...attachmentParts({ images, documents }), { type: "text", text }],
+  parts: [...attachments, { type: "text", text }],
 })

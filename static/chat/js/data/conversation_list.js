@@ -4,6 +4,8 @@
 // pages: { items, cursor }, where `cursor` is the position of the next page, null if there is none. Only the recent list
 // keeps pinned conversations apart.
 
+const MAX_LEAD = 20 // characters before the match; full-width ones fill a line of the sidebar with 15, and a result has two
+
 const EMPTY = { items: [], cursor: null }
 
 export const newList = (kind, query = "") => ({ kind, query, pinned: EMPTY, others: EMPTY })
@@ -41,6 +43,12 @@ export const withRow = (list, row) => {
 }
 
 export const withoutRow = (list, id) => ({ ...list, pinned: remove(list.pinned, id), others: remove(list.others, id) })
+
+/** Returns the text of a snippet, from so close before the match that two lines show it. */
+export const snippetText = ({ before, match, after }) => {
+  const lead = [...before]
+  return (lead.length > MAX_LEAD ? `…${lead.slice(-MAX_LEAD).join("")}` : before) + match + after
+}
 
 // A search result keeps its place and its snippet.
 const updateInPlace = ({ items, cursor }, row) => ({

@@ -9,16 +9,25 @@ export class MessageTree {
   hasOlder = false // whether the server has messages before those of `all`
   leafId = null // the message in which the shown branch ends; null: the newest one
   #branches = null // of `all`, built on demand
+  #lastKnownId = null
 
   /** The reply that is being written, if there is one. */
   get live() {
     return liveReply(this.shown)
   }
 
+  /**
+   * The last message up to which the server's list is known. Between this and a message that was added here since, there
+   * may be others of the same moment, from another window.
+   */
+  get lastKnown() {
+    return this.get(this.#lastKnownId)
+  }
+
   clear() {
     this.hasOlder = false
     this.leafId = null
-    this.set([])
+    this.setAll([])
   }
 
   get(id) {
@@ -55,6 +64,17 @@ export class MessageTree {
     // The chosen branch may end in a message that is not here yet; until then the shown one stays.
     const isLeafMissing = this.hasOlder && this.leafId && !this.has(this.leafId)
     if (!isLeafMissing) this.shown = branch(messages, this.leafId)
+  }
+
+  /** Takes the server's list. */
+  setAll(messages) {
+    this.#lastKnownId = messages.at(-1)?.id ?? null
+    this.set(messages)
+  }
+
+  /** Takes the server's list of what follows this message. */
+  setAfter(id, messages) {
+    this.setAll([...this.all.slice(0, this.all.findIndex((message) => message.id === id) + 1), ...messages])
   }
 
   /** Shows the branch that ends in this message; null is the newest. */

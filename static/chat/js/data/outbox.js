@@ -1,20 +1,20 @@
 // Messages that are on their way to the server. They are kept in this browser and sent until the server has them, each time
 // with the same idempotency key, so that each arrives once. No DOM.
 //
-// An entry is { key, conversationKey, parent_id, text, images, documents, assistant, is_temporary, at }. `conversationKey` is
-// the id of the conversation, or while it has none, a key that begins with "new:".
+// An entry is { key, conversationKey, parent_id, text, attachments, assistant, is_temporary, at }. `conversationKey` is the id of
+// the conversation, or while it has none, a key that begins with "new:".
 
 import { newKey } from "./api.js"
 import { retryDelay } from "./backoff.js"
-import { JsonStore, localStore, tabStore } from "./storage.js"
-
-const LOCK_TIMEOUT = 2_000 // ms
+import { attachmentFields, storedAttachments } from "./parts.js"
+import { JsonStore, localStore } from "./storage.js"
+import { currentTab } from "./tab.js"
 
 export class Outbox {
   #api
   #hooks
   #store
-  #tab = newKey()
+  #tab
   #entries = [] // oldest first
   #sendingKey = null // of the entry that is being sent
   #sent = Promise.resolve() // settled once that has arrived or failed
@@ -26,11 +26,12 @@ export class Outbox {
    * has an entry, where `accepted` is its response with `conversation_id`, and `created` if the conversation is new;
    * `onRefused(entry, error)` when the server refuses an entry, which returns whether the caller takes it back.
    */
-  constructor(api, hooks, { user, storage = localStore, locks = globalThis.navigator?.locks } = {}) {
+  constructor(api, hooks, { user, tab = currentTab(), storage = localStore }) {
     this.#api = api
     this.#hooks = hooks
+    this.#tab = tab
     this.#store = new EntryStore(`outbox:${user}:`, storage)
-    this.#open(locks)
+    this.#open()
   }
 
   /** Returns the entries of a conversation, each with its state: `isSending`, `problem` (a sentence), `isRefused`. */
@@ -53,7 +54,7 @@ export class Outbox {
   }
 
   add(fields) {
-    const entry = { ...fields, tab: this.#tab }
+    const entry = { ...fields, tab: this.#tab.name }
     this.#entries = [...this.#entries, entry]
     this.#store.save(entry)
     this.#hooks.onChange()
@@ -89,15 +90,16 @@ export class Outbox {
     this.#entries = []
   }
 
-  async #open(locks) {
-    this.#tab = await claimTabName(locks)
-    for (const entry of this.#entries) this.#change(entry.key, { tab: this.#tab })
-    const others = await otherTabNames(this.#tab, locks)
+  // Without locks every tab sends the entries of all tabs; that costs requests, but the idempotency keys still make one
+  // message of each.
+  async #open() {
+    const others = await this.#tab.others()
+    for (const entry of this.#entries) this.#change(entry.key, { tab: this.#tab.name })
     const known = new Set(this.#entries.map(({ key }) => key))
     const adopted = this.#store.all().filter(({ key, tab }) => !others.has(tab) && !known.has(key))
     if (!adopted.length) return
     this.#entries = [...adopted, ...this.#entries].sort((a, b) => a.at - b.at)
-    for (const { key } of adopted) this.#change(key, { tab: this.#tab })
+    for (const { key } of adopted) this.#change(key, { tab: this.#tab.name })
     this.#hooks.onOpened?.()
     this.#sendNext()
   }
@@ -139,11 +141,11 @@ export class Outbox {
   }
 
   async #deliver(entry) {
-    const { key, text, documents, images, assistant, is_temporary, parent_id } = entry
+    const { key, text, attachments, assistant, is_temporary, parent_id } = entry
     const isNew = entry.conversationKey.startsWith("new:")
     const created = isNew ? await this.#api.createConversation({ assistant, is_temporary }, key) : null
     const id = created?.id ?? entry.conversationKey
-    const fields = { text, parent_id, assistant, documents, attachments: images.map(({ id }) => id) }
+    const fields = { text, parent_id, assistant, ...attachmentFields(attachments) }
     try {
       return { ...(await this.#api.send(id, fields, key)), conversation_id: id, created }
     } catch (error) {
@@ -210,37 +212,9 @@ class EntryStore {
       .keys()
       .map((key) => this.#store.get(key))
       .filter(Boolean)
+      .map(({ images, documents, ...entry }) => ({
+        ...entry,
+        attachments: storedAttachments({ images, documents, ...entry }),
+      }))
   }
-}
-
-// A tab keeps its name for as long as it lives, and holds a lock of that name. Without locks every tab sends the entries of
-// all tabs; that costs requests, but the idempotency keys still make one message of each.
-const TAB_NAME = "tab"
-const lockName = (tab) => `outbox of ${tab}`
-
-const claimTabName = async (locks) => {
-  const store = new JsonStore(tabStore)
-  const previous = store.get(TAB_NAME)
-  if (previous && (!locks || (await holdLock(locks, lockName(previous))))) return previous
-  const name = newKey()
-  store.set(TAB_NAME, name)
-  if (locks) await holdLock(locks, lockName(name))
-  return name
-}
-
-// Resolves to true once this page holds the lock, which it then does for good; to false while another tab has it, such as
-// the tab that this one was duplicated from.
-const holdLock = (locks, name) =>
-  new Promise((resolve) => {
-    const onGranted = () => {
-      resolve(true)
-      return new Promise(() => {})
-    }
-    locks.request(name, { signal: AbortSignal.timeout(LOCK_TIMEOUT) }, onGranted).catch(() => resolve(false))
-  })
-
-const otherTabNames = async (tab, locks) => {
-  const { held = [] } = (await locks?.query()) ?? {}
-  const names = held.map(({ name }) => name).filter((name) => name.startsWith(lockName("")) && name !== lockName(tab))
-  return new Set(names.map((name) => name.slice(lockName("").length)))
 }

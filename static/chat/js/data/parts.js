@@ -4,6 +4,7 @@
 // `group`: where the part is shown. "text" is the answer itself, "step" stands among the steps that lead to it, and
 // "attachment" goes with a message that the user sent, and "note" says something about the reply.
 // `isInAnswers`: it is also shown as a piece of an answer.
+// `isUploaded`: the message is sent with its id; other attachments travel in the message.
 // `events`, `customs`: how a run's events change a reply, by event type, and those of type CUSTOM by name. The server folds them in the same way; a test compares both.
 // `plainText(part)`: what a copy of the message contains; without it, nothing.
 
@@ -105,12 +106,29 @@ export const partKinds = {
     },
   },
 
+  file_trimmed: {
+    group: "note",
+    events: {},
+    customs: {
+      file_trimmed: (reply, { name: type, value }) => {
+        const { name, unit, count, shown } = value
+        const index = reply.parts.findIndex((part) => part.type === type && part.name === name)
+        const part = { type, name, unit, count, shown }
+        return index < 0 ? append(reply, part) : update(reply, index, part)
+      },
+    },
+  },
+
+  copied: { group: "note", events: {} },
+
   image: {
     group: "attachment",
+    isUploaded: true,
     isInAnswers: true,
     events: {},
     customs: { image: (reply, { value }) => append(reply, { type: "image", ...value }) },
   },
+  file: { group: "attachment", isUploaded: true, events: {} },
   document: { group: "attachment", events: {} },
 }
 
@@ -123,17 +141,20 @@ export const isAttachment = (part) => partKinds[part.type]?.group === "attachmen
 export const plainText = (message) =>
   message.parts.map((part) => partKinds[part.type]?.plainText?.(part) ?? "").join("")
 
-// Attachments travel in two lists, without the type that tells them apart in `parts`.
+export const isUploaded = (part) => Boolean(partKinds[part.type]?.isUploaded)
 
-export const attachmentParts = ({ images = [], documents = [] }) => [
-  ...images.map((image) => ({ type: "image", ...image })),
-  ...documents.map((document) => ({ type: "document", ...document })),
-]
+/** Returns the attachments of a message as the API takes them. */
+export const attachmentFields = (attachments) => ({
+  attachments: attachments.filter(isUploaded).map(({ id }) => id),
+  documents: attachments.filter((part) => !isUploaded(part)).map(({ name, text }) => ({ name, text })),
+})
 
-export const attachmentLists = (parts) => {
-  const list = (wanted) => parts.filter(({ type }) => type === wanted).map(({ type, ...fields }) => fields)
-  return { images: list("image"), documents: list("document") }
-}
+/** Returns the attachments of what this browser has stored: an earlier version stored them in two lists, without types. */
+export const storedAttachments = ({ attachments, images = [], documents = [] }) =>
+  attachments ?? [
+    ...images.map((image) => ({ type: "image", ...image })),
+    ...documents.map((document) => ({ type: "document", ...document })),
+  ]
 
 /**
  * Converts the AG-UI messages of a snapshot to the parts of one reply. The reply's own message comes in several pieces,

@@ -46,6 +46,12 @@ export class Updates {
     this.#restartSilenceTimer()
   }
 
+  /** The user sees the last answer of this conversation. Returns whether the server is told. */
+  see(id) {
+    if (this.isConnected) this.#socket.send({ type: "conversation.seen", conversation_id: id })
+    return this.isConnected
+  }
+
   close() {
     clearTimeout(this.#silenceTimer)
     this.#socket.close()

@@ -3,7 +3,9 @@
 import { strings } from "../i18n/strings.js"
 import { Dialog } from "../ui/dialog.js"
 import { setText } from "../ui/dom.js"
+import { askPermission } from "../ui/notifications.js"
 import { labelsOf } from "../ui/shortcuts.js"
+import { ImportPanel } from "./import.js"
 
 const TYPING_DELAY = 800 // ms without a key press until the instructions are saved
 
@@ -12,7 +14,7 @@ export class SettingsDialog {
   #form
   #api
   #preferences
-  #onImported
+  #import
   #typingTimer
   #unsavedInstructions = null
   #saving = Promise.resolve() // one change after the other, so that the last one stays
@@ -23,22 +25,20 @@ export class SettingsDialog {
     this.#form = this.#dialog.find("settings")
     this.#api = api
     this.#preferences = preferences
-    this.#onImported = onImported
     preferences.onChange(() => this.#fill())
     setText(this.#dialog.find("ctrl-enter"), labelsOf(["Mod", "Enter"]).join(" + "))
     this.#form.addEventListener("submit", (event) => event.preventDefault())
     this.#form.addEventListener("change", ({ target }) => this.#onControlChanged(target))
     this.#form.elements.instructions.addEventListener("input", () => this.#onTyped())
     element.addEventListener("close", () => this.#saveInstructions())
-    this.#listenForImport()
+    this.#import = new ImportPanel(this.#dialog, api, onImported)
   }
 
   async open() {
     this.#showProblem("")
-    setText(this.#dialog.find("import-state"), "")
-    this.#showLeftOut({ left_out: [], left_out_count: 0 })
     this.#fill()
     this.#dialog.open()
+    this.#import.open()
     try {
       this.#preferences.set(await this.#api.me())
       this.#fill()
@@ -50,7 +50,15 @@ export class SettingsDialog {
 
   #onControlChanged(control) {
     if (!control.name || control.name === "instructions") return
+    if (control.name === "notifications" && control.value) return this.#allowNotifications(control.value)
     return this.#save({ [control.name]: controlValue(control) })
+  }
+
+  async #allowNotifications(value) {
+    const isAllowed = await askPermission()
+    if (isAllowed) return this.#save({ notifications: value })
+    this.#fill()
+    this.#showProblem(strings.notificationsBlocked)
   }
 
   // The form shows what the server has: a change that it refuses is undone.
@@ -95,43 +103,6 @@ export class SettingsDialog {
     const isSaved = await this.#save({ instructions: text })
     if (isSaved && text === this.#unsavedInstructions) this.#unsavedInstructions = null
     setText(this.#dialog.find("instructions-state"), isSaved ? strings.saved : strings.notSaved)
-  }
-
-  // Import
-
-  #listenForImport() {
-    const file = this.#dialog.find("file")
-    const button = this.#dialog.find("import")
-    button.addEventListener("click", () => !button.ariaBusy && file.click())
-    file.addEventListener("change", async () => {
-      const state = this.#dialog.find("import-state")
-      button.ariaBusy = "true"
-      setText(state, strings.importing)
-      this.#showLeftOut({ left_out: [], left_out_count: 0 })
-      try {
-        const imported = await this.#api.importFile(file.files[0])
-        setText(state, strings.imported(imported))
-        this.#showLeftOut(imported)
-        this.#onImported()
-      } catch ({ message }) {
-        setText(state, message)
-      }
-      this.#dialog.find("left-out").scrollIntoView({ block: "nearest" })
-      state.scrollIntoView({ block: "nearest" })
-      button.ariaBusy = null
-      file.value = ""
-    })
-  }
-
-  #showLeftOut({ left_out, left_out_count }) {
-    const more = left_out_count - left_out.length
-    const lines = [...left_out.map(strings.importProblem), ...(more ? [strings.moreImportProblems(more)] : [])]
-    const items = lines.map((line) => {
-      const item = document.createElement("li")
-      item.textContent = line
-      return item
-    })
-    this.#dialog.find("left-out").replaceChildren(...items)
   }
 
   #showProblem(sentence) {

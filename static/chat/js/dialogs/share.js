@@ -54,7 +54,7 @@ export class ShareDialog {
   }
 
   async #copy({ url }, button) {
-    await copyWithFeedback(addressOf(url), button, button.querySelector("span"))
+    await copyWithFeedback(addressOf(url), button)
     setText(this.#dialog.find("status"), strings.copied)
   }
 

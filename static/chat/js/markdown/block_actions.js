@@ -1,28 +1,42 @@
 // The buttons in an answer: copy, wrap and download code, show a diagram's source, and the links to a footnote and back.
 
-import { copyWithFeedback } from "../ui/copy_feedback.js"
+import { copyRichWithFeedback, copyWithFeedback } from "../ui/copy_feedback.js"
+import { download } from "../ui/download.js"
 import { componentOf } from "./morph.js"
 
-const REVOKE_DELAY = 60_000 // ms; until then the browser has begun the download
+const BYTE_ORDER_MARK = "\ufeff" // without which Excel takes UTF-8 for Shift_JIS or Windows-1252
+
+const withTable = async (button, use) =>
+  use(await import("./rich_text.js"), button.closest(".table").querySelector("table"))
 
 const blockOf = (button) => componentOf(button.closest(".code"))
 
 const actions = {
   "copy-code": (button) => copyWithFeedback(`${blockOf(button).source}\n`, button),
 
+  "copy-table": (button) =>
+    withTable(button, ({ htmlOf, rowsOf, tsvOf }, table) =>
+      copyRichWithFeedback({ text: tsvOf(rowsOf(table)), html: htmlOf([table]) }, button),
+    ),
+
+  "copy-csv": (button) =>
+    withTable(button, ({ csvOf, rowsOf }, table) => copyWithFeedback(csvOf(rowsOf(table)), button)),
+
+  "download-csv": (button) =>
+    withTable(button, ({ csvOf, rowsOf }, table) =>
+      download(BYTE_ORDER_MARK + csvOf(rowsOf(table)), "text/csv;charset=utf-8", "table.csv"),
+    ),
+
   wrap(button) {
     button.setAttribute("aria-pressed", blockOf(button).toggleWrap())
   },
 
   download(button) {
-    const { source, fileName } = blockOf(button)
-    const link = document.createElement("a")
-    link.href = URL.createObjectURL(new Blob([`${source}\n`], { type: "text/plain;charset=utf-8" }))
-    link.download = fileName
-    link.click()
-    setTimeout(() => URL.revokeObjectURL(link.href), REVOKE_DELAY)
+    const { content, type, name } = blockOf(button).file
+    download(content, type, name)
   },
 
+  enlarge: (button) => blockOf(button).enlarge(),
   source: (button) => blockOf(button).toggleSource(),
   note: (button) => goToFootnoteLink(button, ".footnote > .footnote-link"),
   "note-back": (button) => goToFootnoteLink(button, "sup > .footnote-link"),

@@ -3,6 +3,7 @@
 
 import { strings } from "../i18n/strings.js"
 import { LazyLibrary } from "../ui/lazy_library.js"
+import { newButton, newCopyButton } from "./block_buttons.js"
 import { endOfPiece, isHighlightable } from "./code_pieces.js"
 import { runSoon } from "./frame_budget.js"
 import { morphChildren } from "./morph.js"
@@ -15,6 +16,7 @@ const FILE_EXTENSIONS = new Map(
     javascript: "js",
     kotlin: "kt",
     markdown: "md",
+    mermaid: "mmd",
     perl: "pl",
     plaintext: "txt",
     python: "py",
@@ -34,7 +36,7 @@ export class CodeBlock {
   #element
   #code = document.createElement("code")
   #label = document.createElement("span")
-  #language = null
+  #language = null // in lower case
   #text = ""
   #pieces = [] // { start, end, element }
 
@@ -52,9 +54,10 @@ export class CodeBlock {
     return this.#text
   }
 
-  get fileName() {
+  /** What is downloaded. */
+  get file() {
     const extension = /^\w{1,10}$/.exec(FILE_EXTENSIONS.get(this.#language) ?? this.#language)?.[0]
-    return `code.${extension ?? "txt"}`
+    return { content: `${this.#text}\n`, type: "text/plain;charset=utf-8", name: `code.${extension ?? "txt"}` }
   }
 
   /** Turns the wrapping of long lines on or off. Returns whether it is on now. */
@@ -63,20 +66,26 @@ export class CodeBlock {
   }
 
   show({ language, text }) {
-    if (language !== this.#language) this.#setLanguage(language)
+    if (language.toLowerCase() !== this.#language) this.#setLanguage(language)
     else if (text === this.#text) return
     else if (!text.startsWith(this.#text)) this.#removePieces()
     this.#text = text
-    const last = this.#pieces.pop()
-    for (let start = last?.start ?? 0; ; ) {
-      const end = endOfPiece(text, start)
-      const isGrowing = start === last?.start
-      const element = isGrowing ? last.element : this.#code.appendChild(document.createElement("span"))
-      this.#pieces.push({ start, end, element })
-      this.#renderPiece(this.#pieces.at(-1), isGrowing)
-      if (end === text.length) break
-      start = end
-    }
+    this.#showFrom(this.#pieces.pop())
+  }
+
+  // Shows the text from its last piece on, which grows and may become several.
+  #showFrom(last) {
+    let start = last?.start ?? 0
+    let element = last?.element
+    do {
+      const isGrowing = Boolean(element)
+      element ??= this.#code.appendChild(document.createElement("span"))
+      const piece = { start, end: endOfPiece(this.#text, start), element }
+      this.#pieces.push(piece)
+      this.#renderPiece(piece, isGrowing)
+      start = piece.end
+      element = null
+    } while (start < this.#text.length)
   }
 
   #setLanguage(language) {
@@ -112,24 +121,11 @@ const newHead = (label) => {
   label.className = "code__language"
   const tools = document.createElement("span")
   tools.className = "code__tools"
-  const wrap = newButton("wrap", strings.wrap)
+  const wrap = newButton("wrap", strings.wrap, "wrap")
   wrap.setAttribute("aria-pressed", "false")
-  const copy = newButton("copy-code", strings.copy)
-  copy.dataset.copy = "code"
-  copy.classList.add("code__copy")
-  tools.append(wrap, newButton("download", strings.download), copy)
+  tools.append(wrap, newButton("download", strings.download, "download"), newCopyButton("copy-code", strings.copy))
   head.append(label, tools)
   return head
-}
-
-/** Returns a button for one of the actions of block_actions.js. */
-export const newButton = (action, label) => {
-  const button = document.createElement("button")
-  button.type = "button"
-  button.className = "code__button"
-  button.dataset.blockAction = action
-  button.textContent = label
-  return button
 }
 
 const textFragment = (text) => {

@@ -4,9 +4,14 @@
 // There are two steps. `cutUndecided` cuts off an end that may become another block: a single "#", the "```py" of a code block,
 // half of a table's head. `closeOpenMarks` closes what the last paragraph, cell or heading leaves open.
 
+import { addressAt } from "./addresses.js"
+import { codeEnd, runLength } from "./code_spans.js"
+import { hasCjk, OpenRuns, readRun } from "./emphasis.js"
+import { delimitedAt, lastEnds, MAX_FORMULA_LENGTH, openFormula, readDollar } from "./formulas.js"
+
 export const INCOMPLETE_URL = "incomplete:" // the address of a link whose address is not complete
 
-const MAX_FORMULA_LENGTH = 4_000 // characters; anything longer without an end is no formula
+const MAX_TITLE_LENGTH = 20 // letters at the end of an address that may be its title or a sentence: they are not shown yet
 const MAX_LINK_TEXT_LENGTH = 300 // characters
 const MAX_LINK_TARGET_LENGTH = 2_000 // characters of its address and title
 const MAX_UNDECIDED_LENGTH = 4 // characters in brackets that may still become "[1]" or a checkbox: their text is not shown either
@@ -18,7 +23,6 @@ const CLOSING = /^[ \t>]*(?:`+|~+)[ \t]*$/
 const DEFINITION = /^ {0,3}\[[^\]\n]*(?:\](?::[ \t]*(?:["'(][^\n]*|\S+(?:[ \t]+["'(][^\n]*)?)?)?)?$/
 const ROW = /^((?:[ \t]*>)*[ \t]*)\|/
 const DELIMITERS = /^(?:[ \t]*>)*[ \t|:-]*$/
-const FORMULA = /(?:^|\n)[ \t>]*(\$\$|\\\[)/g
 
 /** Returns the text without an end of which it is not clear yet which block it is. */
 export const cutUndecided = (text) => {
@@ -28,7 +32,7 @@ export const cutUndecided = (text) => {
   if (fence) return CLOSING.test(last) && last.includes(fence[0]) ? text.slice(0, text.length - last.length) : text
   const table = completedTable(lines, last)
   if (table) return table
-  if (MARKS_ONLY.test(last) || isFence(last)) return text.slice(0, text.length - last.length)
+  if (MARKS_ONLY.test(last) || isFence(last)) return cutOpenFormula(text.slice(0, text.length - last.length))
   return cutOpenFormula(cutDefinition(text, lines, last))
 }
 
@@ -92,28 +96,24 @@ const cutDefinition = (text, lines, last) => {
 }
 
 const cutOpenFormula = (text) => {
-  const ends = { $$: text.lastIndexOf("$$"), "\\[": text.lastIndexOf("\\]") }
-  for (const { 0: match, 1: opening, index } of text.matchAll(FORMULA)) {
-    const start = index + match.length
-    if (ends[opening] >= start) continue
-    if (text.length - start <= MAX_FORMULA_LENGTH) return text.slice(0, start - opening.length)
-  }
-  return text
+  const open = openFormula(text)
+  return open < 0 ? text : text.slice(0, open)
 }
 
 /** Returns the text of one leaf with its open marks closed, or left out where nothing follows them. */
 export const closeOpenMarks = (text) => {
-  const leaf = { text, open: [], hidden: [], end: text.length, ending: "", missing: new Set() }
+  const leaf = { text, emphasis: new OpenRuns(), hidden: [], end: text.length, ending: "" }
   for (let at = 0; at < leaf.end; ) at = readers[text[at]]?.(leaf, at) ?? at + 1
   return close(leaf)
 }
 
-// `open` is emphasis without an end, { mark, at, count }; `hidden` are the positions of brackets that are not shown; the text
-// ends at `end` and is followed by `ending`; `missing` are ends that do not occur in the rest of it.
+// `hidden` are the positions of brackets that are not shown; the text ends at `end` and is followed by `ending`.
 const close = (leaf) => {
   let marks = ""
-  for (const { mark, at, count } of leaf.open.toReversed()) {
-    if (visibleText(leaf, at + count).trim()) marks += mark.repeat(count)
+  for (const run of leaf.emphasis.runs.toReversed()) {
+    const { mark, at, left } = run
+    if (!mayBecomeEmphasis(leaf.text, run)) continue
+    if (visibleText(leaf, at + left).trim()) marks += mark.repeat(left)
     else cut(leaf, at)
   }
   return marks ? visibleText(leaf, 0).trimEnd() + marks : visibleText(leaf, 0)
@@ -135,52 +135,31 @@ const cut = (leaf, at, ending = "") => {
   return at
 }
 
-const isBlank = (letter) => letter === undefined || /\s/.test(letter)
 const isLatin = (letter) => letter !== undefined && /[a-z0-9]/i.test(letter)
-const isLetter = (letter) => letter !== undefined && /[\p{L}\p{N}]/u.test(letter)
-
-const runAt = (text, at) => {
-  let end = at + 1
-  while (text[end] === text[at]) end += 1
-  return end - at
-}
-
-const indexOf = ({ text, missing }, end, from) => {
-  const index = missing.has(end) ? -1 : text.indexOf(end, from)
-  if (index < 0) missing.add(end)
-  return index
-}
 
 // Each of these reads what begins at this position and returns the position after it.
 
 const escaped = (leaf, at) => {
   const { text } = leaf
-  const next = text[at + 1]
-  if (next === undefined) return cut(leaf, at)
-  if (next !== "(" && next !== "[") return at + 2
-  const end = indexOf(leaf, next === "(" ? "\\)" : "\\]", at + 2)
-  if (end >= 0) return end + 2
-  return text.length - at <= MAX_FORMULA_LENGTH && !text.includes("\n", at) ? cut(leaf, at) : at + 2
+  if (text[at + 1] === undefined || /^\\b(?:e(?:g(?:i(?:n(?:\{[a-zA-Z]*\*?)?)?)?)?)?$/.test(text.slice(at, at + 20)))
+    return cut(leaf, at)
+  leaf.formulaEnds ??= lastEnds(text)
+  if (text.length - at > MAX_FORMULA_LENGTH && leaf.formulaEnds[text.slice(at, at + 2)] < at) return at + 2
+  const formula = delimitedAt(text, at)
+  if (!formula) return at + 2
+  if (formula.end >= 0) return formula.end
+  return text.length - at <= MAX_FORMULA_LENGTH ? cut(leaf, at) : at + 2
 }
 
 const code = (leaf, at) => {
   const { text } = leaf
-  const count = runAt(text, at)
+  const count = runLength(text, at)
   const end = codeEnd(text, at, count)
   if (end >= 0) return end
   let last = text.length
   while (text[last - 1] === "`" && last > at + count) last -= 1
   const inside = text.slice(at + count, last)
   return cut(leaf, at, inside.trim() && "`".repeat(count) + inside + "`".repeat(count))
-}
-
-const codeEnd = (text, at, count) => {
-  for (let end = text.indexOf("`", at + count); end >= 0; end = text.indexOf("`", end)) {
-    const length = runAt(text, end)
-    end += length
-    if (length === count) return end
-  }
-  return -1
 }
 
 const angle = (leaf, at) => {
@@ -194,7 +173,13 @@ const angle = (leaf, at) => {
   return at + 1
 }
 
-const bareUrl = (leaf, at) => at + (/^(?:https?:\/\/|www\.)[^\s<]*/.exec(leaf.text.slice(at))?.[0].length ?? 1)
+const bareUrl = (leaf, at) => {
+  if (!/^(?:https?:\/\/|www\.)/i.test(leaf.text.slice(at, at + 8))) return at + 1
+  const { end, undecided } = addressAt(leaf.text, at)
+  return undecided !== undefined && leaf.text.length - undecided <= MAX_TITLE_LENGTH
+    ? cut(leaf, undecided)
+    : Math.max(end, at + 1)
+}
 
 const entity = (leaf, at) => (/^&#?\w{0,8}$/.test(leaf.text.slice(at, at + 12)) ? cut(leaf, at) : at + 1)
 
@@ -247,7 +232,7 @@ const bracketEnd = (text, at, limit) => {
   for (let end = at; end < text.length && end <= limit; end += 1) {
     const letter = text[end]
     if (letter === "\\") end += 1
-    else if (letter === "`") end = Math.max(end, codeEnd(text, end, runAt(text, end)) - 1)
+    else if (letter === "`") end = Math.max(end, codeEnd(text, end, runLength(text, end)) - 1)
     else if (letter === "[") depth += 1
     else if (letter === "]") {
       depth -= 1
@@ -272,55 +257,27 @@ const parenthesisEnd = (text, at, limit) => {
 }
 
 const dollar = (leaf, at) => {
-  const { text } = leaf
-  if (text[at + 1] === "$") {
-    const end = text.indexOf("$$", at + 2)
-    if (end >= 0) return end + 2
-    return text.length - at <= MAX_FORMULA_LENGTH ? cut(leaf, at) : at + 2
-  }
-  const [inside] = /^(?:\\[^\n]|[^$\\\n])*/.exec(text.slice(at + 1))
-  const end = at + 1 + inside.length
-  if (end >= text.length) return mayBeFormula(inside) ? cut(leaf, at) : at + 1
-  if (text[end] !== "$" || !inside.trim() || /^\s|\s$/.test(inside)) return at + 1
-  const next = text[end + 1]
-  if (next === undefined && /^\d/.test(inside)) return cut(leaf, at)
-  return /\d/.test(next ?? "") ? at + 1 : end + 1
-}
-
-// Whether this can become a formula: "$x^2 + " can, "$5 for " cannot.
-const mayBeFormula = (inside) => {
-  if (/^\s/.test(inside) || inside.length > 300) return false
-  if (/^\d[\d.,]*[^\d.,\w\\^_{}()+*/=<>-]/.test(inside)) return false
-  return (inside.match(/(?<![\\\w])[a-z]{2,}(?=[\s,.;:])/gi) ?? []).length < 2
+  const end = readDollar(leaf.text, at)
+  return end < 0 ? cut(leaf, at) : end
 }
 
 const emphasis = (leaf, at) => {
-  const { text, open } = leaf
-  const mark = text[at]
-  const count = runAt(text, at)
-  const before = text[at - 1]
-  const after = text[at + count]
-  if (after === undefined) return cut(leaf, at)
-  if (mark === "_" && isLetter(before) && isLetter(after)) return at + count
-  if (!isBlank(before) && closeEmphasis(open, mark, count)) return at + count
-  const isInWord = isLatin(before) && isLatin(after) // as in 2**3
-  if (!isBlank(after) && !isInWord && (mark !== "~" || count === 2)) open.push({ mark, at, count })
-  return at + count
+  const run = readRun(leaf.text, at)
+  const end = at + run.length
+  if (end === leaf.text.length || isUndecided(leaf.text, run, end)) return cut(leaf, at)
+  leaf.emphasis.add(run)
+  return end
 }
 
-// Closes emphasis with this run of marks. Returns whether there was any to close.
-const closeEmphasis = (open, mark, count) => {
-  const index = open.findLastIndex((emphasis) => emphasis.mark === mark)
-  const emphasis = open[index]
-  if (!emphasis) return false
-  if (emphasis.count === count) open.length = index
-  else if (emphasis.count === 3 && count < 3) emphasis.count -= count
-  else if (count === 3) {
-    open.length = index
-    closeEmphasis(open, mark, count - emphasis.count)
-  } else return false
-  return true
-}
+// Whether this may be the beginning of emphasized punctuation, as in **。**
+const isUndecided = (text, { mark, canOpen }, end) =>
+  !canOpen && mark !== "_" && text.length - end < MAX_UNDECIDED_LENGTH && /^\p{P}+$/u.test(text.slice(end))
+
+// Not a power or an argument, as in 2**3 and f(**options).
+const mayBecomeEmphasis = (text, { at, length, opensNearCjk }) =>
+  (!opensNearCjk || hasCjk(text)) &&
+  !(isLatin(text[at - 1]) && isLatin(text[at + length])) &&
+  !(text[at - 1] === "(" && isLatin(text[at - 2]))
 
 const readers = {
   "\\": escaped,

@@ -11,10 +11,13 @@ const RETRY_DELAY = 1_000 // ms until a renderer that failed to load is requeste
 const prefersReducedMotion = () =>
   typeof matchMedia !== "undefined" && matchMedia("(prefers-reduced-motion: reduce)").matches
 
-const renderer = new LazyLibrary(() => import("./streaming.js"), { retryDelay: RETRY_DELAY })
+export const renderer = new LazyLibrary(() => import("./streaming.js"), { retryDelay: RETRY_DELAY })
 
-/** Loads the renderer before there is a text. */
-export const preloadRenderer = () => renderer.load().catch(() => {})
+/** Loads the renderer before there is a text, and the font of code. */
+export const preloadRenderer = () => {
+  document.fonts?.load("1em 'Geist Mono'").catch(() => {})
+  return renderer.load().catch(() => {})
+}
 
 export class MarkdownView {
   #element

@@ -4,6 +4,7 @@
 // depends on no font of the device. Commands that could affect anything outside of a formula (links, images, classes) are off.
 
 import { LazyLibrary } from "../ui/lazy_library.js"
+import { loadStylesheet } from "../ui/stylesheet.js"
 import { runSoon } from "./frame_budget.js"
 import { makeScrollable } from "./scrollable.js"
 
@@ -20,8 +21,18 @@ export const katexOptions = (text) => {
 }
 
 const katexLibrary = new LazyLibrary(async () => {
-  const [module] = await Promise.all([import("../../../vendor/katex.js"), loadStyles()])
+  const [module] = await Promise.all([import("../../../vendor/katex.js"), loadStylesheet("katex-styles")])
   return module.default
+})
+
+// Chemical formulas such as \\ce{H2O} and units such as \\pu{5 km/h} need an extension of KaTeX.
+const MAX_CHEMISTRY_LENGTH = 1_000 // characters; 4,000 take a second
+const CHEMISTRY = /\\(?:ce|pu)(?![a-zA-Z])/
+
+const chemistryLibrary = new LazyLibrary(async () => {
+  const katex = await katexLibrary.load()
+  await import("../../../vendor/mhchem.js")
+  return katex
 })
 
 export class Formula {
@@ -38,9 +49,11 @@ export class Formula {
     this.#props = props
     this.#element.className = props.isDisplayed ? "math math--displayed" : "math"
     this.#element.textContent = props.text
-    if (props.text.length > MAX_LENGTH) return
-    this.#setLoading(!katexLibrary.value)
-    katexLibrary.use(
+    const isChemical = CHEMISTRY.test(props.text)
+    if (props.text.length > (isChemical ? MAX_CHEMISTRY_LENGTH : MAX_LENGTH)) return
+    const library = isChemical ? chemistryLibrary : katexLibrary
+    this.#setLoading(!library.value)
+    library.use(
       (katex) => runSoon(() => props === this.#props && this.#render(katex)),
       () => this.#setLoading(false),
     )
@@ -65,15 +78,3 @@ export class Formula {
     }
   }
 }
-
-const loadStyles = () =>
-  new Promise((resolve, reject) => {
-    const template = document.getElementById("katex-styles")
-    if (!template) return resolve()
-    const link = document.createElement("link")
-    link.rel = "stylesheet"
-    link.href = template.dataset.stylesheet
-    link.addEventListener("load", resolve)
-    link.addEventListener("error", reject)
-    document.head.append(link)
-  })

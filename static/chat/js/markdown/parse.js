@@ -1,9 +1,12 @@
 // Markdown -> tokens. Uses no DOM; render.js makes elements of them.
 //
 // Differences from GitHub's dialect: raw HTML stays text (but comments vanish, and <br> breaks the line), a line break stays one,
-// there are formulas and footnotes, and Japanese letters count as spaces beside emphasis.
+// there are formulas and footnotes, a single ~ strikes nothing, and emphasis needs no spaces beside Chinese, Japanese and Korean.
 
 import { Lexer, Marked, Tokenizer } from "../../../vendor/marked.js"
+import { addressAt, maskAddresses } from "./addresses.js"
+import { findEmphasis } from "./emphasis.js"
+import { delimitedAt, formulaAt, maskFormulas, openFormula } from "./formulas.js"
 import { closeOpenMarks, INCOMPLETE_URL } from "./incomplete.js"
 import { inlineQueueOf, removeFromQueue } from "./marked_internals.js"
 import { readInWindows } from "./windows.js"
@@ -50,8 +53,10 @@ const endsOpen = (tokens) => {
 // A lexer that stops where a text is nested too deeply, and closes the open marks at the end of a growing text.
 export class LimitedLexer extends Lexer {
   #isGrowing
+  #isAtGrowingEnd = false
   #blockDepth = 0
-  #inlineDepth = 0
+  #inlineTexts = [] // those being read, each within the one before: { text, emphasis, start, end } of the whole text
+  #within = null // the same of the next text, if it is inside of emphasis
 
   constructor(isGrowing = false) {
     super(options)
@@ -84,22 +89,50 @@ export class LimitedLexer extends Lexer {
   }
 
   inlineTokens(text, tokens = []) {
-    if (this.#inlineDepth >= MAX_INLINE_DEPTH || isTooMuch(text)) {
+    const within = this.#within
+    this.#within = null
+    if (this.#inlineTexts.length >= MAX_INLINE_DEPTH || isTooMuch(text)) {
       tokens.push({ type: "text", raw: text, text })
       return tokens
     }
-    this.#inlineDepth += 1
+    this.#inlineTexts.push(within ?? { text, emphasis: null, start: 0, end: text.length })
     try {
       return super.inlineTokens(text, tokens)
     } finally {
-      this.#inlineDepth -= 1
+      this.#inlineTexts.pop()
     }
+  }
+
+  /** Returns the token of the emphasis at the beginning of `source`, the rest of the text being read. `masked` is all of it. */
+  emphasisAt(source, masked) {
+    const level = this.#inlineTexts.at(-1)
+    level.emphasis ??= findEmphasis(level.text, maskAddresses(level.text, maskFormulas(level.text, masked)), {
+      isGrowing: this.#isAtGrowingEnd,
+    })
+    const at = level.end - source.length
+    const { kind, width, end } = level.emphasis.get(at) ?? {}
+    if (!kind) return undefined
+    const raw = source.slice(0, end - at)
+    const text = raw.slice(width, -width)
+    this.#within = { ...level, start: at + width, end: end - width }
+    return { type: kind, raw, text, tokens: this.inlineTokens(text) }
+  }
+
+  /** Returns the formula at the beginning of `source`, the rest of the text being read. */
+  formulaAt(source) {
+    const level = this.#inlineTexts.at(-1)
+    const at = level.end - source.length
+    const formula = formulaAt(level.text, at)
+    if (!formula || formula.end > level.end) return undefined
+    return { ...formula, raw: source.slice(0, formula.end - at) }
   }
 
   #closeLast(queue) {
     const last = queue.findLast(({ src }) => src)
     if (!last || isTooMuch(last.src)) return
+    this.#isAtGrowingEnd = true
     this.inlineTokens(closeOpenMarks(last.src), last.tokens)
+    this.#isAtGrowingEnd = false
     queue.splice(queue.indexOf(last), 1)
     markIncompleteUrl(last.tokens)
   }
@@ -118,7 +151,7 @@ const isTooMuch = (text) =>
   (text.length > MAX_MARKS && (text.match(MARK) ?? []).filter((mark) => mark !== "\n").length > MAX_MARKS)
 
 const MARK =
-  /[\\<`*~_$\n[]|!(?=\[)|(?:https?|ftp):\/\/|(?<![^\s*_~(])www\.|(?<![a-z\d])(?:mailto|xmpp):|(?<![\w.+-])[\w.+-]{1,64}@/gi
+  /[\\<`*~_$\n[]|!(?=\[)|(?:https?|ftp):\/\/|(?<![^\s*_~(\u1100-\uffef])www\.|(?<![a-z\d])(?:mailto|xmpp):|(?<![\w.+-])[\w.+-]{1,64}@/gi
 
 // Where the text at the beginning of a source ends: before the next mark or address, and before the spaces that end a line.
 const endOfInlineText = (source) => {
@@ -148,8 +181,6 @@ const mayBeTable = (source) => {
   return columns * text.split("\n").length <= text.length
 }
 
-const CJK = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\u3000-\u303f\uff00-\uffef]/u
-
 const tokenizer = {
   html: () => undefined, // raw HTML becomes text
   tag(source) {
@@ -159,16 +190,12 @@ const tokenizer = {
     return raw && { type: "br", raw }
   },
 
-  // CommonMark refuses **「強調」** between letters, because it expects spaces between words; Japanese has none.
-  emStrong(source, masked, before) {
-    const standard = Tokenizer.prototype.emStrong.call(this, source, masked, before)
-    if (standard || !source.startsWith("**")) return standard
-    const raw = /^\*\*(?=[^\s*])(?:[^*\n]|\*(?!\*))*?[^\s*]\*\*(?!\*)/u.exec(masked.slice(-source.length))?.[0]
-    if (!raw) return undefined
-    const text = source.slice(2, raw.length - 2)
-    const edges = before + text.at(0) + text.at(-1) + (source[raw.length] ?? "")
-    if (!CJK.test(edges)) return undefined
-    return { type: "strong", raw: source.slice(0, raw.length), text, tokens: this.lexer.inlineTokens(text) }
+  emStrong(source, masked) {
+    return /^[*_]/.test(source) ? this.lexer.emphasisAt(source, masked) : undefined
+  },
+
+  del(source, masked) {
+    return source.startsWith("~~") ? this.lexer.emphasisAt(source, masked) : undefined
   },
 
   // Marked's own expression looks far ahead from every character: for an address, and for the end of a line behind spaces.
@@ -185,37 +212,80 @@ const tokenizer = {
     return mayBeTable(source) ? Tokenizer.prototype.table.call(this, source) : undefined
   },
 
-  // A bare address ends where ASCII ends: a Japanese sentence continues after it without a space.
   url(source) {
-    const address = /^[\x21-\x7e]+/.exec(source.slice(0, MAX_ADDRESS_LENGTH + 1))?.[0]
+    const { end } = addressAt(source.slice(0, 2 * MAX_ADDRESS_LENGTH), 0)
+    if (end > 0) {
+      const raw = source.slice(0, end)
+      const href = /^www\./i.test(raw) ? `http://${raw}` : raw
+      return { type: "link", raw, text: raw, href, autolink: true, tokens: [{ type: "text", raw, text: raw }] }
+    }
+    if (/^(?:https?:|ftp:|www\.)/i.test(source)) return undefined
+    const address = /^[\x21-\x7e]+/.exec(source.slice(0, MAX_ADDRESS_LENGTH + 1))?.[0] // of mail
     return address && address.length <= MAX_ADDRESS_LENGTH && Tokenizer.prototype.url.call(this, address)
   },
 }
 
-// Formulas: $$…$$ and \[…\] are blocks where they begin a line, $…$ and \(…\) are inline. Prices are not: "$5 and $6".
+// Formulas are blocks where they begin a line.
 
-const FORMULAS = {
-  block: /^[ \t]{0,3}(?:\$\$((?:[^$]|\$(?!\$))+)\$\$|\\\[((?:[^\\]|\\(?!\]))+)\\\])[ \t]*(?=\n|$)/,
-  inline: /^(?:\$\$([^$\n]+)\$\$|\\\[([^\n]+?)\\\]|\$(?!\s)((?:\\[^\n]|[^$\\\n])+)\$(?!\d)|\\\(([^\n]+?)\\\))/,
+const BLOCK_FORMULA = /^[ \t]{0,3}(?=\$\$|\\\[|\\begin\{)/
+const OTHER_BLOCK = /^(?: {0,3}(?:[#>|=`~]|[-*+][ \t]|\d{1,9}[.)][ \t])| {4}|\t|[ \t]*\n)/
+
+const formulaBlock = {
+  name: "formulaBlock",
+  level: "block",
+  // The line that begins a formula, outside of one that began within a line.
+  start(source) {
+    const near = nearLines(source)
+    for (const { index } of near.matchAll(/\n[ \t]{0,3}(?:\$\$|\\\[|\\begin\{)/g)) {
+      if (openFormula(near.slice(0, index)) < 0) return index + 1
+    }
+    return undefined
+  },
+  tokenizer(source) {
+    const indent = BLOCK_FORMULA.exec(source)?.[0].length
+    const formula = indent === undefined ? undefined : delimitedAt(source, indent)
+    if (!formula || formula.end < 0) return undefined
+    const text = source.slice(formula.start, formula.stop)
+    const rest = source.slice(formula.end, lineEnd(source, formula.end))
+    const endsSentence = /^[.,;:。、，．]?$/.test(rest.trim())
+    if (!text.trim() || !(endsSentence || (text.includes("\n") && !/\n[ \t]*\n/.test(text)))) return undefined
+    const mark = endsSentence ? rest.trim() : ""
+    const raw = source.slice(0, endsSentence ? formula.end + rest.length : formula.end)
+    return { type: "formulaBlock", raw, text: text.trim() + (mark && `\\text{${mark}}`), isDisplayed: true }
+  },
 }
 
-const CLOSING = { $$: "$$", "\\[": "\\]", "\\(": "\\)" } // looking for it is faster than the expressions
-
-const formula = (name, level, start) => ({
-  name,
-  level,
-  start,
+// A paragraph with a formula over several lines, of which one may look like the beginning of a list: "\\(x\n+ y\\)".
+const formulaParagraph = {
+  name: "formulaParagraph",
+  level: "block",
   tokenizer(source) {
-    const closing = CLOSING[/^[ \t]{0,3}(\$\$|\\[[(])/.exec(source)?.[1]]
-    if (closing && !source.includes(closing, 2)) return undefined
-    const match = FORMULAS[level].exec(source)
-    if (!match) return undefined
-    const [raw, ...texts] = match
-    const text = texts.find((group) => group !== undefined)
-    if (!text.trim() || (texts[2] && /\s$/.test(text))) return undefined
-    return { type: name, raw, text: text.trim(), isDisplayed: texts[2] === undefined && texts[3] === undefined }
+    if (OTHER_BLOCK.test(source)) return undefined
+    const near = nearLines(source)
+    if (!/\$\$|\\[[(b]/.test(near)) return undefined
+    const { paragraph } = this.lexer.options.tokenizer.rules.block
+    let end = paragraph.exec(near)?.[0].length ?? near.length
+    const first = end
+    for (let open = openFormula(near.slice(0, end)); open >= 0; open = openFormula(near.slice(0, end))) {
+      const formula = delimitedAt(near, open)
+      if (formula.end < 0) break
+      end = formula.end + (paragraph.exec(`x${near.slice(formula.end)}`)?.[0].length ?? 1) - 1
+    }
+    if (end === first) return undefined
+    const raw = source.slice(0, end)
+    const text = raw.replace(/\n$/, "")
+    return { type: "paragraph", raw, text, tokens: this.lexer.inline(text) }
   },
-})
+}
+
+const formula = {
+  name: "formula",
+  level: "inline",
+  tokenizer(source) {
+    const found = /^[$\\]/.test(source) && this.lexer.formulaAt(source)
+    return found ? { type: "formula", raw: found.raw, text: found.text, isDisplayed: found.isDisplayed } : undefined
+  },
+}
 
 // Returns a function for the place of a line that ends the paragraph before it, or undefined.
 const atLineStart = (rule) => (source) => {
@@ -275,10 +345,5 @@ const options = new Marked({
   gfm: true,
   breaks: true, // models write verses and addresses, and expect each line to stay one
   tokenizer,
-  extensions: [
-    formula("formulaBlock", "block", atLineStart(/\n[ \t]{0,3}(?:\$\$|\\\[)/)),
-    formula("formula", "inline"),
-    noteBlock,
-    noteMark,
-  ],
+  extensions: [formulaBlock, formulaParagraph, formula, noteBlock, noteMark],
 }).defaults

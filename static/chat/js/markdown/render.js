@@ -5,6 +5,7 @@
 // sites only; nothing is loaded from other sites: a remote image is a link.
 
 import { strings } from "../i18n/strings.js"
+import { newCopyButton, newLabelledButton } from "./block_buttons.js"
 import { CodeBlock } from "./code.js"
 import { Diagram } from "./diagram.js"
 import { decodeEntities } from "./entities.js"
@@ -19,11 +20,16 @@ import { makeScrollable } from "./scrollable.js"
  */
 export const renderBlock = (token, context) => blocks[token.type]?.(token, context) ?? null
 
-/** Returns the element of a list's item. In a loose list, which the item alone does not show, its texts are paragraphs. */
+/**
+ * Returns the element of a list's item. In a loose list, which the item alone does not show, its texts are paragraphs. `number`
+ * and `mark` are what a user typed before it.
+ */
 export const renderItem = (item, isLoose, context) => {
   const element = make("li")
   element.dir = "auto"
   if (item.task) element.className = "task"
+  if (item.number) element.value = item.number
+  if (item.mark) element.style.listStyleType = JSON.stringify(`${item.mark} `)
   let container = element
   for (const token of item.tokens) {
     if (token.type === "checkbox" || token.type === "text" || token.type === "paragraph") {
@@ -89,7 +95,9 @@ const blocks = {
     const box = make("div", table)
     box.className = "table-scroll"
     makeScrollable(box, table)
-    return box
+    const element = make("div", box, newTableTools())
+    element.className = "table"
+    return element
   },
   note({ label, tokens }, context) {
     const note = make("div", ...renderBlocks(tokens, context))
@@ -100,6 +108,17 @@ const blocks = {
     note.prepend(mark)
     return note
   },
+}
+
+const newTableTools = () => {
+  const tools = make(
+    "div",
+    newCopyButton("copy-table", strings.copyTable),
+    newCopyButton("copy-csv", strings.copyCsv),
+    newLabelledButton("download-csv", strings.downloadCsv, "download"),
+  )
+  tools.className = "table__tools"
+  return tools
 }
 
 const renderBlocks = (tokens, context) => tokens.map((token) => renderBlock(token, context)).filter(Boolean)
@@ -208,12 +227,15 @@ const firstHostName = (text) => {
   return null
 }
 
+// Host names in these letters resemble no others, so that their "xn--" form need not be shown.
+const OWN_SCRIPT = /^[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}ー々\w.-]+$/u
+
 // Whether the text names another site than the link leads to.
 const misleads = (text, { protocol, host, hostname, username, password }) => {
   if (protocol === "mailto:") return false
   if (username || password) return true
   const named = firstHostName(text)
-  if (!named) return false
+  if (!named || (OWN_SCRIPT.test(named) && parseUrl(`https://${named}`)?.hostname === hostname)) return false
   const bare = (name) => name.toLowerCase().replace(/^www\./, "")
   return (
     bare(named) !== bare(hostname) && bare(text.trim()) !== bare(host) && !bare(hostname).endsWith(`.${bare(named)}`)

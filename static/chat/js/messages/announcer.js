@@ -41,7 +41,10 @@ export class Announcer {
     this.announce(sentence)
   }
 
-  /** The answer has ended: announces the rest of it, then the sentence. `getView()` returns its view once there is one. */
+  /**
+   * The answer has ended: announces the rest of it, then the sentence. `getView()` returns its view, or null until the
+   * end of the answer was given to it.
+   */
   endAnswer(sentence, getView) {
     this.#closingSentence = sentence
     this.#getEndedAnswer = getView
@@ -52,6 +55,7 @@ export class Announcer {
     if (isQueued) this.#isNewAnswer = true
     this.#announceWait(answer?.longWait ?? "")
     const current = answer ?? this.#getEndedAnswer?.()
+    if (!current && this.#getEndedAnswer) return
     if (current && current !== this.#answer) this.#switchTo(current)
     if (!this.#answer || (answer && now - this.#lastReadAt < LINE_INTERVAL) || !this.#isDrawn(!answer)) return
     this.#lastReadAt = now

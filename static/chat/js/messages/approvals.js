@@ -45,14 +45,18 @@ export class Approvals {
   async #choose(button) {
     const cards = [...this.#cards.values()]
     const card = cards.find(({ element }) => element.contains(button))
-    card.choose(button.dataset.decision === "yes")
+    const { decision } = button.dataset
+    card.choose(decision)
+    if (decision === "always") {
+      for (const other of cards) if (other.choice === null && other.toolKey === card.toolKey) other.choose(decision)
+    }
     const undecided = cards.filter(({ choice }) => choice === null)
     setText(find("remaining", this.#element), undecided.length ? strings.decisionsLeft(undecided.length) : "")
     if (undecided.length) return undecided[0].focus()
     const resume = [...this.#cards].map(([id, { choice }]) => ({
       interruptId: id,
       status: "resolved",
-      payload: { approved: choice },
+      payload: { approved: choice !== "no", always: choice === "always" || undefined },
     }))
     this.#setBusy(true)
     if (!(await this.#onDecision(resume))) card.choose(null)
@@ -75,15 +79,20 @@ export class Approvals {
 class Card {
   element = cloneTemplate("approval-template")
   callId
-  choice = null
+  toolKey // what the user can allow for the whole conversation
+  choice = null // "yes", "no" or "always"
 
-  constructor({ id, message, toolCallId, call }) {
+  constructor({ id, message, toolCallId, call, metadata, responseSchema }) {
     this.callId = toolCallId
+    this.toolKey = metadata?.toolKey
     const question = find("question", this.element)
     question.id = `approval-${id}`
     this.element.setAttribute("aria-labelledby", question.id)
-    setText(question, escapeInvisible(message))
-    setText(find("tool", this.element), strings.tool(call?.name ?? ""))
+    const name = strings.tool(call?.name ?? "")
+    // The standard question names the tool, in words meant for programs, too; another one may not name it.
+    setText(question, escapeInvisible(this.toolKey ? strings.allowTool(name) : message))
+    setText(find("tool", this.element), this.toolKey ? "" : name)
+    find("always", this.element).hidden = !responseSchema?.properties.always
     this.#showArguments(call?.arguments ?? "")
   }
 
@@ -99,12 +108,12 @@ class Card {
     this.element.querySelector("[data-decision]").focus()
   }
 
-  /** Sets the decision: true, false, or null to ask again. */
+  /** Sets the decision: "yes", "no", "always", or null to ask again. */
   choose(choice) {
     this.choice = choice
     for (const button of this.element.querySelectorAll("[data-decision]")) {
       if (choice === null) button.removeAttribute("aria-pressed")
-      else button.setAttribute("aria-pressed", (button.dataset.decision === "yes") === choice)
+      else button.setAttribute("aria-pressed", button.dataset.decision === choice)
     }
   }
 

@@ -6,8 +6,9 @@ import { isInProgress } from "../data/reducer.js"
 import { now } from "../data/server_clock.js"
 import { isUnfinished, joinReplies, sections } from "../data/turns.js"
 import { strings } from "../i18n/strings.js"
+import { showAvatar } from "../ui/avatar.js"
 import { cloneTemplate, find, setText, showTime } from "../ui/dom.js"
-import { Approvals } from "./approvals.js"
+import { LazyLibrary } from "../ui/lazy_library.js"
 import { textViews } from "./parts/kinds.js"
 import { StepsView } from "./parts/steps.js"
 import { sameVersions, showVersions } from "./versions.js"
@@ -15,7 +16,12 @@ import { sameVersions, showVersions } from "./versions.js"
 const MIN_ELAPSED = 3 // seconds that are worth showing
 const LONG_WAIT = 10 // seconds, after which a screen reader announces what is waited for
 
+const approvals = new LazyLibrary(() => import("./approvals.js"))
+const errorHelp = new LazyLibrary(() => import("./error_help.js"))
+
 const sectionViews = { ...textViews, steps: StepsView }
+
+const noteSentences = { file_trimmed: strings.fileTrimmed, copied: strings.copiedUpTo } // by kind of part
 
 export class AssistantMessage {
   element = cloneTemplate("reply-template")
@@ -24,18 +30,19 @@ export class AssistantMessage {
   text = "" // as it is copied
   #shown = null // the options of the last `show`
   #sections = []
-  #approvals
+  #onDecision
+  #errorHooks
+  #errorHelp = null // once there was an error
+  #approvals = null // once there was a question
   #expiresAt = Infinity // when the first open question expires
   #answer = null // the replies as one message
   #changedAt = 0 // when the replies changed last, in milliseconds of the server's clock
   #longWait = ""
 
-  /** Hooks: `onDecision(runId, resume)`. */
-  constructor({ onDecision }) {
-    this.#approvals = new Approvals(find("approvals", this.element), {
-      onDecision: (resume) => onDecision(this.replies.at(-1).run_id, resume),
-      onFocusLost: (callId) => this.#sections.some((section) => section.focusOn?.(callId)),
-    })
+  /** Hooks: `onDecision(runId, resume)`; and those of ErrorHelp. */
+  constructor({ onDecision, ...errorHooks }) {
+    this.#onDecision = onDecision
+    this.#errorHooks = errorHooks
   }
 
   /** The images of the answer, by their id. */
@@ -66,9 +73,9 @@ export class AssistantMessage {
 
   /**
    * Shows an answer. If nothing changed, this costs nothing. `isNewlyTrimmed`: it is the first for which the model did not
-   * see the whole conversation.
+   * see the whole conversation. `isSameAuthor`: the answer before it is by the same assistant, so its name is not repeated.
    */
-  show(replies, { isLast, isNewlyTrimmed, name, versions }) {
+  show(replies, { isLast, isNewlyTrimmed, name, isSameAuthor, versions }) {
     const before = this.#shown
     const hasSameReplies =
       this.replies.length === replies.length && this.replies.every((reply, index) => reply === replies[index])
@@ -77,9 +84,10 @@ export class AssistantMessage {
       before.isLast === isLast &&
       before.isNewlyTrimmed === isNewlyTrimmed &&
       before.name === name &&
+      before.isSameAuthor === isSameAuthor &&
       sameVersions(before.versions, versions)
     if (isSame) return
-    this.#shown = { isLast, isNewlyTrimmed, name, versions }
+    this.#shown = { isLast, isNewlyTrimmed, name, isSameAuthor, versions }
     this.replies = replies
     this.versions = versions
     if (!hasSameReplies) this.#changedAt = now()
@@ -94,7 +102,7 @@ export class AssistantMessage {
   }
 
   #draw(now) {
-    const { isLast, isNewlyTrimmed, name, versions } = this.#shown
+    const { isLast, isNewlyTrimmed, name, isSameAuthor, versions } = this.#shown
     const { replies } = this
     const answer = joinReplies(replies, { isLast, now })
     this.#answer = answer
@@ -106,14 +114,17 @@ export class AssistantMessage {
     this.element.dataset.status = answer.status
     this.element.setAttribute("aria-busy", isLive)
     setText(find("name", this.element), name)
+    showAvatar(find("avatar", this.element), replies[0].assistant ?? "", name)
+    find("author", this.element).classList.toggle("visually-hidden", isSameAuthor)
     find("trimmed", this.element).hidden = !isNewlyTrimmed
     this.#showSections(sections(answer.parts), { isLive, isWaiting: openRequests.length > 0, now })
     this.#showActivity(now)
-    this.#approvals.show(answer.approvalRequests)
+    this.#showApprovals(answer)
     this.#showNote(answer, isLive)
     const isComplete = answer.status === "completed" && answer.parts.length > 0
     find("retry", this.element).hidden = isLive || !isLast || (isComplete && !hasExpiredRequests)
     find("continue", this.element).hidden = isLive || !isLast || !isUnfinished(replies.at(-1)) || !answer.parts.length
+    this.#showErrorHelp(isLast && !isLive ? answer : { error: null })
     this.#showFoot(answer, { isOver: !isLive && !openRequests.length, versions })
   }
 
@@ -147,13 +158,38 @@ export class AssistantMessage {
     setText(find("elapsed", this.element), seconds >= MIN_ELAPSED ? strings.elapsed(seconds) : "")
   }
 
+  #showApprovals(answer) {
+    if (this.#approvals) this.#approvals.show(answer.approvalRequests)
+    if (this.#approvals || !answer.approvalRequests.length) return
+    const show = ({ Approvals }) => {
+      this.#approvals ??= new Approvals(find("approvals", this.element), {
+        onDecision: (resume) => this.#onDecision(this.replies.at(-1).run_id, resume),
+        onFocusLost: (callId) => this.#sections.some((section) => section.focusOn?.(callId)),
+      })
+      this.#approvals.show(this.#answer.approvalRequests)
+    }
+    approvals.use(show, () => {
+      this.#expiresAt = 0 // the next tick tries again
+    })
+  }
+
   #showNote({ status, error, notice, parts }, isLive) {
     const isEmpty = status === "completed" && !parts.length
-    const sentence = isLive ? "" : error?.message || strings[status] || notice || (isEmpty ? strings.emptyAnswer : "")
+    const ending = isLive ? "" : error?.message || strings[status] || notice || (isEmpty ? strings.emptyAnswer : "")
+    const notes = this.replies.flatMap((reply) => reply.parts).map((part) => noteSentences[part.type]?.(part))
+    const sentence = [...notes, ending].filter(Boolean).join(" ")
     const note = find("note", this.element)
     note.hidden = !sentence
     note.classList.toggle("note--danger", status === "failed")
     setText(find("sentence", note), sentence)
+  }
+
+  #showErrorHelp({ error, run_id }) {
+    if (!error && !this.#errorHelp) return
+    errorHelp.use(({ ErrorHelp }) => {
+      this.#errorHelp ??= new ErrorHelp(find("follow-ups", this.element), this.#errorHooks)
+      this.#errorHelp.show(error?.code, run_id)
+    })
   }
 
   #showFoot(answer, { isOver, versions }) {

@@ -1,21 +1,27 @@
-// Shows where a search matched: scrolls to the match and highlights it for a moment.
+// Shows where a search matched: scrolls to the first match and highlights all of them for a moment.
+
+import { findWords } from "../data/folding.js"
+import { unfoldAround } from "./fold.js"
 
 const HIGHLIGHT_DURATION = 4_000 // ms
+const MAX_HIGHLIGHTS = 500 // the browser draws each
 
 let timer
 
 /**
- * Focuses the message `element` and highlights the first match of `query`, if there is one. `scrollTo(top)` scrolls to a
+ * Focuses the message `element` and highlights where the words of `query` are, if they are there. `scrollTo(top)` scrolls to a
  * distance from the top of the window.
  */
 export const highlightMatch = (element, query, scrollTo) => {
-  const range = query && findRange(element, query)
-  scrollTo((range || element).getBoundingClientRect().top)
+  const ranges = query ? findRanges(element, query) : []
+  const [first] = ranges
+  if (first) unfoldAround(first.startContainer)
+  scrollTo((first || element).getBoundingClientRect().top)
   element.tabIndex = -1
   element.focus({ preventScroll: true })
   clearHighlight()
   element.classList.add("message--highlighted")
-  if (range && globalThis.Highlight) CSS.highlights.set("search-match", new Highlight(range))
+  if (first && globalThis.Highlight) CSS.highlights.set("search-match", new Highlight(...ranges))
   timer = setTimeout(clearHighlight, HIGHLIGHT_DURATION)
 }
 
@@ -25,8 +31,8 @@ const clearHighlight = () => {
   globalThis.CSS?.highlights?.delete("search-match")
 }
 
-// The range of the first word of the query in the element's text, which may cross the borders of text nodes.
-const findRange = (element, query) => {
+// The ranges of the words in the element's text. A word may cross the borders of text nodes.
+const findRanges = (element, query) => {
   const nodes = []
   let text = ""
   const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT)
@@ -34,21 +40,19 @@ const findRange = (element, query) => {
     nodes.push({ node: walker.currentNode, start: text.length })
     text += walker.currentNode.data
   }
-  const lowerText = text.toLowerCase()
-  const matches = query
-    .toLowerCase()
-    .split(/\s+/)
-    .filter(Boolean)
-    .map((word) => ({ start: lowerText.indexOf(word), length: word.length }))
-    .filter(({ start }) => start >= 0)
-  if (!matches.length) return null
-  const match = matches.reduce((first, other) => (other.start < first.start ? other : first))
-  const end = match.start + match.length
-  const nodeAt = (index) => nodes.findLast(({ start }) => start <= index)
-  const first = nodeAt(match.start)
-  const last = nodeAt(end - 1)
-  const range = document.createRange()
-  range.setStart(first.node, match.start - first.start)
-  range.setEnd(last.node, Math.min(last.node.length, end - last.start))
-  return range
+  let index = 0
+  const nodeAt = (place) => {
+    while (nodes[index + 1]?.start <= place) index += 1
+    return nodes[index]
+  }
+  return findWords(text, query)
+    .slice(0, MAX_HIGHLIGHTS)
+    .map(([start, end]) => {
+      const range = document.createRange()
+      const first = nodeAt(start)
+      range.setStart(first.node, start - first.start)
+      const last = nodeAt(end - 1)
+      range.setEnd(last.node, end - last.start)
+      return range
+    })
 }

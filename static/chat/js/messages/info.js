@@ -42,13 +42,14 @@ export class InfoPopover {
 }
 
 /** Returns [name, value] pairs of what is known. */
-export const factsOf = ({ model, usage, started_at, finished_at }, name) => {
+export const factsOf = ({ model, instruction, usage, started_at, finished_at }, name) => {
   const { input_tokens, output_tokens, reasoning_tokens, cached_input_tokens } = usage ?? {}
   const start = started_at && new Date(started_at)
   const end = finished_at && new Date(finished_at)
   const facts = [
     [strings.info.assistant, name],
     [strings.info.model, model],
+    [strings.info.instruction, instruction],
     [strings.info.time, start && strings.fullDateTime(start)],
     [strings.info.duration, start && end && strings.duration((end - start) / 1000)],
     [strings.info.input, tokens(input_tokens, cached_input_tokens && strings.info.cachedTokens(cached_input_tokens))],

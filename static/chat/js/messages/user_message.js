@@ -1,11 +1,13 @@
 // A message of the user on the page.
 
-import { attachmentParts, isAttachment } from "../data/parts.js"
+import { isAttachment } from "../data/parts.js"
 import { setLanguage } from "../i18n/detect_language.js"
 import { strings } from "../i18n/strings.js"
 import { cloneTemplate, find, setText, showTime } from "../ui/dom.js"
 import { Editor } from "./editor.js"
+import { Fold } from "./fold.js"
 import { sentAttachments } from "./parts/kinds.js"
+import { showTypedText } from "./parts/typed_text.js"
 import { sameVersions, showVersions } from "./versions.js"
 
 const ONLY_VERSION = { index: 0, leafIds: [""] }
@@ -13,7 +15,7 @@ const ONLY_VERSION = { index: 0, leafIds: [""] }
 export class UserMessage {
   element = cloneTemplate("question-template")
   message = null
-  attachments = [] // images and documents, as parts
+  attachments = [] // parts
   versions = ONLY_VERSION
   text = "" // as it is copied
   #hooks
@@ -22,11 +24,13 @@ export class UserMessage {
   #editor = null
 
   /**
-   * Hooks: `sendKey()`; `onEdit(message, text)` resolves when the server has it; `getEdit(id)` returns the unsent edit of
-   * this message from an earlier page; `saveEdit(id, text)`, with null when the edit is over.
+   * Hooks: `sendKey()`; `onEdit(message, { text, attachments })` resolves when the server has it; `getEdit(id)` returns the unsent edit of
+   * this message from an earlier page, { text, attachments }; `saveEdit(id, edit)`, with null when the edit is over.
    */
   constructor(hooks) {
     this.#hooks = hooks
+    const [box, content, button] = ["bubble", "text", "fold"].map((name) => find(name, this.element))
+    new Fold({ box, content, button, key: () => this.message.id ?? this.message.key })
   }
 
   /**
@@ -43,7 +47,7 @@ export class UserMessage {
     this.#isFirstSeen = isFirstSeen
     const isUnsent = Boolean(message.key)
     this.text = message.text
-    setText(find("text", this.element), message.text)
+    showTypedText(find("text", this.element), message.text)
     setLanguage(find("text", this.element), message.text)
     find("boundary", this.element).hidden = !isFirstSeen
     this.#showAttachments(message)
@@ -64,20 +68,24 @@ export class UserMessage {
   }
 
   edit() {
-    if (!this.#editor) this.#openEditor(this.message.text)
+    if (!this.#editor) this.#openEditor({ text: this.message.text })
     this.#editor.focus()
   }
 
-  #openEditor(text) {
+  // `attachments`: those that are kept; of an edit that an earlier version has saved, all of them.
+  #openEditor({ text, attachments = this.attachments }) {
     const { id } = this.message
-    this.#editor = new Editor(text, {
-      sendKey: this.#hooks.sendKey,
-      onInput: (text) => this.#hooks.saveEdit(id, text),
-      onSend: (text) => this.#hooks.onEdit(this.message, text),
-      onClose: () => this.#closeEditor(),
-    })
-    for (const name of ["text", "foot"]) find(name, this.element).hidden = true
-    find("text", this.element).after(this.#editor.element)
+    this.#editor = new Editor(
+      { text, attachments },
+      {
+        sendKey: this.#hooks.sendKey,
+        onInput: (edit) => this.#hooks.saveEdit(id, edit),
+        onSend: (fields) => this.#hooks.onEdit(this.message, fields),
+        onClose: () => this.#closeEditor(),
+      },
+    )
+    for (const name of ["attachments", "bubble", "foot"]) find(name, this.element).hidden = true
+    find("bubble", this.element).after(this.#editor.element)
   }
 
   #closeEditor() {
@@ -85,7 +93,8 @@ export class UserMessage {
     this.#editor.element.remove()
     this.#editor = null
     this.#hooks.saveEdit(this.message.id, null)
-    for (const name of ["text", "foot"]) find(name, this.element).hidden = false
+    for (const name of ["bubble", "foot"]) find(name, this.element).hidden = false
+    find("attachments", this.element).hidden = !this.attachments.length
     if (hadFocus) find("edit", this.element).focus()
   }
 
@@ -101,8 +110,8 @@ export class UserMessage {
     find("take-back", delivery).hidden = !sentence || Boolean(isSending)
   }
 
-  #showAttachments({ parts, images, documents }) {
-    const attachments = parts?.filter(isAttachment) ?? attachmentParts({ images, documents })
+  #showAttachments(message) {
+    const attachments = message.parts?.filter(isAttachment) ?? message.attachments
     const isSame =
       attachments.length === this.attachments.length &&
       attachments.every(({ id }, index) => id === this.attachments[index].id)
@@ -122,5 +131,5 @@ const deliverySentence = ({ key, isSending, problem, isRefused }, isWaiting) => 
   if (isWaiting) return strings.waitingForPreviousAnswer
   if (!key) return ""
   if (isRefused) return problem
-  return isSending && !problem ? strings.sending : strings.unsent
+  return isSending && !problem ? strings.sending : strings.notSentYet
 }

@@ -2,8 +2,11 @@
 
 import * as api from "../data/api.js"
 import { announcePageUser, setPageUser } from "../data/page_user.js"
+import { Preferences } from "../data/preferences.js"
 import { strings } from "../i18n/strings.js"
 import { find, setText } from "../ui/dom.js"
+import { setPageTitle } from "../ui/page_mark.js"
+import { sendKeyHere } from "../ui/send_key.js"
 import { stayAboveKeyboard } from "../ui/soft_keyboard.js"
 import { ConversationView } from "./conversation_view.js"
 import { Shell } from "./shell.js"
@@ -12,7 +15,6 @@ const readJson = (id) => JSON.parse(document.getElementById(id).textContent)
 
 const page = readJson("page-data")
 const siteName = document.body.dataset.site
-const otherTabs = new BroadcastChannel(`chat of ${page.userId}`)
 
 const addressOf = (id) => (id ? `/c/${id}/` : "/")
 const conversationIdIn = (path) => path.match(/^\/c\/([0-9a-f-]+)\/$/i)?.[1] ?? null
@@ -27,15 +29,16 @@ announcePageUser()
 
 const onSignedOut = () => api.goToLogin()
 
-const shell = new Shell({ preferences: readJson("preferences-data"), worker: page.worker }, api, {
+const preferences = new Preferences(readJson("preferences-data"), new BroadcastChannel(`chat of ${page.userId}`))
+preferences.onChange((values, before) => {
+  if (values.transport !== before.transport) view.setTransport(values.transport)
+})
+
+const shell = new Shell({ preferences, worker: page.worker }, api, {
   open: (address, options) => navigate(new URL(address, location.href), options),
   onUpdated: (row) => view.update(row),
   onDeleted: () => view.refresh(),
   onMissed: () => view.refresh(),
-  onPreferences(preferences, before) {
-    if (preferences.transport !== before.transport) view.setTransport(preferences.transport)
-    if (JSON.stringify(preferences) !== JSON.stringify(before)) otherTabs.postMessage(preferences)
-  },
   onLogout: () => view.clear(),
   focus: () => view.focus(),
   stop: () => view.stop(),
@@ -46,8 +49,11 @@ const shell = new Shell({ preferences: readJson("preferences-data"), worker: pag
 const view = new ConversationView(
   {
     user: page.user,
+    isStaff: page.isStaff,
     limit: page.maxTextLength,
-    preferences: () => shell.preferences,
+    maxFileSize: page.maxFileBytes,
+    preferences: () => preferences.values,
+    sendKey: () => sendKeyHere(preferences.values.send_key),
     isTemporary: () => shell.isTemporary,
   },
   api,
@@ -58,19 +64,20 @@ const view = new ConversationView(
       showTitle(row)
     },
     onActivity: (id) => shell.onActivity(id),
+    onNewChat: () => navigate(new URL("/", location.href)),
+    onGone: () => showTitle({ title: strings.gone }, { isGone: true }),
     onSignedOut,
   },
 )
 
-otherTabs.onmessage = ({ data: preferences }) => shell.setPreferences(preferences)
-
 // `row` null: a new conversation.
-function showTitle(row) {
+function showTitle(row, { isGone = false } = {}) {
   const title = row?.title || strings.untitled
-  setText(find("title"), title)
-  find("title").hidden = !row
-  document.title = `${title} · ${siteName}`
-  if (row) shell.setRow(row)
+  setText(find("rename"), title)
+  find("title").hidden = !row || isGone
+  setPageTitle(`${title} · ${siteName}`)
+  if (isGone) shell.setOpen(view.id)
+  else if (row) shell.setRow(row)
 }
 
 // Navigation

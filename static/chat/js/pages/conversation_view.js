@@ -8,22 +8,21 @@ import { Connection } from "../data/connection.js"
 import { Conversation } from "../data/conversation.js"
 import { Drafts } from "../data/drafts.js"
 import { Outbox } from "../data/outbox.js"
-import { attachmentLists } from "../data/parts.js"
 import { streamFactory } from "../data/run_stream.js"
 import { now } from "../data/server_clock.js"
-import { Viewer } from "../dialogs/viewer.js"
+import { lazyViewer } from "../dialogs/lazy_viewer.js"
 import { strings } from "../i18n/strings.js"
-import { preloadRenderer } from "../markdown/markdown_view.js"
 import { createActions } from "../messages/actions.js"
 import { Announcer } from "../messages/announcer.js"
-import { MessageList } from "../messages/list.js"
+import { MessageList, preloadViews } from "../messages/list.js"
 import { createPopovers } from "../messages/popovers.js"
 import { QuoteButton } from "../messages/quote.js"
 import { AutoScroll } from "../messages/scroll.js"
-import { find, setText } from "../ui/dom.js"
+import { find } from "../ui/dom.js"
 import { rememberFocus } from "../ui/focus.js"
 import { DrawLoop } from "./draw_loop.js"
 import { EarlierMessages } from "./earlier_messages.js"
+import { showGone } from "./gone.js"
 
 const TICK_INTERVAL = 500 // ms
 
@@ -50,9 +49,10 @@ export class ConversationView {
   #unsentStop = null // id of a run whose stop did not reach the server; it is sent again with the connection
 
   /**
-   * Options: `user`; `limit`, characters of a message; `preferences()`, with transport and send_key; `isTemporary()`, whether
-   * a new chat is a temporary one. Hooks: `onLoaded(row)` with the conversation's row from the server; `onCreated(row)` when
-   * a new conversation got its id; `onActivity(id)` when this page did something in a conversation; `onSignedOut()`.
+   * Options: `user`; `isStaff`, whether errors are explained to them; `limit`, characters of a message; `maxFileSize`,
+   * in bytes; `preferences()`; `sendKey()`, "enter" or "ctrl+enter"; `isTemporary()`, whether a new chat is one. Hooks: `onLoaded(row)` with the conversation's row from the server; `onCreated(row)` when
+   * a new conversation got its id; `onActivity(id)` when this page did something in a conversation; `onNewChat()`
+   * opens a new one; `onSignedOut()`.
    */
   constructor(options, api, hooks) {
     this.#api = api
@@ -89,9 +89,8 @@ export class ConversationView {
 
   #createViews() {
     const api = this.#api
-    const { limit, preferences } = this.#options
-    const sendKey = () => preferences().send_key
-    const viewer = new Viewer(find("viewer"))
+    const { limit, maxFileSize, sendKey, isStaff } = this.#options
+    const viewer = lazyViewer(find("viewer"), api, (sentence) => this.#composer.showProblem(sentence))
     const nameOf = ({ assistant }) => this.#picker.nameOf(assistant) ?? assistant ?? strings.assistant
     this.#picker = new AssistantPicker(find("picker"), document.getElementById("assistants"), () =>
       this.#onAssistantChosen(),
@@ -101,6 +100,8 @@ export class ConversationView {
       limit,
       viewer,
       upload: api.upload,
+      maxFileSize,
+      announce: (sentence) => this.#announcer.announce(sentence),
       sendKey,
       assistant: () => this.#picker.chosen,
       pickedSlug: () => this.#picker.pickedSlug,
@@ -112,13 +113,16 @@ export class ConversationView {
       nameOf,
       versionsOf: (turn) => this.#conversation.versionsOf(turn),
       sendKey,
-      onEdit: (message, text) => this.#edit(message, text),
+      onEdit: (message, fields) => this.#edit(message, fields),
       getEdit: (id) => this.#getEdit(id),
-      saveEdit: (id, text) => this.#saveEdit(id, text),
+      saveEdit: (id, edit) => this.#saveEdit(id, edit),
       onUnsentEdit: (text) => this.#onUnsentEdit(text),
       onDecision: (runId, resume) => this.#decide(runId, resume),
       onFocusLost: () => this.#restoreFocus(),
+      onReady: () => this.#drawLoop.scheduleDraw(),
       onAction: (name, view, button) => act(name, view, button),
+      getRun: isStaff ? api.run : null,
+      hasOtherAssistants: () => this.#picker.items.length !== 1, // none: not loaded yet
     })
     this.#scroll = new AutoScroll(find("scroller"), find("thread"), (isAtEnd) => {
       find("to-end").hidden = isAtEnd
@@ -134,7 +138,7 @@ export class ConversationView {
     })
     this.#quoteButton = new QuoteButton(find("thread"), find("quote"), (text) => this.#composer.quote(text))
     this.#starters = new Starters(find("starters"), (text) => {
-      this.#send({ key: api.newKey(), text, images: [], documents: [] })
+      this.#send({ key: api.newKey(), text, attachments: [] })
       this.#composer.focus()
     })
     const act = createActions({
@@ -144,6 +148,7 @@ export class ConversationView {
       popovers: createPopovers({
         getRun: api.run,
         nameOf,
+        assistants: () => this.#picker.items,
         onRate: async ({ dataset }, feedback) => {
           await this.#conversation.rate(dataset.rated, feedback)
           this.#announcer.announce(feedback.rating ? strings.rated : strings.ratingRemoved)
@@ -152,16 +157,19 @@ export class ConversationView {
       viewer,
       switchVersion: (view, leafId, name) => this.#switchVersion(view, leafId, name),
       assistant: () => this.#picker.slug,
+      viewOf: (id) => this.#list.viewOf(id),
+      openNewChat: this.#hooks.onNewChat,
       announce: (sentence) => this.#announcer.announce(sentence),
       restoreFocus: () => this.#restoreFocus(),
     })
   }
 
   #listen() {
-    find("composer").addEventListener("input", preloadRenderer) // an answer will follow
-    listenForDrops(find("main"), (files) => {
+    find("composer").addEventListener("input", preloadViews) // messages will follow
+    for (const type of ["pointerover", "focusin"]) find("starters").addEventListener(type, preloadViews)
+    listenForDrops(document.body, (dropped) => {
       this.#composer.showProblem("")
-      this.#composer.addFiles(files)
+      this.#composer.addFiles(dropped)
       this.#composer.focus()
     })
     find("to-end").addEventListener("click", () => {
@@ -179,13 +187,13 @@ export class ConversationView {
 
   /** Opens a conversation; null is a new one. */
   async show(id, { focusComposer = hasMouse() } = {}) {
-    if (id) preloadRenderer()
+    if (id) preloadViews()
     this.#list.clear()
     const opened = this.#conversation.open(id)
     this.#composer.open(this.#conversation.key)
     this.#announcer.clear()
     this.#row = null
-    if (!id) this.#picker.slug = this.#drafts.get(this.#conversation.key).assistant
+    if (!id) this.#picker.slug = this.#drafts.get(this.#conversation.key).assistant ?? this.#drafts.lastAssistant
     if (focusComposer) this.#composer.focus()
     this.#scroll.toEnd()
     await opened
@@ -198,6 +206,7 @@ export class ConversationView {
       const leafId = this.#conversation.leafBehind(messageId)
       await this.#conversation.switchBranch(leafId).catch(() => {})
     }
+    await preloadViews()
     this.#drawLoop.drawNow()
     const element = this.#list.viewOf(messageId)?.element
     const { highlightMatch } = await import("../messages/highlight_match.js")
@@ -253,7 +262,8 @@ export class ConversationView {
     const { messages, key: conversationKey } = this.#conversation
     const isFirst = !this.#outbox.entriesOf(conversationKey).length
     const parent_id = isFirst ? messages.findLast(({ role }) => role === "assistant")?.id : undefined
-    const assistant = this.#picker.slug
+    const isLoaded = !this.id || this.#row !== null
+    const assistant = isLoaded ? this.#picker.slug : null // the conversation's own
     this.#outbox.add({ ...fields, conversationKey, parent_id, assistant, is_temporary: this.#isTemporary, at: now() })
     this.#scroll.toEnd()
   }
@@ -282,7 +292,7 @@ export class ConversationView {
     const conversationKey = this.#outbox.newConversationKey
     if (conversationKey && !this.#conversation.id && !this.#outbox.entriesOf(this.#conversation.key).length) {
       this.#conversation.open(null, conversationKey)
-      this.#composer.open(conversationKey)
+      this.#composer.moveTo(conversationKey)
     }
     this.#drawLoop.scheduleDraw()
   }
@@ -317,28 +327,28 @@ export class ConversationView {
 
   // Editing
 
-  async #edit({ id, parts }, text) {
+  async #edit({ id }, fields) {
     const isFocusKept = rememberFocus()
-    await this.#conversation.edit(id, { text, assistant: this.#picker.slug, ...attachmentLists(parts), at: now() })
+    await this.#conversation.edit(id, { ...fields, assistant: this.#picker.slug, at: now() })
     if (isFocusKept()) this.#composer.focus()
   }
 
   #getEdit(id) {
     const edit = this.#drafts.getEdit(this.#conversation.key)
-    return edit?.id === id ? edit.text : null
+    return edit?.id === id ? edit : null
   }
 
-  #saveEdit(id, text) {
-    const isOther = text === null && this.#getEdit(id) === null // the edit of another message is saved
+  #saveEdit(id, edit) {
+    const isOther = edit === null && this.#getEdit(id) === null // the edit of another message is saved
     if (isOther || this.#isTemporary) return
-    this.#drafts.saveEdit(this.#conversation.key, text === null ? null : { id, text })
+    this.#drafts.saveEdit(this.#conversation.key, edit && { id, ...edit })
   }
 
   // Another window has replaced the message: its text goes to the composer, unless the edit was sent after all.
   #onUnsentEdit(text) {
     this.#drafts.saveEdit(this.#conversation.key, null)
     if (this.#conversation.messages.some((message) => message.text === text)) return
-    this.#composer.restore({ text, images: [], documents: [] })
+    this.#composer.restore({ text, attachments: [] })
   }
 
   // Assistants
@@ -353,6 +363,7 @@ export class ConversationView {
   }
 
   #onAssistantChosen() {
+    this.#drafts.lastAssistant = this.#picker.slug
     this.#composer.resetKey()
     this.#composer.save()
     this.#composer.showProblem("")
@@ -382,7 +393,7 @@ export class ConversationView {
   #onEnded({ id, status, error, interrupts }) {
     const sentence =
       error?.message || strings[status] || (interrupts.length ? strings.approvalNeeded : strings.answerComplete)
-    this.#announcer.endAnswer(sentence, () => this.#list.viewOf(id))
+    this.#announcer.endAnswer(sentence, () => (this.#drawLoop.isScheduled ? null : this.#list.viewOf(id)))
     this.#hooks.onActivity(this.id)
   }
 
@@ -412,7 +423,8 @@ export class ConversationView {
 
   #tick() {
     const { live } = this.#conversation
-    this.#list.tick(now())
+    this.#list.tick(now(), this.#connection)
+    this.#showConnection()
     this.#announcer.tick(live ? this.#list.viewOf(live.id) : null, live?.status === "queued")
   }
 
@@ -424,27 +436,15 @@ export class ConversationView {
     this.#composer.setRunningReply(live?.id ?? null)
     this.#starters.show(isEmpty ? (this.#picker.chosen?.starters ?? []) : [])
     find("main").classList.toggle("main--empty", isEmpty)
-    this.#showDeleted(isDeleted)
+    showGone(isDeleted, { onGone: this.#hooks.onGone, focusComposer: () => this.#composer.focus() })
     this.#earlier.update()
     this.#connection.report(isConnected, "stream")
-    this.#showConnection(this.#connection.state)
-  }
-
-  #showDeleted(isDeleted) {
-    const [notice, form] = [find("deleted"), find("composer")]
-    if (form.hidden === isDeleted) return
-    const hadFocus = [notice, form].some((element) => element.contains(document.activeElement))
-    notice.hidden = !isDeleted
-    form.hidden = isDeleted
-    if (!hadFocus) return
-    if (isDeleted) notice.querySelector("a").focus()
-    else this.#composer.focus()
+    this.#showConnection()
   }
 
   // While disconnected, the style hides why an answer is pending: it cannot be known.
-  #showConnection(state) {
-    setText(find("connection"), strings.connection[state] ?? "")
-    find("connection").dataset.state = state
-    find("thread").classList.toggle("thread--disconnected", state === "reconnecting" || state === "offline")
+  #showConnection() {
+    this.#composer.showConnection(this.#connection)
+    find("thread").classList.toggle("thread--disconnected", this.#connection.isDown)
   }
 }

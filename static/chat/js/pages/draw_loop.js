@@ -13,6 +13,11 @@ export class DrawLoop {
     this.#draw = draw
   }
 
+  /** Whether something is not drawn yet. */
+  get isScheduled() {
+    return this.#isScheduled
+  }
+
   /** Draws in the next frame. */
   scheduleDraw() {
     if (this.#isScheduled) return

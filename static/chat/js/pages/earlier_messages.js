@@ -26,7 +26,7 @@ export class EarlierMessages {
 
   /** Updates whether there is a beginning to scroll to. */
   update() {
-    this.#beginning.hidden = !this.#list.hasEarlier && !this.#conversation.hasOlder
+    this.#beginning.hidden = !this.#list.isReady || (!this.#list.hasEarlier && !this.#conversation.hasOlder)
   }
 
   async #show() {

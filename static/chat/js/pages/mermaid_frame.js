@@ -140,6 +140,7 @@ const draw = async ({ source, theme }) => {
     .map(Number)
   drawing.setAttribute("width", width)
   drawing.setAttribute("height", height)
+  drawing.style.backgroundColor = theme.colors.background // a downloaded picture is shown on any background
   document.body.append(box) // styles apply only in the document
   makeReadable(drawing)
   box.remove()
@@ -149,7 +150,12 @@ const draw = async ({ source, theme }) => {
 
 addEventListener("message", async ({ source, data }) => {
   if (source !== parent || source === window) return
-  const result = await draw(data).catch((error) => ({ error: String(error?.message ?? error) }))
+  const result = await draw(data).catch((error) => ({
+    error: {
+      message: String(error?.message ?? error).slice(0, 1_000),
+      token: String(error?.hash?.text ?? "").slice(0, 100),
+    },
+  }))
   parent.postMessage(result, "*") // `frame-ancestors` allows only this site as the parent
 })
 parent.postMessage({ isReady: true }, "*")

@@ -1,6 +1,6 @@
 // What surrounds the open conversation: the sidebar, menus and dialogs, shortcuts, and updates from other windows.
 
-import { Preferences } from "../data/preferences.js"
+import { Attention } from "../data/attention.js"
 import { hasSingleKeys } from "../data/single_keys.js"
 import { Updates } from "../data/updates.js"
 import { strings } from "../i18n/strings.js"
@@ -12,9 +12,12 @@ import { find } from "../ui/dom.js"
 import { offerInstall, startWorker } from "../ui/install.js"
 import { LazyLibrary } from "../ui/lazy_library.js"
 import { Menu } from "../ui/menu.js"
+import { markPage } from "../ui/page_mark.js"
 import { shortcutOf } from "../ui/shortcuts.js"
 import { showTheme } from "../ui/theme.js"
 import { Toast } from "../ui/toast.js"
+import { holdVisible } from "../ui/visible_tabs.js"
+import { Home } from "./home.js"
 
 const TEXT_FIELDS = "textarea, select, [contenteditable], input:not([type=checkbox], [type=radio], [type=button])"
 
@@ -26,17 +29,18 @@ export class Shell {
   #lastUpdate = null // the update of a new conversation may arrive before its id
   #sidebar
   #drawer
+  #home = new Home()
   #toast
   #conversationMenu
-  #preferences
   #dialogs
   #temporary
   #updates
+  #attention
 
   /**
    * Hooks: `open(address, { focusComposer })` shows another conversation, and focuses the composer unless told not to;
    * `onUpdated(row)` when the open conversation changed or was restored; `onDeleted()` when it was deleted elsewhere;
-   * `onMissed()` when updates may have been missed; `onPreferences(preferences, before)`; `focus()` focuses the composer;
+   * `onMissed()` when updates may have been missed; `focus()` focuses the composer;
    * `stop()` stops the answer and `quote()` quotes the selection, and both return whether there was one; `onLogout()`
    * removes the user's data from this browser; `onSignedOut()` when the session has ended.
    */
@@ -44,12 +48,19 @@ export class Shell {
     this.#api = api
     this.#hooks = hooks
     this.#toast = new Toast(find("toast"), () => hooks.focus())
-    this.#preferences = new Preferences(preferences)
-    this.#preferences.onChange((after, before) => this.#onPreferences(after, before))
-    this.#dialogs = lazyDialogs(api, this.#preferences, { onImported: () => this.#sidebar.reload() })
+    preferences.onChange(applyPreferences)
+    this.#dialogs = lazyDialogs(api, preferences, {
+      onChanged: (row) => this.#update(row),
+      onImported: () => this.#sidebar.reload(),
+    })
+    this.#attention = new Attention({
+      onCount: markPage,
+      onSeen: (id) => this.#updates.see(id),
+      onEvent: (row) => notifyOf(row, preferences.values.notifications, hooks.open),
+    })
     this.#conversationMenu = new ConversationMenu({ menu: find("menu"), renameDialog: find("rename-dialog") }, api, {
       toast: this.#toast,
-      share: (conversation) => this.#open("share", conversation),
+      open: (dialog, conversation) => this.#open(dialog, conversation),
       onChanged: (row) => this.#update(row),
       onDeleted: (id) => this.#onDeletedHere(id),
       onRestored: (row, options) => this.#onRestored(row, options),
@@ -57,6 +68,8 @@ export class Shell {
     this.#sidebar = new Sidebar(find("sidebar"), api, {
       menu: this.#conversationMenu,
       onOpen: (address) => hooks.open(address),
+      onRecent: (rows) => this.#home.showRecent(rows),
+      onRows: (rows) => this.#attention.take(rows),
     })
     this.#drawer = new Drawer(find("sidebar"), find("main"))
     this.#updates = new Updates({
@@ -73,10 +86,6 @@ export class Shell {
     this.#listenToButtons()
     this.#listenToShortcuts()
     startWorker(worker)
-  }
-
-  get preferences() {
-    return this.#preferences.values
   }
 
   /** The search whose results the sidebar shows. */
@@ -98,9 +107,10 @@ export class Shell {
     this.#openId = id
     this.#row = null
     this.#sidebar.setCurrent(id)
+    this.#attention.setOpen(id)
     this.#drawer.close()
     this.#temporary.onOpened(id)
-    find("bar-options").hidden = true
+    showRowButtons(null)
   }
 
   /** Takes the row of the open conversation. */
@@ -111,8 +121,10 @@ export class Shell {
     const hasNewerUpdate = this.#lastUpdate?.id === row.id && this.#lastUpdate.updated_at > row.updated_at
     if (hasNewerUpdate) this.#update(this.#lastUpdate)
     if (isNew) this.#sidebar.setCurrent(row.id)
+    this.#attention.setOpen(row.id)
+    this.#attention.take([row])
     this.#temporary.onLoaded(row)
-    find("bar-options").hidden = false
+    showRowButtons(row)
   }
 
   /** This page did something in a conversation. Without a connection for updates, its row is fetched. */
@@ -122,18 +134,16 @@ export class Shell {
     if (row) this.#update(row)
   }
 
-  /** Takes preferences that were changed in another tab. */
-  setPreferences(preferences) {
-    this.#preferences.set(preferences)
-  }
-
   setVisible(isVisible) {
     if (isVisible) this.#updates.show()
     else this.#updates.hide()
+    holdVisible(isVisible)
+    this.#attention.setVisible(isVisible)
   }
 
   /** The page is left, and perhaps kept for going back. */
   disconnect() {
+    holdVisible(false)
     this.#updates.close()
   }
 
@@ -146,6 +156,7 @@ export class Shell {
 
   #update(row) {
     this.#lastUpdate = row
+    this.#attention.take([row], { isNews: true })
     this.#sidebar.update(row)
     if (row.id !== this.#openId) return
     this.#row = row
@@ -153,6 +164,7 @@ export class Shell {
   }
 
   #onDeletedElsewhere(id) {
+    this.#attention.remove(id)
     this.#sidebar.remove(id)
     if (id === this.#openId) this.#hooks.onDeleted()
   }
@@ -161,6 +173,7 @@ export class Shell {
   #onDeletedHere(id) {
     const wasOpen = id === this.#openId
     const isFocusInList = find("list").contains(document.activeElement)
+    this.#attention.remove(id)
     this.#sidebar.remove(id)
     if (wasOpen) this.#hooks.open("/", isFocusInList ? { focusComposer: false } : {})
     return wasOpen
@@ -171,13 +184,6 @@ export class Shell {
     if (wasOpen && !this.#openId) this.#hooks.open(`/c/${row.id}/`, canFocus ? {} : { focusComposer: false })
     else if (!canFocus) return
     else if (!this.#drawer.isOpen || !this.#sidebar.focusOn(row.id)) this.#hooks.focus()
-  }
-
-  #onPreferences(preferences, before) {
-    showTheme(preferences.theme)
-    document.body.classList.toggle("without-steps", !preferences.shows_steps)
-    if (preferences.language !== before.language) location.reload() // drafts are kept
-    this.#hooks.onPreferences(preferences, before)
   }
 
   #listenToButtons() {
@@ -193,6 +199,8 @@ export class Shell {
     find("bar-options").addEventListener("click", (click) => {
       if (this.#row) this.#conversationMenu.openFor(this.#row, find("bar-options"), click)
     })
+    find("rename").addEventListener("click", () => this.#row && this.#conversationMenu.rename(this.#row))
+    find("share").addEventListener("click", () => this.#row && this.#open("share", this.#row))
 
     const logout = find("logout")
     logout.addEventListener("submit", async (event) => {
@@ -234,11 +242,36 @@ export class Shell {
   }
 }
 
+// The buttons in the bar that need the row of the open conversation. A temporary one has no name, and no links.
+function showRowButtons(row) {
+  find("bar-options").hidden = !row
+  find("share").hidden = !row || row.is_temporary
+  find("rename").disabled = !row || row.is_temporary
+}
+
+// `preference`: "plain" or "title"; empty: the user wants no notifications.
+async function notifyOf(row, preference, onOpen) {
+  if (!preference || document.visibilityState === "visible") return
+  const options = { showsTitle: preference === "title", siteName: document.body.dataset.site, onOpen }
+  const { notify } = await import("../ui/notifications.js")
+  await notify(row, options)
+}
+
+function applyPreferences(values, before) {
+  showTheme(values.theme)
+  document.body.classList.toggle("without-steps", !values.shows_steps)
+  if (values.language !== before.language) location.reload() // drafts are kept
+}
+
 // Dialogs that are loaded when they are first opened.
-const lazyDialogs = (api, preferences, { onImported }) => ({
+const lazyDialogs = (api, preferences, { onChanged, onImported }) => ({
   share: new LazyLibrary(async () => {
     const { ShareDialog } = await import("../dialogs/share.js")
     return new ShareDialog(find("share-dialog"), api)
+  }),
+  tools: new LazyLibrary(async () => {
+    const { ToolsDialog } = await import("../dialogs/tools.js")
+    return new ToolsDialog(find("tools-dialog"), api, { onChanged })
   }),
   settings: new LazyLibrary(async () => {
     const { SettingsDialog } = await import("../dialogs/settings.js")

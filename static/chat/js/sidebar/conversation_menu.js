@@ -9,7 +9,7 @@ import { Menu } from "../ui/menu.js"
 export class ConversationMenu {
   #api
   #toast
-  #share
+  #open
   #hooks
   #element
   #menu
@@ -18,14 +18,14 @@ export class ConversationMenu {
   #deleting = new Set() // ids of conversations being deleted, whose updates do not count
 
   /**
-   * `share(conversation)` opens the dialog. Hooks: `onChanged(conversation)`; `onDeleted(id)` when it disappears, which returns
+   * `open(dialog, conversation)` opens the "share" or the "tools" dialog. Hooks: `onChanged(conversation)`; `onDeleted(id)` when it disappears, which returns
    * whether it was open; `onRestored(conversation, { wasOpen, canFocus })`, where `canFocus` tells that the focus did not move
    * meanwhile.
    */
-  constructor({ menu, renameDialog }, api, { toast, share, ...hooks }) {
+  constructor({ menu, renameDialog }, api, { toast, open, ...hooks }) {
     this.#api = api
     this.#toast = toast
-    this.#share = share
+    this.#open = open
     this.#hooks = hooks
     this.#element = menu
     this.#menu = new Menu(menu, (entry) => this.#run(entry))
@@ -91,6 +91,7 @@ export class ConversationMenu {
     this.#chosen = conversation
     const entry = (name) => this.#element.querySelector(`[data-choice=${name}]`)
     for (const name of ["share", "rename", "pin", "archive"]) entry(name).hidden = is_temporary
+    entry("tools").hidden = !conversation.allowed_tools?.length
     setText(find("label", entry("pin")), is_pinned ? strings.unpin : strings.pin)
     setText(find("label", entry("archive")), is_archived ? strings.unarchive : strings.archive)
     entry("markdown").href = this.#api.exportAddress(id, "markdown")
@@ -101,7 +102,8 @@ export class ConversationMenu {
   #run(entry) {
     const conversation = this.#chosen
     const actions = {
-      share: () => this.#share(conversation),
+      share: () => this.#open("share", conversation),
+      tools: () => this.#open("tools", conversation),
       rename: () => this.rename(conversation),
       pin: () => this.#change({ is_pinned: !conversation.is_pinned }),
       archive: () => this.#archive(!conversation.is_archived),

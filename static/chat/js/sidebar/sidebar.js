@@ -1,6 +1,14 @@
 // The list of conversations: all of them, the archive, or the results of a search.
 
-import { groupByDate, newList, withFirstPage, withNextPage, withoutRow, withRow } from "../data/conversation_list.js"
+import {
+  groupByDate,
+  newList,
+  snippetText,
+  withFirstPage,
+  withNextPage,
+  withoutRow,
+  withRow,
+} from "../data/conversation_list.js"
 import { strings } from "../i18n/strings.js"
 import { find, setText } from "../ui/dom.js"
 import { VirtualList } from "./virtual_list.js"
@@ -13,6 +21,8 @@ export class Sidebar {
   #api
   #menu
   #onOpen
+  #onRecent
+  #onRows
   #rows
   #list = newList("recent")
   #isArchive = false
@@ -28,13 +38,19 @@ export class Sidebar {
   #typingTimer
   #day = ""
   #observer
+  #setMarkedText // loaded with the first search
 
-  /** `menu` is the ConversationMenu; `onOpen(address)` opens a conversation. */
-  constructor(element, api, { menu, onOpen }) {
+  /**
+   * `menu` is the ConversationMenu; `onOpen(address)` opens a conversation; `onRecent(rows)` gets those in the list, and
+   * `onRows(rows)` those of the archive and of searches, too.
+   */
+  constructor(element, api, { menu, onOpen, onRecent, onRows }) {
     this.#element = element
     this.#api = api
     this.#menu = menu
     this.#onOpen = onOpen
+    this.#onRecent = onRecent
+    this.#onRows = onRows
     const scroller = find("list", element)
     this.#rows = new VirtualList(scroller, find("groups", element), {
       titleOf: (key) => strings.group[key] ?? strings.month(new Date(`${key}-15`)),
@@ -190,9 +206,14 @@ export class Sidebar {
   }
 
   #firstPages({ kind, query: q }) {
-    if (kind === "search") return Promise.all([this.#api.conversations({ q }), emptyPage])
+    if (kind === "search") return Promise.all([this.#api.conversations({ q }), emptyPage, this.#loadMarks()])
     if (kind === "archive") return Promise.all([this.#api.conversations({ archived: true }), emptyPage])
     return Promise.all([this.#api.conversations({ pinned: false }), this.#api.conversations({ pinned: true })])
+  }
+
+  // Results are shown without marks if this fails.
+  async #loadMarks() {
+    this.#setMarkedText ??= (await import("./marked_text.js").catch(() => null))?.setMarkedText
   }
 
   // Requests again what an update may have overtaken.
@@ -250,12 +271,15 @@ export class Sidebar {
     find("more", this.#element).hidden = !hasMore(this.#list) && !this.#problem
     setText(find("more", this.#element), this.#problem ? strings.tryAgain : strings.showMore)
     this.#rows.show(groupByDate(this.#list))
+    const rows = [...pinned.items, ...others.items]
+    this.#onRows(rows)
+    if (kind === "recent") this.#onRecent(rows)
     find("list-message", this.#element).hidden = !this.#problem && !(isEmpty && this.#isLoaded)
     setText(find("list-message", this.#element), this.#problem || strings.emptyList[kind])
   }
 
   #fill(row, item) {
-    const { id, title, is_archived, snippet } = item
+    const { id, title, is_archived, snippet, activity } = item
     const isResult = this.#list.kind === "search"
     const name = title || strings.untitled
     const link = find("link", row)
@@ -263,13 +287,22 @@ export class Sidebar {
     if (id === this.#current) link.setAttribute("aria-current", "page")
     else link.removeAttribute("aria-current")
     link.title = name
-    setText(find("name", row), isResult && is_archived ? strings.inArchive(name) : name)
+    const show = this.#setMarkedText ?? setText
+    const words = isResult ? this.#list.query : ""
+    show(find("name", row), isResult && is_archived ? strings.inArchive(name) : name, words)
+    showActivity(find("activity", row), id === this.#current && activity !== "answering" ? null : activity)
     const snippetElement = find("snippet", row)
     snippetElement.hidden = !isResult || !snippet?.message_id
-    for (const part of ["before", "match", "after"])
-      setText(find(part, snippetElement), snippetElement.hidden ? "" : snippet[part])
+    show(snippetElement, snippetElement.hidden ? "" : snippetText(snippet), words)
     find("options", row).setAttribute("aria-label", strings.conversationOptions(name))
   }
+}
+
+const showActivity = (element, activity) => {
+  element.hidden = !activity
+  element.dataset.activity = activity ?? ""
+  element.title = strings.conversationActivity[activity] ?? ""
+  setText(find("sentence", element), element.title)
 }
 
 // A search result opens at the message that was found.

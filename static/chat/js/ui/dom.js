@@ -35,6 +35,27 @@ export const showTime = (element, moment) => {
   setText(element, strings.dateTime(date))
 }
 
+/** Shows how long ago a moment was, with the full date as a tooltip. */
+export const showTimeAgo = (element, moment) => {
+  const date = new Date(moment)
+  element.dateTime = date.toISOString()
+  element.title = strings.fullDateTime(date)
+  setText(element, strings.ago(date))
+}
+
+/**
+ * Places a popover whose size may change above or below its button, where there is more room. Can be called before it opens.
+ * Its stylesheet sets `--popover-width`.
+ */
+export const placeAtEdge = ({ style }, button) => {
+  const { left, top, bottom } = button.getBoundingClientRect()
+  const isAbove = top > innerHeight - bottom
+  style.left = `max(0.5rem, min(${left}px, 100vw - var(--popover-width) - var(--space-3)))`
+  style.top = isAbove ? "auto" : `${bottom + 4}px`
+  style.bottom = isAbove ? `${innerHeight - top + 4}px` : "auto"
+  style.maxHeight = `${(isAbove ? top : innerHeight - bottom) - 12}px`
+}
+
 /** Places a popover beside its button, inside the window. */
 export const placeBeside = (popover, button) => {
   const { left, bottom, top } = button.getBoundingClientRect()

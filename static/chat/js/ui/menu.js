@@ -17,7 +17,7 @@ export class Menu {
       },
       { capture: true },
     )
-    element.addEventListener("beforetoggle", ({ newState }) => this.#onToggled(newState === "open"))
+    element.addEventListener("beforetoggle", ({ newState }) => this.#onBeforeToggle(newState === "open"))
     element.addEventListener("keydown", (event) => this.#onKeyDown(event))
     element.addEventListener("click", (event) => {
       const entry = event.target.closest("[role=menuitem]")
@@ -27,9 +27,9 @@ export class Menu {
     })
   }
 
-  /** Opens beside the clicked button. A second click closes it. */
-  open(button, { detail }) {
-    const isSecondClick = detail && this.#pressed === button
+  /** Opens beside the clicked button. A second click does not open it again: the browser has just closed it. */
+  open(button, { detail: clickCount }) {
+    const isSecondClick = clickCount > 0 && this.#pressed === button // 0: the button was pressed by a key
     this.#pressed = null
     if (isSecondClick) return
     this.#button = button
@@ -42,7 +42,7 @@ export class Menu {
     return [...this.#element.querySelectorAll("[role=menuitem]")].filter((entry) => entry.offsetParent)
   }
 
-  #onToggled(isOpen) {
+  #onBeforeToggle(isOpen) {
     this.#isOpen = isOpen
     this.#button.setAttribute("aria-expanded", isOpen)
     if (!isOpen && this.#element.contains(document.activeElement)) this.#button.focus({ preventScroll: true })

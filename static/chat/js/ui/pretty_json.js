@@ -1,7 +1,7 @@
 // The JSON of models and tools, made readable.
 
 const MAX_LENGTH = 200_000 // characters, as they come and indented
-const MAX_DEPTH = 20 // of lists and objects; 5,000 of them, indented, are 50 million spaces
+const MAX_DEPTH = 20 // of lists and objects; JSON nested 5,000 deep would be indented by 50 million spaces
 const MAX_FIELDS = 100
 
 /** Indents a JSON object or list. Other text, incomplete JSON, and what is too large or too deep are returned as they are. */

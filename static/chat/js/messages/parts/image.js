@@ -30,12 +30,3 @@ export class GeneratedImageView {
     picture.alt = strings.generatedImage
   }
 }
-
-export const readonlyImage = ({ id, width, height }, { imageUrl }) => {
-  const element = cloneTemplate("image-template")
-  element.alt = strings.image
-  element.width = width
-  element.height = height
-  element.src = imageUrl(id)
-  return element
-}

@@ -1,8 +1,7 @@
 import { setLanguage } from "../../i18n/detect_language.js"
 import { MarkdownView } from "../../markdown/markdown_view.js"
-import { cloneTemplate, setText } from "../../ui/dom.js"
 
-const newElement = () => {
+export const newText = () => {
   const element = document.createElement("div")
   element.className = "prose"
   element.dataset.part = "text"
@@ -11,7 +10,7 @@ const newElement = () => {
 
 export class TextView {
   type = "text"
-  element = newElement()
+  element = newText()
   #markdown = new MarkdownView(this.element)
 
   constructor(container) {
@@ -31,14 +30,4 @@ export class TextView {
   get shownLength() {
     return this.#markdown.shownLength
   }
-}
-
-export const readonlyText = ({ text }, { role }) => {
-  const isQuestion = role === "user"
-  const element = isQuestion ? cloneTemplate("user-text-template") : newElement()
-  element.dataset.part = "text"
-  setLanguage(element, text)
-  if (isQuestion) setText(element, text)
-  else new MarkdownView(element).show(text, { done: true })
-  return element
 }

@@ -36,9 +36,3 @@ export class ToolResultView extends ToolCallView {
     super.show({ ...part, name: "", arguments: "" })
   }
 }
-
-export const readonlyToolCall = ({ name }) => {
-  const element = cloneTemplate("used-tool-template")
-  setText(element, strings.usedTool(strings.tool(name)))
-  return element
-}
