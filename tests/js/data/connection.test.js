@@ -49,6 +49,19 @@ test("an unreachable server is pinged until it answers", () => {
   assert.equal(pings, 2)
 })
 
+test("an outage has its seconds", () => {
+  assert.equal(connection.downSeconds, 0)
+  connection.report(false)
+  time = 2000
+  connection.report(false, "stream")
+  time = 5500
+  assert.deepEqual([connection.isDown, connection.downSeconds], [true, 5.5])
+  connection.report(true)
+  assert.equal(connection.downSeconds, 5.5)
+  connection.report(true, "stream")
+  assert.deepEqual([connection.isDown, connection.downSeconds], [false, 0])
+})
+
 test("a noticeable outage ends with a short notice", () => {
   connection.report(false)
   time = 2000

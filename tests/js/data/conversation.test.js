@@ -32,17 +32,31 @@ test("opening shows the messages and follows the open run", async () => {
   assert.equal(hookCalls[0][0], "onEnded")
 })
 
+test("the end of a reply is noticed where only its row tells it", async () => {
+  conversation.open("c")
+  await answer("messages", [question, reply({ status: "in_progress" })])
+  followed.listener.onRunEnded("run1")
+  await answer("messages", [question, reply({ status: "completed" })])
+  assert.deepEqual(
+    hookCalls.map(([name, { id, status }]) => [name, id, status]),
+    [["onEnded", "a1", "completed"]],
+  )
+  conversation.refresh()
+  await answer("messages", [question, reply({ status: "completed" })])
+  assert.equal(hookCalls.length, 1)
+})
+
 test("a sent message is shown with its reply", async () => {
   conversation.open("c")
   await answer("messages", [])
   const image = { id: "i", media_type: "image/png", width: 1, height: 1 }
-  assert.ok(conversation.addSent(entry({ images: [image], documents: [{ name: "a", text: "b" }] }), arrived()))
-  assert.deepEqual(ids(conversation), ["u1", "a1"])
-  assert.deepEqual(conversation.messages[0].parts, [
+  const attachments = [
     { type: "image", ...image },
     { type: "document", name: "a", text: "b" },
-    { type: "text", text: "Hi" },
-  ])
+  ]
+  assert.ok(conversation.addSent(entry({ attachments }), arrived()))
+  assert.deepEqual(ids(conversation), ["u1", "a1"])
+  assert.deepEqual(conversation.messages[0].parts, [...attachments, { type: "text", text: "Hi" }])
   assert.equal(conversation.messages[0].created_at, "1970-01-01T00:00:00.000Z")
   assert.deepEqual([...followed.runs], ["run1"])
   assert.deepEqual(hookCalls, [["onStarted", "run1"]])
@@ -205,6 +219,45 @@ test("an update fetches everything if messages may be gone", async () => {
   await flush()
   await answer("messages", refusal(404))
   assert.deepEqual(calls.at(-1), ["messages", "c", { limit: 100 }])
+})
+
+test("an update brings what another window sent at the same moment, in the server's order", async () => {
+  for (const [first, second] of [
+    ["own", "other"],
+    ["other", "own"],
+  ]) {
+    conversation.open("c")
+    await answer("messages", [question, reply({ status: "completed" })])
+    conversation.addSent(entry({ parent_id: "a1" }), arrived({ message_id: "u-own", reply_id: "a-own", run_id: "own" }))
+    conversation.update({ id: "c", leaf_id: null })
+    await flush()
+    assert.deepEqual(calls.at(-1), ["messages", "c", { after: "a1" }]) // not only what follows its own message
+    const sent = (name) => [
+      { ...question, id: `u-${name}`, parent_id: "a1" },
+      reply({ id: `a-${name}`, parent_id: `u-${name}`, run_id: name, status: "queued" }),
+    ]
+    await answer("messages", [...sent(first), ...sent(second)])
+    assert.deepEqual(ids(conversation), ["u1", "a1", `u-${second}`, `a-${second}`])
+    const versions = conversation.versionsOf([conversation.messages[2]])
+    assert.deepEqual(versions, { index: 1, leafIds: [`a-${first}`, `a-${second}`] })
+    conversation.update({ id: "c", leaf_id: null })
+    await flush()
+    assert.deepEqual(calls.at(-1), ["messages", "c", { after: `a-${second}` }])
+    await answer("messages", [])
+  }
+})
+
+test("an update brings another answer that another window asked for at the same moment", async () => {
+  conversation.open("c")
+  await answer("messages", [question, reply({ status: "completed" })])
+  conversation.regenerate("a1", { assistant: "demo" })
+  await answer("regenerate", { message_id: "u1", reply_id: "a3", run_id: "run3" })
+  conversation.update({ id: "c", leaf_id: null })
+  await flush()
+  const versions = ["a2", "a3"].map((id) => reply({ id, run_id: `run-${id}` }))
+  await answer("messages", versions)
+  assert.deepEqual(ids(conversation), ["u1", "a3"])
+  assert.equal(conversation.versionsOf([conversation.messages[1]]).leafIds.length, 3)
 })
 
 // Branches

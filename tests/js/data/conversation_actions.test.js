@@ -18,7 +18,7 @@ import {
 test("an edit takes the place of the old message", async () => {
   conversation.open("c")
   await answer("messages", [question, reply({ status: "completed" })])
-  const fields = { text: "Hello", assistant: "demo", images: [], documents: [], at: 0 }
+  const fields = { text: "Hello", assistant: "demo", attachments: [], at: 0 }
   const edited = conversation.edit("u1", fields)
   const body = { text: "Hello", assistant: "demo", documents: [], attachments: [] }
   assert.deepEqual(calls.at(-1).slice(0, 3), ["edit", "u1", body])
@@ -31,7 +31,7 @@ test("an edit takes the place of the old message", async () => {
 test("an edit with images refreshes, because the images are copies", async () => {
   conversation.open("c")
   await answer("messages", [question, reply({ status: "completed" })])
-  const edited = conversation.edit("u1", { text: "Hello", images: [{ id: "i" }], documents: [] })
+  const edited = conversation.edit("u1", { text: "Hello", attachments: [{ type: "image", id: "i" }] })
   await answer("edit", { message_id: "u2", reply_id: "a2", run_id: "run2" })
   await answer("messages", [
     question,
@@ -48,7 +48,7 @@ test("an unanswered call repeats its key, a refused one gets a new key", async (
   await answer("messages", [question, reply({ status: "interrupted" })])
   const asks = [
     ["regenerate", () => conversation.regenerate("a1", { assistant: "demo" })],
-    ["edit", () => conversation.edit("u1", { text: "x", images: [], documents: [] })],
+    ["edit", () => conversation.edit("u1", { text: "x", attachments: [] })],
     ["continueReply", () => conversation.continueReply("a1")],
   ]
   for (const [name, ask] of asks) {

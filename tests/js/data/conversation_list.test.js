@@ -4,6 +4,7 @@ import { test } from "node:test"
 import {
   groupByDate,
   newList,
+  snippetText,
   withFirstPage,
   withNextPage,
   withoutRow,
@@ -153,3 +154,11 @@ test("groupByDate puts pinned conversations first", () => {
 })
 
 test("groupByDate returns nothing for an empty list", () => assert.deepEqual(keys([]), []))
+
+test("a snippet begins close before the match", () => {
+  assert.equal(snippetText({ before: "Long ago, ", match: "tea", after: " came…" }), "Long ago, tea came…")
+  const before = "…長い前置きがここにあって、それから𠮷野家のことを書いたあとで、やっと"
+  const text = snippetText({ before, match: "お茶", after: "の話" })
+  assert.equal(text, `…${[...before].slice(-20).join("")}お茶の話`)
+  assert.ok(text.includes("𠮷野家"))
+})

@@ -3,6 +3,8 @@ import { afterEach, beforeEach, mock, test } from "node:test"
 
 import { Failure } from "../../../static/chat/js/data/api.js"
 import { Outbox } from "../../../static/chat/js/data/outbox.js"
+import { Tab } from "../../../static/chat/js/data/tab.js"
+import { lockManager, storage } from "./fake_browser.js"
 
 // A fake server that answers when the test tells it to.
 
@@ -28,51 +30,12 @@ const answer = async (name, value) => {
 const failure = (status) => new Failure("No.", { status })
 const accepted = (name) => ({ message_id: `${name}-message`, reply_id: `${name}-reply`, run_id: `${name}-run` })
 
-// Like localStorage: names are properties, methods are not enumerated.
-const storage = () =>
-  Object.defineProperties(
-    {},
-    {
-      getItem: {
-        value(name) {
-          return this[name] ?? null
-        },
-      },
-      setItem: {
-        value(name, value) {
-          this[name] = value
-        },
-      },
-      removeItem: {
-        value(name) {
-          delete this[name]
-        },
-      },
-    },
-  )
-
-// Like navigator.locks; a lock is held until the test removes it from `held`.
-const lockManager = () => {
-  const held = new Set()
-  return {
-    held,
-    async request(name, { signal }, callback) {
-      if (held.has(name))
-        await new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)))
-      held.add(name)
-      callback()
-    },
-    query: async () => ({ held: [...held].map((name) => ({ name })) }),
-  }
-}
-
 const entry = (changes = {}) => ({
   key: "k",
   conversationKey: "c",
   parent_id: "p",
   text: "Hi",
-  images: [],
-  documents: [],
+  attachments: [],
   assistant: "demo",
   is_temporary: false,
   at: 1,
@@ -80,7 +43,7 @@ const entry = (changes = {}) => ({
 })
 
 let isTakenBack, outbox
-const open = async (options = {}) => {
+const open = async ({ user = "alice", locks = null } = {}) => {
   const opened = new Outbox(
     api,
     {
@@ -93,7 +56,7 @@ const open = async (options = {}) => {
         return isTakenBack
       },
     },
-    { user: "alice", storage: stored, locks: null, ...options },
+    { user, storage: stored, tab: new Tab({ storage: storage(), locks }) },
   )
   await flush()
   return opened
@@ -113,14 +76,19 @@ const states = (conversationKey = "c") =>
     .map(({ key, isSending, problem, isRefused }) => ({ key, isSending, problem, isRefused }))
 
 test("a message is sent at once, and removed when the server has it", async () => {
-  outbox.add(entry({ images: [{ id: "i", width: 1 }], documents: [{ name: "a", text: "b" }] }))
+  const attachments = [
+    { type: "image", id: "i", width: 1 },
+    { type: "document", name: "a", text: "b" },
+    { type: "file", id: "f", name: "c", unit: "page", count: 2 },
+  ]
+  outbox.add(entry({ attachments }))
   assert.equal(outbox.entriesOf("c")[0].isSending, true)
   const fields = {
     text: "Hi",
     parent_id: "p",
     assistant: "demo",
     documents: [{ name: "a", text: "b" }],
-    attachments: ["i"],
+    attachments: ["i", "f"],
   }
   assert.deepEqual(calls, [["send", "c", fields, "k"]])
   await answer("send", accepted("k"))

@@ -35,7 +35,7 @@ test("deltas append to one text part", () => {
 
 const withdrawn = (type) => ({ type: "CUSTOM", name: "part_withdrawn", value: { type } })
 
-test("a text that was a thought is withdrawn and comes again as one", () => {
+test("a text that was a thought is withdrawn and sent again as one", () => {
   const state = played(
     started,
     textStart,
@@ -55,7 +55,7 @@ test("a text that was a thought is withdrawn and comes again as one", () => {
   ])
 })
 
-test("a withdrawal of what is not there changes nothing", () => {
+test("a withdrawal of a part that is not there changes nothing", () => {
   const state = played(started, textStart, text("Hello"), textEnd, withdrawn("reasoning"))
   assert.deepEqual(state.parts, [{ type: "text", text: "Hello" }])
 })

@@ -2,7 +2,7 @@
 
 export const MAX_FACTOR = 9 // between 4, for linear, and 16, for quadratic
 const NEGLIGIBLE = 40 // ms
-const ATTEMPTS = 4 // a measurement can only be too slow
+const ATTEMPTS = 4 // other programs can only make a measurement slower, never faster
 
 /** CPU time of this process, in ms: other programs on the machine do not count. */
 const cpuTime = (work) => {

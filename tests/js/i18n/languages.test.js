@@ -45,12 +45,14 @@ function textsOf(name) {
 
 const JAPANESE = /[\u3040-\u30ff\u4e00-\u9fff]/
 const NAMES = new Set([
+  "CSV",
+  "PNG",
+  "SVG",
   "Markdown",
   "JSON",
   "JavaScript",
   "WebSocket",
   "ChatGPT",
-  "PNG",
   "JPEG",
   "WebP",
   "GIF",

@@ -2,13 +2,14 @@ import assert from "node:assert/strict"
 import { test } from "node:test"
 
 import { now, setClock } from "../../../static/chat/js/data/server_clock.js"
+import { createFormat } from "../../../static/chat/js/i18n/format.js"
 import { strings } from "../../../static/chat/js/i18n/strings.js"
 import { escapeInvisible, fieldsOf, pretty } from "../../../static/chat/js/ui/pretty_json.js"
 
 test("tool names are shown as words", () => {
   const names = {
     calculator: "Calculator",
-    search_conversations: "Search conversations",
+    search_conversations: "Search chats",
     getWeather: "Get Weather",
     "files.read-all": "Files read all",
     "": "A tool",
@@ -65,4 +66,16 @@ test("now follows the server's clock", () => {
   assert.ok(now() - Date.now() > 500_000)
   setClock(new Date(here - 900).toUTCString(), here)
   assert.ok(Math.abs(now() - Date.now()) <= 1)
+})
+
+test("ago counts minutes, hours and days by the calendar, and gives the date after a week", () => {
+  const now = new Date(2026, 10, 30, 1, 0)
+  const ago = (...moment) => createFormat("en").ago(new Date(...moment), now)
+  assert.equal(ago(2026, 10, 30, 0, 59, 30), "this minute")
+  assert.equal(ago(2026, 10, 30, 0, 40), "20 minutes ago")
+  assert.equal(ago(2026, 10, 29, 23, 30), "yesterday")
+  assert.equal(ago(2026, 10, 27, 12, 0), "3 days ago")
+  assert.match(ago(2026, 9, 1), /Oct/)
+  assert.equal(ago(2026, 10, 30, 1, 5), "this minute") // a clock that is ahead
+  assert.equal(createFormat("ja").ago(new Date(2026, 10, 29, 12, 0), now), "昨日")
 })

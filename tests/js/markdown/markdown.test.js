@@ -63,6 +63,7 @@ for (const attack of attacks) {
   test(`an attack is rendered harmless: ${JSON.stringify(attack)}`, () => {
     const element = rendered(attack)
     for (const formula of element.querySelectorAll(".math")) formula.textContent = "" // KaTeX's own elements are tested below
+    for (const icon of element.querySelectorAll("button > .icon")) icon.remove()
     assert.equal(
       element.querySelector(
         "script, img, svg, math, iframe, style, form, input, details, object, embed, link, base, meta",
@@ -192,6 +193,18 @@ test("code is highlighted and keeps its text", () => {
   assert.ok(code.querySelector(".hljs-number"))
   assert.equal(rendered("```mermaid\ngraph TD\n```").querySelector(".code__header span").textContent, "mermaid")
   assert.equal(rendered("```\nplain\n```").querySelector("pre").textContent, "plain")
+})
+
+test("code whose language is capitalised keeps its pieces while it grows", () => {
+  const element = document.createElement("div")
+  const markdown = new StreamingMarkdown(element)
+  const show = (text) => {
+    markdown.show(text, { done: false })
+    return element.querySelector("code span")
+  }
+  const first = show("```Python\nprint(1)\n")
+  assert.equal(show("```Python\nprint(1)\nprint(2)\n"), first)
+  assert.equal(element.querySelector(".code__header span").textContent, "Python")
 })
 
 test("formulas are rendered with MathML, and prices are not formulas", () => {

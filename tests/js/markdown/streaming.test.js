@@ -34,7 +34,12 @@ await import("../../../static/vendor/katex.js")
 atOnce("$x$\n\n```js\n1\n```")
 await new Promise((resolve) => setTimeout(resolve))
 
-const words = (element) => element.textContent.replace(/\s+/g, "")
+// Without the labels of buttons, which stand behind a table that still grows.
+const words = (element) => {
+  const copy = element.cloneNode(true)
+  for (const button of copy.querySelectorAll(".block-button")) button.remove()
+  return copy.textContent.replace(/\s+/g, "")
+}
 
 // What is shown while one of these grows is always a prefix of what it shows in the end.
 const constructs = {

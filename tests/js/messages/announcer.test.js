@@ -37,3 +37,18 @@ test("the wait for the next answer is announced as well", () => {
   announcer.tick(answer(READING))
   assert.deepEqual(heard(), [READING, READING])
 })
+
+test("the end of an answer is read after the page has drawn it", () => {
+  const { announcer, heard } = listen()
+  const view = answer("")
+  announcer.startAnswer("The assistant is answering.")
+  announcer.tick(view)
+  let isDrawn = false
+  announcer.endAnswer("The answer is complete.", () => (isDrawn ? view : null))
+  announcer.tick(null)
+  assert.deepEqual(heard(), ["The assistant is answering."])
+  view.element.innerHTML = `<div class="message__parts"><div class="prose"><div class="prose__chunk"><p>One.</p></div></div></div>`
+  isDrawn = true
+  announcer.tick(null)
+  assert.deepEqual(heard(), ["The assistant is answering.", "One.", "The answer is complete."])
+})

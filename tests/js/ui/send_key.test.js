@@ -1,7 +1,7 @@
 import assert from "node:assert/strict"
 import { test } from "node:test"
 
-import { isSendKey } from "../../../static/chat/js/ui/send_key.js"
+import { isSendKey, sendKeyHere } from "../../../static/chat/js/ui/send_key.js"
 
 const press = (changes = {}) => ({
   key: "Enter",
@@ -33,5 +33,18 @@ test("Enter that ends an input method's composition does not send, however the b
   for (const sendKey of ["enter", "ctrl+enter"]) {
     assert.ok(!isSendKey(press({ isComposing: true, ctrlKey: true }), sendKey))
     assert.ok(!isSendKey(press({ keyCode: 229, ctrlKey: true }), sendKey))
+  }
+})
+
+test("on a phone or a tablet Enter begins a new line, unless the user wants it to send there, too", () => {
+  const devices = { phone: (query) => query === "(pointer: coarse) and (hover: none)", computer: () => false }
+  const expected = {
+    phone: { enter: "ctrl+enter", "enter-always": "enter", "ctrl+enter": "ctrl+enter" },
+    computer: { enter: "enter", "enter-always": "enter", "ctrl+enter": "ctrl+enter" },
+  }
+  for (const [device, keys] of Object.entries(expected)) {
+    for (const [preference, key] of Object.entries(keys)) {
+      assert.equal(sendKeyHere(preference, devices[device]), key, `${preference} on a ${device}`)
+    }
   }
 })
