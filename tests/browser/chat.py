@@ -13,6 +13,7 @@ DEFAULT_PREFERENCES = {
     "language": "",
     "theme": "",
     "send_key": "enter",
+    "notifications": "",
     "transport": "sse",
     "shows_steps": True,
 }
@@ -60,6 +61,8 @@ class Chat:
         return self
 
     def choose(self, assistant):
+        # Until the assistants are there, the composer may move from under the pointer.
+        expect(self.page.locator("[data-ref=assistant-name]")).not_to_be_empty()
         self.page.locator("[data-ref=picker]").click()
         self.page.locator("#assistants label", has=self.page.locator(f"input[value={assistant}]")).click()
         return self
@@ -68,7 +71,7 @@ class Chat:
         """Send a message and wait until the server has it. Returns the response's data."""
         self.text.fill(text)
         with self.page.expect_response(is_sent) as response:
-            self.text.press("Enter")
+            self.text.press("Control+Enter")  # sends on phones as well, and with every preference
         assert response.value.status == 202
         expect(self.text).to_have_value("")
         return response.value.json()
@@ -79,7 +82,8 @@ class Chat:
         return self
 
     def reply_text(self):
-        """Returns the text of the last reply as the page shows it."""
+        """Returns the text of the last reply as the page shows it, once the text of each part is drawn."""
+        expect(self.replies.last.locator("[data-part=text]:empty")).to_have_count(0)
         return " ".join(self.replies.last.locator(".message__parts").inner_text().split())
 
     def use_websocket(self):
@@ -100,6 +104,18 @@ class Chat:
         response = self.page.request.get(f"{self.site}/api/conversations/{conversation}/messages")
         assert response.ok
         return response.json()["items"]
+
+
+def page_title(text):
+    """The title of a page that begins with this text, behind the number of new answers in other conversations."""
+    return re.compile(rf"^(\(\d+\) )?{re.escape(text)}")
+
+
+def loads(chat, name):
+    """Returns the list of this tab's requests whose address holds the name. It grows as they come."""
+    seen = []
+    chat.page.on("request", lambda request: name in request.url and seen.append(request.url))
+    return seen
 
 
 def open_gate(chat, name):

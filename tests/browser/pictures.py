@@ -19,9 +19,9 @@ from tests.server_process import PASSWORD, Site
 FOLDER = ROOT / "docs/pictures"
 LANGUAGES = {"": ("en-US", ENGLISH), ".ja": ("ja-JP", JAPANESE)}
 WIDE, PHONE = {"width": 1280, "height": 820}, {"width": 390, "height": 780}
-SMALL = {"width": 900, "height": 640}
+SMALL = {"width": 720, "height": 520}
 ZONE = "Asia/Tokyo"
-MAX_FILM_BYTES = 1_000_000
+MAX_FILM_BYTES = 150_000
 BAR = 44  # pixels; the height of the drawn browser's bar above the page
 
 
@@ -135,12 +135,12 @@ class Photographer:
         page.locator("#text").press_sequentially(self.words["question"], delay=15)
         film.take(page, hold=0.6)
         self.ask(page)
-        film.run(page, 4)
+        film.run(page, 3)
         for size in (1, 2, 3, 3, 2, 1):
             film.take(page, pressed=size, hold=0.15)
         page.reload(wait_until="commit")
         film.run(page, 0.6)
-        film.run(page, 5)
+        film.run(page, 4)
         film.take(page, hold=2.5)
         film.save(FOLDER / f"reload{self.suffix}.webp")
         page.context.close()
@@ -159,7 +159,7 @@ class Film:
         self.images.append(add_bar(shot, pressed))
         self.durations.append(round(1000 * (hold or max(0.1, time.monotonic() - start))))
 
-    def run(self, page, seconds, every=0.16):
+    def run(self, page, seconds, every=0.4):
         end = time.monotonic() + seconds
         while (start := time.monotonic()) < end:
             self.take(page)
@@ -167,11 +167,10 @@ class Film:
             self.durations[-1] = round(1000 * (time.monotonic() - start))
 
     def save(self, path):
-        for quality in (70, 55, 40):
+        for quality in (70, 55, 40, 30):
             first, *others = self.images
-            first.save(
-                path, save_all=True, append_images=others, duration=self.durations, loop=0, quality=quality, method=4
-            )
+            options = {"duration": self.durations, "quality": quality, "method": 6, "minimize_size": True}
+            first.save(path, save_all=True, append_images=others, loop=0, **options)
             if path.stat().st_size < MAX_FILM_BYTES:
                 return
         raise SystemExit(f"{path} is larger than {MAX_FILM_BYTES:,} bytes")

@@ -30,6 +30,7 @@ ASSISTANTS = {
     "small": "Repeats the question, and has a small context window.",
     "slow": "Counts to a hundred in three seconds. With a gate in the question, waits for it after fifty.",
     "flaky": "Fails in the middle, and succeeds when the question is asked again.",
+    "fails": "Fails with the code that the question names.",
     "tools": "Thinks and uses two tools, one of which fails.",
     "long": "Stops at its length limit.",
     "halves": "Stops in the middle of a sentence, and can continue.",
@@ -44,6 +45,7 @@ ASSISTANTS = {
     "mirror": "Repeats the question as a thought, a tool result and a reply.",
     "asks": "Uses a tool that needs approval.",
     "asks-twice": "Uses two tools that both need approval.",
+    "asks-always": "Uses tools that can always be allowed.",
 }
 
 failed_questions = set()  # of `flaky`
@@ -95,6 +97,11 @@ async def flaky(question):
         raise ProviderError("The model is overloaded. Try again in a minute.")
     yield Text("All of it.")
     yield Finish("stop")
+
+
+async def fails(question):
+    raise ProviderError("The model failed.", question.split()[-1])
+    yield
 
 
 async def tools(question):
@@ -215,6 +222,15 @@ async def asks_twice(question):
         for piece in pieces:
             yield piece
         yield Approval(id, f"May a table in {place} be booked?")
+    yield Finish("tool_calls")
+
+
+async def asks_always(question):
+    for place, tool in (("Rome", "book_table"), ("Oslo", "book_table"), ("Bonn", "book_room")):
+        id, pieces = call(tool, place=place)
+        for piece in pieces:
+            yield piece
+        yield Approval(id, f"Allow “{tool}” to run?", f"travel/{tool}", "1")
     yield Finish("tool_calls")
 
 

@@ -57,7 +57,7 @@ class Tab:
     def send(self, text):
         count = self.replies.count()
         self.text.fill(text)
-        self.text.press("Enter")
+        self.text.press("Control+Enter")  # sends on phones as well
         expect(self.replies).to_have_count(count + 1)
         expect(self.replies.last).to_have_attribute("aria-busy", "false")
 
@@ -127,6 +127,22 @@ def states(tab):
     page.locator(".approval").first.locator("[data-decision=no]").click()
     expect(page.locator(".approvals__remaining")).not_to_be_empty()
     yield "one of two answers"
+    tab.ask("asks-always", "Supper?")
+    for name in ("always", "no"):  # the first also answers for the second card
+        page.locator(f"[data-decision={name}]:not([aria-pressed])").first.click()
+    expect(tab.replies.last).to_contain_text("It is not sent.")
+    tab.find("bar-options").click()
+    yield "the menu of a conversation with allowed tools"
+    tab.choose("tools")
+    expect(tab.find("tools-dialog").locator("button").last).to_be_focused()
+    yield "the allowed tools"
+    page.keyboard.press("Escape")
+    tab.ask("fails", "Please context_length")
+    expect(page.locator("[data-error-help]")).to_have_count(3)
+    yield "an error with help"
+    tab.ask("fails", "Please quota")
+    expect(page.locator("[data-error-help]")).to_have_count(1)
+    yield "an error that staff have to fix"
     tab.ask("flaky", "Break off, please")
     yield "a failed answer"
     tab.ask("small", "word " * 200)
@@ -230,7 +246,16 @@ def test_axe_finds_no_violations_on_read_only_pages(open_tab, language, subtests
     expect(staff.page.locator(".transcript")).to_be_visible()
     staff.page.evaluate("for (const element of document.querySelectorAll('details')) element.open = true")
     with subtests.test("a transcript"):
-        assert staff.problems("#content-main") == []  # the rest is Django's own
+        assert staff.problems() == []
+
+
+def test_colors_of_the_admin_can_be_read_in_both_themes(open_tab, subtests):
+    """The colors are the site's; the rest of these pages is Django's."""
+    staff = open_tab("en", "bob", reduced_motion="reduce")
+    for path in ("", "chat/assistant/", "chat/assistant/1/change/", "chat/run/", "auth/user/1/delete/"):
+        staff.page.goto(f"{staff.site}/admin/{path}")
+        with subtests.test(path):
+            assert [problem for problem in staff.problems() if problem[1] == "color-contrast"] == []
 
 
 # Narrow, enlarged -----------------------------------------------------------------------------------------------------
@@ -254,12 +279,14 @@ def test_small_window_scrolls_in_one_direction_only(open_tab, language, window, 
 
 
 def test_low_window_scrolls_to_the_end_of_a_new_chat(open_tab):
-    tab = open_tab("en", viewport={"width": 320, "height": 256})  # as 1280 x 1024 at 400 %
+    tab = open_tab("en", "charlie", viewport={"width": 320, "height": 256})  # as 1280 x 1024 at 400 %
+    tab.find("picker").click()
+    tab.page.locator("#assistants label:has([value=echo])").click()
     tab.page.mouse.move(160, 200)
     tab.page.mouse.wheel(0, 1000)
-    expect(tab.find("temporary-switch")).to_be_in_viewport(ratio=1)
+    expect(tab.find("starters").locator("li").last).to_be_in_viewport(ratio=1)
     tab.page.mouse.wheel(0, -1000)
-    expect(tab.find("picker")).to_be_in_viewport(ratio=1)
+    expect(tab.find("temporary-switch")).to_be_in_viewport(ratio=1)
 
 
 PHONE = {"viewport": {"width": 390, "height": 780}, "is_mobile": True, "has_touch": True}
@@ -426,12 +453,12 @@ def test_keyboard_reaches_everything(open_tab):
 
     # A new chat, with an assistant that is picked
     expect(tab.text).to_be_focused()
-    user.go_to(tab.find("picker"), "Shift+Tab")
+    user.go_to(tab.find("picker"))
     user.press("Enter")
     user.go_to(page.locator("#assistants [value=slow]"), "ArrowDown")
     user.press("Escape")
     expect(tab.find("picker")).to_contain_text("Slow")
-    user.go_to(tab.text)
+    user.go_to(tab.text, "Shift+Tab")
     user.type("Count, please")
     user.press("Enter")
 
@@ -659,6 +686,10 @@ SPOKEN = {  # what holds the words of the test's assistants
     "steps",
     "a question for permission",
     "one of two answers",
+    "the menu of a conversation with allowed tools",
+    "the allowed tools",
+    "an error with help",
+    "an error that staff have to fix",
     "a conversation that outgrew its model",
     "a failed answer",
     "the list",
@@ -667,7 +698,8 @@ SPOKEN = {  # what holds the words of the test's assistants
 SHOWN = """() => {
     const texts = []
     const skipped = "script, template, noscript, .conversations, .message__parts, .message__author, #assistants, " +
-        "kbd, [data-ref=live], .account__name, .picker__name, .about, .shared-link__address, .shortcut dd"
+        "kbd, [data-ref=live], .account__name, .picker__name, .recent__name, .about, " +
+        ".shared-link__address, .shortcut dd"
     const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT)
     while (walker.nextNode()) {
         const { parentElement: place, data } = walker.currentNode

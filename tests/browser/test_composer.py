@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from tests.browser.chat import DEFAULT_PREFERENCES, Chat, bubbles, is_sent, open_gate, questions
+from tests.browser.chat import DEFAULT_PREFERENCES, Chat, bubbles, id_of, is_sent, open_gate, questions
 
 pytestmark = pytest.mark.browser
 
@@ -23,7 +23,7 @@ def picture(width=60, height=40, kind="PNG"):
 
 def attach(chat, *files):
     with chat.page.expect_file_chooser() as chooser:
-        chat.page.get_by_role("button", name="Attach images or text files").click()
+        chat.page.get_by_role("button", name="Attach files").click()
     chooser.value.set_files(list(files))
 
 
@@ -102,7 +102,7 @@ def test_draft_keeps_its_assistant(chat):
     chat.send("For the seer")
     chat.wait_for_end()
     chat.page.locator(".sidebar__new").click()
-    expect(picker).to_contain_text("Demo")
+    expect(picker).to_contain_text("Seer")  # the last one
 
 
 def test_draft_of_another_window_is_not_overwritten(chat):
@@ -145,6 +145,23 @@ def test_ctrl_enter_sends_if_chosen_in_settings(chat):
     expect(bubbles(chat)).to_have_text("one\ntwo")
     chat.wait_for_end()
     chat.set_preferences(**DEFAULT_PREFERENCES)
+
+
+def test_enter_on_a_phone_begins_a_new_line_unless_chosen_otherwise(chat, new_context):
+    phone = Chat(
+        new_context(viewport={"width": 390, "height": 800}, has_touch=True, is_mobile=True).new_page(), chat.site
+    )
+    phone.log_in().choose("echo")
+    phone.text.press_sequentially("one\ntwo\n")
+    expect(phone.text).to_have_value("one\ntwo\n")
+    expect(phone.text).to_have_attribute("enterkeyhint", "enter")
+    phone.set_preferences(send_key="enter-always")
+    phone.page.reload()
+    expect(phone.text).to_have_attribute("enterkeyhint", "send")
+    phone.text.press("Enter")
+    expect(bubbles(phone)).to_have_text("one\ntwo")
+    phone.wait_for_end()
+    phone.set_preferences(**DEFAULT_PREFERENCES)
 
 
 def test_enter_that_ends_a_composition_does_not_send(chat):
@@ -191,6 +208,18 @@ def test_assistants_show_their_descriptions(chat):
     expect(chat.page.locator("[data-ref=picker]")).to_be_focused()
 
 
+def test_assistants_are_found_by_typing_and_chosen_by_keyboard(chat):
+    picker, choices = chat.page.locator("[data-ref=picker]"), chat.page.locator("#assistants .choice:visible")
+    names = chat.page.locator("#assistants .choice__name").all_text_contents()
+    assert names[0] == "Demo" and names[1:] == sorted(names[1:], key=str.lower)
+    picker.press("Enter")
+    chat.page.keyboard.type("needs approv")
+    expect(choices).to_have_count(1)
+    chat.page.keyboard.press("Enter")
+    expect(picker).to_contain_text("Asks")
+    expect(chat.text).to_be_focused()
+
+
 def test_focus_set_before_the_page_is_ready_is_kept(chat):
     held = []
     chat.page.route("**/conversation_view*.js", lambda route: held.append(route))
@@ -204,6 +233,25 @@ def test_focus_set_before_the_page_is_ready_is_kept(chat):
 
 
 # Images
+
+
+def animation(kind, width, height):
+    file = io.BytesIO()
+    first, *others = [Image.new("RGB", (width, height), color) for color in ("red", "blue", "green")]
+    first.save(file, kind, save_all=True, append_images=others)
+    return {"name": "moving", "mimeType": f"image/{kind.lower()}", "buffer": file.getvalue()}
+
+
+@pytest.mark.parametrize(("kind", "width"), [("GIF", 30), ("WEBP", 3_000), ("PNG", 3_000)])
+def test_user_is_told_that_one_frame_of_an_animation_is_kept(chat, kind, width):
+    chat.choose("seer")
+    attach(chat, animation(kind, width, 40))
+    uploaded(chat)
+    expect(chat.page.get_by_role("alert")).to_have_text("Only the first frame of the animation is kept.")
+    chat.send("What is this?")
+    expect(chat.page.get_by_role("alert")).to_be_hidden()
+    chat.wait_for_end()
+    assert [part["type"] for part in chat.stored_messages()[0]["parts"]] == ["image", "text"]
 
 
 def test_image_is_previewed_sent_and_enlarged(chat):
@@ -290,18 +338,19 @@ def test_image_is_refused_if_the_assistant_does_not_support_images(chat):
 
 def test_failed_upload_says_why(chat):
     chat.choose("seer")
-    attach(chat, picture() | {"buffer": b"no image"})
-    expect(chat.problem).to_contain_text("This image cannot be read.")
-    chips(chat).get_by_role("button", name="Remove image").click()
-    expect(chat.text).to_be_focused()
     chat.page.route("**/api/attachments", lambda route: route.abort())
     attach(chat, picture())
-    expect(chat.problem).to_contain_text("cannot be reached")
+    expect(chips(chat)).to_contain_text("The server cannot be reached.")
     chat.text.fill("Look")
     chat.text.press("Enter")
-    expect(chat.problem).to_contain_text("An image could not be uploaded.")
+    expect(chat.problem).to_contain_text("“picture.png” could not be uploaded.")
+    expect(chat.text).to_have_value("Look")
     chat.page.unroute("**/api/attachments")
-    chips(chat).get_by_role("button", name="Try again").click()
+    chips(chat).get_by_role("button", name="Try again: picture.png").click()
+    uploaded(chat)
+    chips(chat).get_by_role("button", name="Remove image").click()
+    expect(chat.text).to_be_focused()
+    attach(chat, picture())
     uploaded(chat)
     chat.send("Look")
     chat.wait_for_end()
@@ -378,12 +427,23 @@ def test_long_paste_becomes_an_attachment(chat):
         expect(questions(chat).last.get_by_role("button", name=re.compile("Pasted text.txt"))).to_be_focused()
 
 
-def test_binary_file_is_refused(chat):
-    attach(chat, {"name": "program.bin", "mimeType": "application/octet-stream", "buffer": b"\xff\xfe\x00\x01"})
-    expect(chat.problem).to_have_text("“program.bin” is not an image or a text file.")
-    attach(chat, {"name": "book.txt", "mimeType": "text/plain", "buffer": b"x" * 100_001})
-    expect(chat.problem).to_contain_text("“book.txt” is too long. The limit is 100,000 characters")
-    expect(chips(chat)).to_have_count(0)
+def test_message_sent_before_the_conversation_is_loaded_goes_to_its_assistant(chat):
+    chat.choose("echo").send("Hello")
+    chat.wait_for_end()
+    id = id_of(chat)
+    held = []
+    chat.page.route(f"**/api/conversations/{id}", lambda route: held.append(route))
+    chat.page.reload()
+    chat.page.locator("[data-ref=picker]").click()  # the list of assistants is there
+    expect(chat.page.locator("#assistants input[value=demo]")).to_be_attached()
+    chat.page.keyboard.press("Escape")
+    chat.send("Hello again")
+    for route in held:
+        route.continue_()
+    chat.page.unroute(f"**/api/conversations/{id}")
+    expect(chat.replies).to_have_count(2)
+    chat.wait_for_end()
+    assert [item["assistant"] for item in chat.stored_messages() if item["role"] == "assistant"] == ["echo", "echo"]
 
 
 # Without a connection
@@ -418,14 +478,14 @@ def test_offline_message_waits_and_is_sent_once(chat):
     keys = requests_of(chat)
     chat.page.wait_for_timeout(1600)  # of shorter breaks nothing is said: connection.js, NOTICED
     chat.page.context.set_offline(False)
-    expect(chat.page.locator(CONNECTION)).to_have_text("You are connected again.")
+    expect(chat.page.locator(CONNECTION)).to_have_text("You are back online.")
     expect(chat.replies).to_have_count(3)
     chat.wait_for_end()
     expect(chat.page.locator(".message--waiting")).to_have_count(0)
     expect(chat.page.locator(CONNECTION)).to_have_text("")
     assert len(keys) == len(set(keys)) == 2
-    said = [message["text"] for message in chat.stored_messages() if message["role"] == "user"]
-    assert said == ["Hello", "First", "Second"]
+    texts = [message["text"] for message in chat.stored_messages() if message["role"] == "user"]
+    assert texts == ["Hello", "First", "Second"]
 
 
 def test_stop_is_sent_again_if_it_did_not_reach_the_server(chat):
@@ -441,12 +501,14 @@ def test_stop_is_sent_again_if_it_did_not_reach_the_server(chat):
 
 def test_status_of_a_reply_is_hidden_while_disconnected(chat):
     chat.page.route("**/events*", lambda route: route.abort())
-    chat.choose("echo").send("Hello")
+    chat.choose("patient").send("Hello gate:disconnected")
     expect(chat.page.locator(CONNECTION)).to_have_text("Connection lost. Reconnecting…")
+    expect(chat.page.locator(CONNECTION)).to_have_attribute("data-time", re.compile(r"^[3-9] s$"))
     expect(chat.replies.last.locator(".dots")).to_be_visible()
     expect(chat.replies.last.locator("[data-ref=activity]")).to_be_hidden()
     chat.page.unroute("**/events*")
-    expect(chat.replies.last).to_contain_text("Hello")
+    open_gate(chat, "gate:disconnected")
+    expect(chat.replies.last).to_contain_text("1 2 3")
 
 
 def test_offline_error_disappears_with_the_connection(chat):
@@ -501,13 +563,36 @@ def test_message_without_a_response_is_sent_once(chat):
     assert [message["role"] for message in chat.stored_messages()] == ["user", "assistant"]
 
 
+def test_message_without_a_response_keeps_its_attachments_when_it_is_withdrawn(chat):
+    chat.choose("seer").send("Hello")
+    chat.wait_for_end()
+    attach(chat, picture())
+    uploaded(chat)
+    received = []
+
+    def lose_the_answer(route):
+        if not received:
+            received.append(route.fetch().status)
+        route.fulfill(status=503)
+
+    chat.page.route("**/messages", lose_the_answer)
+    chat.text.fill("What is this?")
+    chat.text.press("Enter")
+    questions(chat).last.get_by_role("button", name="Unsend").click()
+    expect(chat.text).to_have_value("What is this?")
+    chat.page.wait_for_load_state("networkidle")
+    uploaded(chat)
+    expect(chat.problem).to_be_hidden()
+    assert received == [202]
+
+
 def test_offline_message_can_be_withdrawn(chat):
     chat.choose("echo").send("Hello")
     chat.wait_for_end()
     chat.page.context.set_offline(True)
     chat.text.fill("On second thoughts")
     chat.text.press("Enter")
-    questions(chat).last.get_by_role("button", name="Withdraw").click()
+    questions(chat).last.get_by_role("button", name="Unsend").click()
     expect(bubbles(chat)).to_have_text(["Hello"])
     expect(chat.text).to_have_value("On second thoughts")
     expect(chat.text).to_be_focused()

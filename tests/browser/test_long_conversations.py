@@ -86,7 +86,7 @@ def test_return_to_the_end_shrinks_the_page_again(long_chat):
     assert int(page.evaluate(FIRST)) < numbers[0]
 
 
-def test_conversation_that_outgrows_its_model_says_so_once_and_marks_where_the_model_begins(chat):
+def test_conversation_that_outgrows_its_model_has_one_notice_and_a_line_where_the_model_begins(chat):
     page = chat.page
     boundary, notice = page.locator(".message__boundary:visible"), page.locator(".message__trimmed:visible")
     chat.choose("small")
@@ -98,7 +98,7 @@ def test_conversation_that_outgrows_its_model_says_so_once_and_marks_where_the_m
         expect(notice).to_have_count(0 if number == 0 else 1)
         if number == 1:
             page.reload()
-    expect(notice).to_contain_text("This conversation has become too long for the model")
+    expect(notice).to_contain_text("This chat has become too long for the model")
     expect(chat.replies.nth(1).locator(".message__trimmed")).to_be_visible()  # where it happened
     expect(boundary).to_have_text("The model no longer sees the messages above.")
     expect(questions(chat).last.locator(".message__boundary")).to_be_visible()

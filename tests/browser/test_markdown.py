@@ -1,6 +1,5 @@
 """How answers read, in a real browser: formulas, diagrams, code, tables, links, and how text flows while it comes."""
 
-import os
 import re
 from itertools import pairwise
 from urllib.parse import unquote
@@ -8,9 +7,7 @@ from urllib.parse import unquote
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.chat import Chat
-from tests.browser.provider import ASSISTANTS
-from tests.server_process import Site
+from tests.browser.chat import Chat, loads
 
 pytestmark = pytest.mark.browser
 
@@ -23,13 +20,6 @@ def say(chat, text, assistant="echo"):
     chat.choose(assistant).send(text)
     chat.wait_for_end()
     return chat.replies.last.locator(".prose")
-
-
-def loads(chat, name):
-    """The requests of this tab whose address holds the name, as they come."""
-    seen = []
-    chat.page.on("request", lambda request: name in request.url and seen.append(request.url))
-    return seen
 
 
 def test_formula_uses_our_own_fonts(chat):
@@ -52,7 +42,7 @@ def test_formula_shows_no_markup_before_it_is_rendered(chat):
     expect(formula).not_to_have_css("color", "rgba(0, 0, 0, 0)")
 
 
-def test_formula_with_an_error_shows_its_source(chat):
+def test_formula_shows_its_source_if_katex_cannot_be_loaded(chat):
     chat.page.route("**/vendor/katex.js", lambda route: route.abort())
     formula = say(chat, "It is $\\frac{a}{b}$.").locator(".math")
     expect(formula).to_have_text("\\frac{a}{b}")
@@ -91,12 +81,76 @@ def test_diagram_is_an_image_with_its_source_behind_a_button(chat):
     expect(picture).not_to_have_attribute("src", light)
 
 
-def test_diagram_with_an_error_shows_its_source(chat):
-    prose = say(chat, f"```mermaid\nflowchart LR\n  a -->\n  [[[\n```\n\n{FLOWCHART}")
-    expect(prose.locator(".diagram").last.locator("img")).to_be_visible()  # drawn one after the other
-    expect(prose.locator(".diagram").first.locator("pre")).to_be_visible()
-    expect(prose.locator(".diagram").first.locator("img")).to_have_count(0)
-    expect(prose.locator(".diagram").first.get_by_role("button", name="Source")).to_be_hidden()
+FAULTY = {
+    "flowchart LR\n  a --> b\n  c [[[": "The error is in line 3",
+    "flowchat LR\n  a --> b": "“flowchat LR” is not a known type of diagram.",
+    "gitGraph\n  comit": "The error is in line 2 at “comit”: comit",
+    'pie\n  "a" : x': "The error is in line 2 at “x”",
+}
+
+
+def test_diagram_with_an_error_shows_its_source_and_says_where(chat):
+    faulty = "\n\n".join(f"```mermaid\n{source}\n```" for source in FAULTY)
+    mendable = "```mermaid\nflowchart LR\n  a[foo (bar)] -->|yes (ok)| b{x[0]}\n```"
+    prose = say(chat, f"{faulty}\n\n{mendable}")
+    diagrams = prose.locator(".diagram")
+    expect(diagrams.last.locator("img")).to_be_visible()  # drawn one after the other
+    expect(diagrams.last).to_contain_text("Labels were put in quotes so that this diagram could be drawn.")
+    assert "(bar)" in unquote(diagrams.last.locator("img").get_attribute("src"))
+    for index, sentence in enumerate(FAULTY.values()):
+        expect(diagrams.nth(index).locator(".diagram__notice")).to_contain_text(sentence)
+        expect(diagrams.nth(index).locator("pre")).to_be_visible()
+        expect(diagrams.nth(index).locator("img")).to_have_count(0)
+        for name in ("Source", "Enlarge"):
+            expect(diagrams.nth(index).get_by_role("button", name=name)).to_be_hidden()
+
+
+WIDE = "gantt\n  title A wide plan\n  dateFormat YYYY-MM-DD\n" + "\n".join(
+    f"  section Part {month}\n  Task {month}a : t{month}, 2026-{month:02}-01, 30d" for month in range(1, 13)
+)
+
+
+def test_diagram_can_be_opened_large(chat):
+    code = loads(chat, "diagram_viewer")
+    prose = say(chat, f"```mermaid\n{WIDE}\n```")
+    expect(prose.locator(".diagram img")).to_be_visible()
+    assert code == []
+    enlarge = prose.get_by_role("button", name="Enlarge")
+    enlarge.focus()
+    chat.page.keyboard.press("Enter")
+    viewer = chat.page.get_by_role("dialog")
+    pane, picture = viewer.get_by_role("group"), viewer.get_by_role("img")
+    expect(picture).to_be_visible()
+    room, fitted = pane.bounding_box(), picture.bounding_box()
+    assert fitted["x"] >= room["x"] - 1 and fitted["x"] + fitted["width"] <= room["x"] + room["width"] + 1
+    assert fitted["width"] > prose.locator(".diagram img").bounding_box()["width"]
+
+    for _ in range(6):
+        chat.page.keyboard.press("+")
+    large = picture.bounding_box()
+    assert large["width"] > 3 * fitted["width"]
+    chat.page.keyboard.press("ArrowRight")
+    assert picture.bounding_box()["x"] < large["x"]
+    chat.page.mouse.move(room["x"] + 300, room["y"] + 200)
+    chat.page.mouse.down()
+    chat.page.mouse.move(room["x"] + 400, room["y"] + 200, steps=4)
+    chat.page.mouse.up()
+    assert abs(picture.bounding_box()["x"] - large["x"] - 20) < 2  # 80 to the left, 100 to the right
+    chat.page.mouse.wheel(0, 200)
+    assert picture.bounding_box()["width"] < large["width"]
+    viewer.get_by_role("button", name="Fit to window").click()
+    assert picture.bounding_box() == fitted
+
+    for kind, beginning in {"SVG": b"<svg", "PNG": b"\x89PNG"}.items():
+        with chat.page.expect_download() as download:
+            viewer.get_by_role("button", name=f"Download as {kind}").click()
+        assert download.value.suggested_filename == f"diagram.{kind.lower()}"
+        assert download.value.path().read_bytes().startswith(beginning)
+    chat.page.keyboard.press("Escape")
+    expect(viewer).to_have_count(0)
+    expect(enlarge).to_be_focused()
+    prose.locator(".diagram img").click()
+    expect(viewer).to_be_visible()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -150,6 +204,76 @@ def test_code_is_copied_exactly(chat):
     assert chat.page.evaluate("navigator.clipboard.readText()") == code
     prose.locator("pre").evaluate("(pre) => getSelection().selectAllChildren(pre)")
     assert chat.page.evaluate("getSelection().toString()").rstrip("\n") == code.rstrip("\n")
+
+
+def test_code_header_stays_in_sight(chat):
+    code = "\n".join(f"line {number}" for number in range(200))
+    prose = say(chat, f"Before\n\n```python\n{code}\n```\n\n{WORDS}")
+    line = prose.get_by_text("line 100", exact=False).last
+    line.evaluate(
+        "(code) => { const range = new Range(); const text = document.createTreeWalker(code, 4);"
+        " while (text.nextNode()) if (text.currentNode.data.includes('100')) range.selectNode(text.currentNode);"
+        " const box = document.querySelector('.scroller');"
+        " box.scrollTop += range.getBoundingClientRect().top - 300 }"
+    )
+    expect(prose.locator(".code__language")).to_be_in_viewport()
+    header, scroller = prose.locator(".code__header").bounding_box(), chat.page.locator(".scroller").bounding_box()
+    assert abs(header["y"] - scroller["y"]) < 2
+    chat.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    prose.get_by_role("button", name="Copy").click()
+    assert chat.page.evaluate("navigator.clipboard.readText()") == code + "\n"
+    chat.page.emulate_media(media="print")
+    expect(prose.locator(".code__header")).to_have_css("position", "static")
+
+
+READ_HTML = """async () => {
+  const [item] = await navigator.clipboard.read()
+  return (await item.getType("text/html")).text()
+}"""
+
+
+def test_copied_answers_keep_headings_lists_and_tables(chat):
+    chat.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    table = "| a | b |\n|---|--:|\n| 緑茶 | 1,200 |\n| =1+1 | $x^2$ |"
+    text = f"## Tea\n\n- **green**\n\n{table}\n\nThe formula $\\frac{{a}}{{b}}$ ends."
+    prose = say(chat, text)
+    expect(prose.locator(".katex")).to_have_count(2)
+
+    def copied():
+        return chat.page.evaluate("navigator.clipboard.readText()"), chat.page.evaluate(READ_HTML)
+
+    chat.replies.last.locator("[data-copy=message]").click()
+    expect(chat.replies.last.locator("[data-copy=message]")).to_have_text("Copied")
+    plain, html = copied()
+    assert plain == text
+    for part in ("<h2>Tea</h2>", "<li><strong>green</strong></li>", "<td>緑茶</td>", "\\frac{a}{b}"):
+        assert part in html
+    assert "katex" not in html and "<button" not in html
+
+    prose.locator(".table").hover()
+    prose.get_by_role("button", name="Copy table").click()
+    expect(prose.locator("[data-copy=copy-table]")).to_have_text("Copied")
+    plain, html = copied()
+    assert plain == "a\tb\n緑茶\t1,200\n'=1+1\t$x^2$"
+    assert "<table" in html and "Tea" not in html
+    prose.get_by_role("button", name="Copy CSV").click()
+    expect(prose.locator("[data-copy=copy-csv]")).to_have_text("Copied")
+    csv = 'a,b\r\n緑茶,"1,200"\r\n\'=1+1,$x^2$\r\n'
+    assert chat.page.evaluate("navigator.clipboard.readText()").replace("\r\n", "\n") == csv.replace("\r\n", "\n")
+    with chat.page.expect_download() as download:
+        prose.get_by_role("button", name="Download CSV").click()
+    assert download.value.suggested_filename == "table.csv"
+    assert download.value.path().read_bytes() == b"\xef\xbb\xbf" + csv.encode()
+
+    # A selection: its formulas are whole, and it has none of the page's colors.
+    prose.evaluate("(prose) => getSelection().selectAllChildren(prose.querySelector('p:last-of-type'))")
+    chat.page.keyboard.press("Control+C")
+    plain, html = copied()
+    assert plain == "The formula $\\frac{a}{b}$ ends."
+    assert "style" not in html and "\\frac{a}{b}" in html
+    prose.evaluate("(prose) => getSelection().selectAllChildren(prose.querySelector('tbody'))")
+    chat.page.keyboard.press("Control+C")
+    assert "<td>緑茶</td>" in copied()[1] and "<table" in copied()[1]
 
 
 def test_footnote_links_there_and_back(chat):
@@ -229,7 +353,7 @@ def test_bursts_of_text_are_smoothed(chat):
     assert len(steps) > 8  # of five bursts; how even they are, tests/js/pace.test.js tells without a display
 
 
-def test_bursts_of_text_come_in_few_steps_with_reduced_motion(new_context, site):
+def test_bursts_of_text_appear_in_few_steps_with_reduced_motion(new_context, site):
     calm = Chat(new_context(reduced_motion="reduce").new_page(), site).log_in()
     calm.page.evaluate(WATCH)
     say(calm, WORDS[:1000], "bursts")
@@ -308,49 +432,6 @@ def test_long_replies_are_laid_out_only_where_visible(chat):
     first.scroll_into_view_if_needed()
     frame = "await new Promise((then) => requestAnimationFrame(then))"
     assert first.evaluate(f"async (part) => {{ while (!({seen})(part)) {frame}; return true }}")
-
-
-@pytest.fixture(scope="module")
-def collected_site(tmp_path_factory):
-    """The site as in production: static files collected, compressed and with hashed names."""
-    server = Site(tmp_path_factory.mktemp("collected"), "tests.browser.asgi.application")
-    server.manage("collectstatic", "--no-input", "--verbosity", "0")
-    rows = [{"slug": "echo", "name": "Echo", "description": ASSISTANTS["echo"], "model": "browser:echo"}]
-    server.shell(f"from chat.models import Assistant\nfor row in {rows!r}: Assistant.objects.create(**row)")
-    yield server.start().url
-    server.close()
-
-
-def test_collected_site_loads_hashed_names_only(new_context, collected_site):
-    chat = Chat(new_context().new_page(), collected_site).log_in()
-    bad = []
-    chat.page.on("response", lambda answer: answer.ok or bad.append((answer.status, answer.url)))
-    seen = loads(chat, "/static/")
-    chat.open()
-    prose = say(chat, f"```js\nconst x = 1\n```\n\n$\\sqrt x$\n\n{FLOWCHART}")
-    expect(prose.locator(".hljs-keyword")).to_be_visible()
-    expect(prose.locator(".katex").first).to_be_visible()
-    expect(prose.locator(".diagram img")).to_be_visible()
-    names = {os.path.basename(url).partition(".")[0] for url in seen}
-    assert {"highlight", "katex", "mermaid", "KaTeX_Main-Regular"} <= names
-    assert [url for url in seen if not re.search(r"\.[0-9a-f]{12}\.\w+$", url)] == []
-    assert bad == []
-
-
-def test_collected_files_are_kept_and_never_sniffed_or_embedded(new_context, collected_site):
-    chat = Chat(new_context().new_page(), collected_site)
-    files = {}
-    chat.page.on("response", lambda answer: files.update({answer.url: answer.headers}))
-    chat.log_in()
-    files = {url: headers for url, headers in files.items() if "/static/" in url}
-    assert files
-    for url, headers in files.items():
-        assert headers["cache-control"] == "max-age=315360000, public, immutable", url
-        assert headers["x-content-type-options"] == "nosniff", url
-        assert headers["cross-origin-resource-policy"] == "same-origin", url
-        assert "access-control-allow-origin" not in headers, url
-    plain = chat.page.request.get(f"{collected_site}/static/chat/icon.svg").headers
-    assert (plain["cache-control"], plain["x-content-type-options"]) == ("max-age=60, public", "nosniff")
 
 
 def test_diagram_frame_has_no_origin_and_no_network(site, chat):

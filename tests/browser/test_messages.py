@@ -156,10 +156,19 @@ def test_edit_is_not_sent_during_composition(tab):
 # Ask again, and versions
 
 
-def test_regenerate_keeps_the_first_reply(tab):
+def test_regenerate_keeps_the_first_reply_and_moves_no_button(tab):
+    names = ("Copy", "Good answer", "Bad answer", "Regenerate answer", "About this answer")
+
+    def places():
+        tab.replies.last.hover()
+        boxes = [tab.replies.last.get_by_role("button", name=name, exact=True).bounding_box() for name in names]
+        return [(box["x"], box["y"]) for box in boxes]
+
+    before = places()
     act(tab.replies.last, "Regenerate answer")
     expect(place(tab.replies.last)).to_have_text("2 / 2")
     tab.wait_for_end()
+    assert places() == before
     act(tab.replies.last, "Previous version")
     expect(place(tab.replies.last)).to_have_text("1 / 2")
     expect(tab.replies).to_have_count(2)
@@ -171,6 +180,24 @@ def test_regenerate_keeps_the_first_reply(tab):
         chain.append(step)
         step = parents[step]
     assert len(chain) == 6  # it went on from the first answer
+
+
+def test_regenerate_menu_asks_for_another_assistant_or_another_length(chat):
+    chat.choose("echo").send("Hello")
+    chat.wait_for_end()
+    act(chat.replies.last, "Regenerate differently")
+    chat.page.get_by_role("menuitem", name="Shorter").click()
+    expect(chat.replies.last.locator(".message__parts")).to_contain_text("Answer it anew. Make it shorter.")
+    chat.wait_for_end()
+    act(chat.replies.last, "About this answer")
+    expect(chat.page.locator(".about")).to_contain_text("Make it shorter.")
+    chat.page.keyboard.press("Escape")
+    act(chat.replies.last, "Regenerate differently")
+    chat.page.keyboard.press("End")
+    entry = chat.page.locator("[role=menuitem][data-choice='assistant:long']")
+    entry.click()
+    expect(chat.replies.last).to_contain_text("As much as there was room for")
+    expect(place(chat.replies.last)).to_have_text("3 / 3")
 
 
 def test_versions_are_switched_with_the_keyboard_and_remembered(tab, elsewhere):
@@ -231,6 +258,7 @@ def test_continue_joins_a_reply_that_reached_its_limit(chat):
         expect(chat.page.get_by_role("button", name="Continue")).to_be_hidden()
         expect(chat.replies.last).not_to_contain_text("length limit")
     act(chat.replies.last, "Copy")
+    expect(chat.replies.last.get_by_role("button", name="Copied", exact=True)).to_be_visible()
     assert chat.page.evaluate("navigator.clipboard.readText()") == "This sentence ends here."
 
 
@@ -392,7 +420,7 @@ def test_queued_message_can_be_withdrawn(chat, elsewhere):
     for text in ("Two", "Three"):
         chat.choose("echo").send(text)
     expect(other.page.locator(".message--waiting")).to_have_count(2)
-    questions(chat).nth(1).get_by_role("button", name="Withdraw").click()
+    questions(chat).nth(1).get_by_role("button", name="Unsend").click()
     expect(chat.text).to_have_value("Two")
     expect(chat.text).to_be_focused()
     expect(bubbles(chat)).to_have_text(["One, and gate:line-2", "Three"])
@@ -410,7 +438,7 @@ def test_withdrawn_message_is_put_before_the_draft(chat):
     chat.choose("waits").send("One, and gate:line-3")
     chat.choose("echo").send("Two")
     chat.text.fill("Unfinished")
-    questions(chat).last.get_by_role("button", name="Withdraw").click()
+    questions(chat).last.get_by_role("button", name="Unsend").click()
     expect(chat.text).to_have_value("Two\n\nUnfinished")
     chat.page.reload()
     expect(chat.text).to_have_value("Two\n\nUnfinished")
@@ -420,7 +448,7 @@ def test_withdrawn_message_is_put_before_the_draft(chat):
 def test_started_message_cannot_be_withdrawn(chat):
     chat.choose("waits").send("One, and gate:line-4")
     chat.choose("slow").send("Two")
-    withdraw = questions(chat).last.get_by_role("button", name="Withdraw")
+    withdraw = questions(chat).last.get_by_role("button", name="Unsend")
     expect(withdraw).to_be_visible()
     chat.page.route("**/api/messages/*", lambda route: (open_gate(chat, "gate:line-4"), begun.append(route))[0])
     begun = []
@@ -471,3 +499,24 @@ def test_messages_fit_without_horizontal_scrolling(new_context, site, width):
         "[document.documentElement.scrollWidth, document.querySelector('.scroller').scrollWidth]"
     )
     assert max(sizes) <= width
+
+
+@pytest.mark.parametrize("module", ["messages/views.js", "markdown/streaming.js"])
+def test_messages_are_drawn_as_soon_as_what_draws_them_can_be_loaded(chat, module):
+    refused = []
+
+    def refuse(route):
+        refused.append(route.request.url)
+        route.abort()
+
+    chat.page.route(f"**/{module}", refuse)
+    chat.choose("echo").send("Good morning")
+    expect(chat.stop_button).to_be_hidden()
+    expect(chat.replies.filter(has_text="Good morning")).to_have_count(0)
+    notice = chat.page.get_by_role("alert").filter(has_text="The messages cannot be shown.")
+    expect(notice).to_be_visible()
+    assert len(refused) >= 3
+    chat.page.unroute(f"**/{module}")
+    expect(chat.replies.last).to_contain_text("Good morning")
+    expect(notice).to_be_hidden()
+    expect(chat.page.locator("article")).to_have_count(2)

@@ -9,11 +9,11 @@ from tests.browser.chat import Chat, id_of, row
 
 pytestmark = pytest.mark.browser
 
-DARK, LIGHT = "rgb(22, 24, 27)", "rgb(255, 255, 255)"
+DARK, LIGHT = "rgb(24, 26, 29)", "rgb(255, 255, 255)"
 
 
-def ground(page):
-    return page.evaluate("getComputedStyle(document.body).backgroundColor")
+def expect_ground(page, color):
+    expect(page.locator("body")).to_have_css("background-color", color)
 
 
 def preference_saved(chat):
@@ -29,11 +29,11 @@ def test_theme_applies_from_the_first_paint(new_context, chat):
     chat.open_settings()
     with preference_saved(chat):
         chat.page.get_by_role("radio", name="Dark").check()
-    assert ground(chat.page) == DARK
+    expect_ground(chat.page, DARK)
     first = chat.page.reload().text()
     assert re.search(r'<html lang="en" data-theme="dark">', first)  # before any script
-    assert re.search(r'<meta name="theme-color" content="#16181b" data-theme="dark" media="all">', first)
-    assert ground(chat.page) == DARK
+    assert re.search(r'<meta name="theme-color" content="#181a1d" data-theme="dark" media="all">', first)
+    expect_ground(chat.page, DARK)
     other = Chat(chat.page.context.new_page(), chat.site).open()
     chat.open_settings()
     expect(chat.page.get_by_role("radio", name="Dark")).to_be_checked()
@@ -41,10 +41,10 @@ def test_theme_applies_from_the_first_paint(new_context, chat):
         chat.page.get_by_role("radio", name="Light").check()
     expect(other.page.locator("html")).to_have_attribute("data-theme", "light")  # the other tab, too
     chat.page.emulate_media(color_scheme="dark")
-    assert ground(chat.page) == LIGHT
+    expect_ground(chat.page, LIGHT)
     with preference_saved(chat):
         chat.page.get_by_role("radio", name="Same as device").check()
-    assert ground(chat.page) == DARK
+    expect_ground(chat.page, DARK)
 
 
 def test_language_change_applies_at_once(chat):
@@ -176,7 +176,7 @@ def test_settings_work_with_the_keyboard(chat):
     expect(chat.page.get_by_role("dialog", name="Settings")).to_be_visible()
     keyboard.press("Escape")
     expect(chat.page.get_by_role("dialog")).to_have_count(0)
-    expect(chat.page.get_by_role("button", name="Hide conversations")).to_be_focused()
+    expect(chat.page.get_by_role("button", name="Hide chats")).to_be_focused()
 
 
 def test_shortcuts_are_listed(chat):
@@ -244,7 +244,7 @@ def test_temporary_chat_is_unlisted_and_survives_a_reload(new_context, temporary
     expect(row(temporary, id)).to_have_count(0)
     found = temporary.page.request.get(f"{temporary.site}/api/conversations?q=Between").json()["items"]
     assert id not in [item["id"] for item in found]
-    temporary.page.get_by_role("button", name="Conversation options").click()
+    temporary.page.get_by_role("button", name="Chat options").click()
     expect(temporary.page.get_by_role("menuitem")).to_have_text(
         [re.compile("Export as Markdown"), re.compile("Export as JSON"), re.compile("Print"), re.compile("Delete")]
     )
@@ -260,7 +260,7 @@ def test_temporary_chat_is_deleted_on_leaving_it(temporary):
     expect(temporary.page.get_by_text("This chat is temporary.")).to_be_hidden()
     temporary.page.go_back()
     expect(temporary.page).to_have_url(address)
-    expect(temporary.page.get_by_text("This conversation no longer exists.")).to_be_visible()
+    expect(temporary.page.get_by_text("This chat no longer exists.")).to_be_visible()
 
 
 def test_temporary_chat_is_deleted_by_its_button(temporary):

@@ -1,4 +1,4 @@
-"""The way to an answer as the page shows it: thoughts, tools, and what waits for the user's yes."""
+"""The steps of an answer on the page: thoughts, tools, and approvals."""
 
 import json
 import re
@@ -13,15 +13,15 @@ from tests.server_process import UserClient
 
 pytestmark = pytest.mark.browser
 
-FIRST_USE = 30_000  # ms; the server loads the packages of agents when somebody wants the first one
+FIRST_USE = 30_000  # ms; the server loads the packages of agents with the first one
 
 
 def step(chat, name):
-    """The line of that name in the last reply."""
+    """Returns the step with this name in the last reply."""
     return chat.replies.last.locator(".step", has=chat.page.locator(".step__name", has_text=name))
 
 
-def told_by_the_logs(chat, name="alice"):
+def parts_from_events(chat, name="alice"):
     """The parts of each reply of the conversation, folded from its run's events."""
     with closing(UserClient(chat.site, name)) as alice:
         runs = [message["run_id"] for message in chat.stored_messages() if message["run_id"]]
@@ -50,7 +50,7 @@ def asking(chat):
 
 @pytest.fixture
 def elsewhere(new_context, chat):
-    """`elsewhere(tab)`: the tab's conversation in another browser, which hears nothing from the first."""
+    """`elsewhere(tab)`: the tab's conversation in another browser, which gets no updates from the first."""
 
     def new(tab):
         fresh = new_context()
@@ -110,7 +110,7 @@ def test_tool_is_shown_running_then_its_result_then_the_reply(chat, wire):
             json.dumps({"expression": expression}, indent=2)
         )
         expect(step(chat, "Calculator").locator("pre").last).to_contain_text("8.42614977317")
-    assert stored_parts(chat) == told_by_the_logs(chat)
+    assert stored_parts(chat) == parts_from_events(chat)
     assert [part["type"] for part in chat.stored_messages()[-1]["parts"]] == ["tool_call", "text"]
 
 
@@ -146,7 +146,7 @@ def test_thoughts_are_collapsed_beside_the_reply(chat):
     expect(thoughts.get_by_text("I had better use the calculator.")).to_be_visible()
     chat.wait_for_end()
     assert chat.reply_text().endswith(SLOW_REPLY)
-    assert stored_parts(chat) == told_by_the_logs(chat)
+    assert stored_parts(chat) == parts_from_events(chat)
 
 
 def test_many_steps_are_collapsed_into_one_line(chat):
@@ -156,10 +156,10 @@ def test_many_steps_are_collapsed_into_one_line(chat):
         if reloaded:
             chat.page.reload()
         expect(chat.page.get_by_text("6 steps, 1 failed")).to_be_visible()
-        expect(step(chat, "Search conversations").first).to_be_hidden()
+        expect(step(chat, "Search chats").first).to_be_hidden()
         assert chat.reply_text() == "6 steps, 1 failed Nothing of use was found."
     chat.page.get_by_text("6 steps, 1 failed").click()
-    expect(step(chat, "Search conversations").first).to_be_visible()
+    expect(step(chat, "Search chats").first).to_be_visible()
     chat.choose("echo").send("Thanks")  # what happens elsewhere folds nothing
     chat.wait_for_end()
     expect(chat.page.locator(".step").first).to_be_visible()
@@ -167,10 +167,10 @@ def test_many_steps_are_collapsed_into_one_line(chat):
 
 def test_many_steps_stay_open_while_one_is_read(chat):
     chat.choose("many").send("Find gate:read-one")
-    step(chat, "Search conversations").first.locator("summary").click()
+    step(chat, "Search chats").first.locator("summary").click()
     open_gate(chat, "gate:read-one")
     chat.wait_for_end()
-    expect(step(chat, "Search conversations").first.get_by_text("word 1")).to_be_visible()
+    expect(step(chat, "Search chats").first.get_by_text("word 1")).to_be_visible()
 
 
 # What waits for the user's yes
@@ -196,7 +196,7 @@ def test_approval_is_asked_for(asking):
 def test_approval_is_announced_to_screen_readers(chat):
     chat.choose("asks").send("Lunch?")
     announced = chat.page.locator("[data-ref=live] > :last-child")
-    expect(announced).to_have_text("The assistant is asking for your permission.")
+    expect(announced).to_have_text("The assistant is asking for your approval.")
 
 
 @pytest.mark.parametrize("wire", ["sse", "websocket"])
@@ -226,7 +226,7 @@ def test_approval_continues_the_reply(asking, wire):
     messages = asking.stored_messages()
     assert [message["role"] for message in messages] == ["user", "assistant", "assistant"]
     assert messages[2]["parent_id"] == messages[1]["id"]
-    assert stored_parts(asking) == told_by_the_logs(asking)
+    assert stored_parts(asking) == parts_from_events(asking)
 
 
 def test_refusal_continues_the_reply_without_the_tool(asking):
@@ -248,7 +248,73 @@ def test_agent_asks_for_approval_and_continues(chat):
     expect(chat.replies.last).to_contain_text("The tool says: Sent to bob@example.com.")
     chat.wait_for_end()
     expect(step(chat, "Send mail")).to_have_attribute("data-state", "done")
-    assert stored_parts(chat) == told_by_the_logs(chat)
+    assert stored_parts(chat) == parts_from_events(chat)
+
+
+def always_allow(chat):
+    return chat.page.get_by_role("button", name="Always allow in this chat")
+
+
+def test_tool_that_is_always_allowed_does_not_ask_until_it_is_removed(chat):
+    chat.choose("secretary").send('Tell Bob {"to": "bob@example.com", "subject": "Lunch?"}')
+    card = chat.page.get_by_role("group", name="Allow “Send mail” to run?")
+    expect(card).to_be_visible(timeout=FIRST_USE)
+    assert card.inner_text().count("Send mail") == 1
+    chat.wait_for_end()
+    chat.page.get_by_role("button", name="Chat options").click()
+    expect(chat.page.get_by_role("menuitem", name="Allowed tools…")).to_be_hidden()
+    chat.page.keyboard.press("Escape")
+    with chat.page.expect_request(re.compile("/resume$")) as request:
+        always_allow(chat).click()
+    assert [entry["payload"] for entry in request.value.post_data_json["resume"]] == [
+        {"approved": True, "always": True}
+    ]
+    expect(chat.replies.last).to_contain_text("The tool says: Sent to bob@example.com.")
+    chat.wait_for_end()
+    chat.send('And Carol {"to": "carol@example.com", "subject": "Lunch?"}')
+    expect(chat.replies.last).to_contain_text("The tool says: Sent to carol@example.com.")
+    for reloaded in (False, True):
+        if reloaded:
+            chat.page.reload()
+        chat.page.get_by_role("button", name="Chat options").click()
+        chat.page.get_by_role("menuitem", name="Allowed tools…").click()
+        dialog = chat.page.get_by_role("dialog", name="Allowed tools")
+        expect(dialog.get_by_role("listitem")).to_contain_text("Send mail")
+        expect(dialog.get_by_role("button", name="Remove “Send mail”")).to_be_focused()
+        if not reloaded:
+            chat.page.keyboard.press("Escape")
+    dialog.get_by_role("button", name="Remove “Send mail”").click()
+    expect(dialog.get_by_role("status")).to_have_text("“Send mail” will ask again.")
+    expect(dialog.get_by_role("listitem")).to_have_count(0)
+    expect(dialog.get_by_text("All tools ask again.")).to_be_visible()
+    expect(dialog.get_by_role("button", name="Close")).to_be_focused()
+    chat.page.keyboard.press("Escape")
+    chat.page.get_by_role("button", name="Chat options").click()
+    expect(chat.page.get_by_role("menuitem", name="Allowed tools…")).to_be_hidden()
+    chat.page.keyboard.press("Escape")
+    chat.send('And Dave {"to": "dave@example.com", "subject": "Lunch?"}')
+    expect(always_allow(chat)).to_be_visible()
+    assert "Sent to dave" not in str(chat.stored_messages()[-1])
+
+
+def test_always_also_answers_the_other_cards_of_the_tool(chat):
+    chat.choose("asks-always").send("Three tables")
+    cards = chat.page.locator(".approval")
+    expect(cards).to_have_count(3)  # two of one tool
+    with chat.page.expect_request(re.compile("/resume$")) as request:
+        always_allow(chat).nth(1).click()
+        expect(chat.page.get_by_text("One more decision is needed to continue.")).to_be_visible()
+        expect(always_allow(chat).first).to_have_attribute("aria-pressed", "true")
+        expect(allow(chat).last).to_be_focused()
+        refuse(chat).last.click()
+    always = {"approved": True, "always": True}
+    payloads = [entry["payload"] for entry in request.value.post_data_json["resume"]]
+    assert payloads == [always, always, {"approved": False}]
+
+
+def test_question_of_another_kind_cannot_be_answered_for_always(asking):
+    expect(allow(asking)).to_be_visible()
+    expect(always_allow(asking)).to_be_hidden()
 
 
 def test_approved_tool_is_shown_running(chat):

@@ -7,7 +7,8 @@ from urllib.parse import unquote
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.chat import Chat, choose
+from tests.browser.chat import Chat, choose, id_of
+from tests.server_process import PASSWORD
 
 pytestmark = pytest.mark.browser
 
@@ -18,7 +19,7 @@ ANSWER = "# A heading\n\nSome **bold** words and `code`.\n\n```python\nprint(1)\
 def shared(chat, start_conversation):
     """The address of a link to a conversation of Alice's."""
     start_conversation(ANSWER)
-    chat.page.get_by_role("button", name="Conversation options").click()
+    chat.page.get_by_role("button", name="Chat options").click()
     chat.page.get_by_role("menuitem", name="Share…").click()
     chat.page.get_by_role("button", name="Create a link").click()
     expect(chat.page.get_by_role("textbox", name="Link")).to_have_count(1)
@@ -40,16 +41,64 @@ def test_shared_link_shows_the_conversation_up_to_that_point(new_context, chat, 
     bob = Chat(new_context().new_page(), chat.site).log_in("bob")
     dialogs = []
     bob.page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
-    said = read(bob, shared)
-    expect(said).to_have_count(2)
-    expect(said.first).to_contain_text("# A heading")  # as the user wrote it
-    expect(said.last.get_by_role("heading", name="A heading")).to_be_visible()
-    expect(said.last.locator(".code pre")).to_contain_text("print(1)")
-    expect(said.last.locator("time")).to_be_visible()
-    expect(said.locator("img[src=x]")).to_have_count(0)
+    messages = read(bob, shared)
+    expect(messages).to_have_count(2)
+    expect(messages.first).to_contain_text("# A heading")  # as the user wrote it
+    expect(messages.last.get_by_role("heading", name="A heading")).to_be_visible()
+    expect(messages.last.locator(".code pre")).to_contain_text("print(1)")
+    expect(messages.last.locator("time")).to_be_visible()
+    expect(messages.locator("img[src=x]")).to_have_count(0)
     expect(bob.page.get_by_text("Said later")).to_have_count(0)
     expect(bob.page.locator("textarea, .composer")).to_have_count(0)
     assert dialogs == []
+
+
+@pytest.mark.parametrize(("locale", "user"), [("en-US", "User"), ("ja-JP", "ユーザー")])
+def test_shared_question_is_not_called_the_readers(new_context, chat, shared, locale, user):
+    bob = Chat(new_context(locale=locale).new_page(), chat.site)
+    bob.page.goto(shared)
+    bob.page.locator("[name=username]").fill("bob")
+    bob.page.locator("[name=password]").fill(PASSWORD)
+    bob.page.locator("[type=submit]").click()
+    author = bob.page.locator(".transcript-message__author [data-ref=name]").first
+    expect(author).to_have_text(user)
+    this_year = str(bob.page.evaluate("new Date().getFullYear()"))
+    expect(bob.page.locator("[data-ref=shared-at]")).to_contain_text(this_year)
+    paper = chat.page.context.new_page()
+    paper.goto(f"{chat.site}/c/{id_of(chat)}/print/")
+    expect(paper.locator(".transcript-message__author [data-ref=name]").first).to_have_text("You")
+
+
+def test_shared_conversation_is_continued_by_its_reader(new_context, chat, shared):
+    bob = Chat(new_context().new_page(), chat.site).log_in("bob")
+    read(bob, shared)
+    bob.page.get_by_role("button", name="Continue in a chat of my own").click()
+    bob.page.wait_for_url(re.compile("/c/"))
+    assert id_of(bob) != id_of(chat)
+    expect(bob.replies).to_have_count(1)
+    expect(bob.replies.last).to_contain_text("Copied up to here from a chat that was shared on")
+    bob.send("And then?")
+    bob.wait_for_end()
+    assert bob.reply_text() == "And then?"
+    expect(chat.replies).to_have_count(1)
+
+
+def test_shared_conversation_that_cannot_be_copied_says_why(new_context, chat, shared):
+    bob = Chat(new_context().new_page(), chat.site).log_in("bob")
+    read(bob, shared)
+    answer = {"error": {"code": "storage_full", "message": "Your images and files take up too much space."}}
+    bob.page.route("**/copies", lambda route: route.fulfill(status=413, json=answer))
+    bob.page.get_by_role("button", name="Continue in a chat of my own").click()
+    expect(bob.page.get_by_role("alert").get_by_text(answer["error"]["message"])).to_be_visible()
+
+
+def test_shared_link_comes_back_from_the_login(new_context, chat, shared):
+    bob = new_context(locale="ja-JP").new_page()
+    bob.goto(f"{chat.site}/accounts/login/?next={shared.removeprefix(chat.site)}%23continue")
+    bob.locator("[name=username]").fill("bob")
+    bob.locator("[name=password]").fill(PASSWORD)
+    bob.locator("[type=submit]").click()
+    expect(bob.get_by_role("button", name="自分の会話として続ける")).to_be_focused()
 
 
 def test_shared_link_asks_for_a_login(new_context, chat, shared):
@@ -60,7 +109,7 @@ def test_shared_link_asks_for_a_login(new_context, chat, shared):
 
 def test_shared_link_is_copied_and_revoked(new_context, chat, shared):
     chat.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    dialog = chat.page.get_by_role("dialog", name="Share this conversation")
+    dialog = chat.page.get_by_role("dialog", name="Share this chat")
     expect(dialog.get_by_role("button", name="Copy")).to_be_focused()
     chat.page.keyboard.press("Enter")
     expect(dialog.get_by_role("button", name="Copied")).to_be_visible()
@@ -68,7 +117,7 @@ def test_shared_link_is_copied_and_revoked(new_context, chat, shared):
     dialog.get_by_role("button", name="Create a link").click()
     expect(dialog.get_by_role("listitem")).to_have_count(2)
     chat.page.keyboard.press("Escape")
-    expect(chat.page.get_by_role("button", name="Conversation options")).to_be_focused()
+    expect(chat.page.get_by_role("button", name="Chat options")).to_be_focused()
     chat.page.keyboard.press("Enter")
     chat.page.keyboard.press("Enter")  # its first entry
     expect(dialog.get_by_role("listitem")).to_have_count(2)  # they are still there
@@ -129,13 +178,15 @@ def test_print_uses_light_diagrams(chat, start_conversation):
     paper.emulate_media(color_scheme="dark")
     paper.goto(f"{chat.site}/c/{id}/print/")
     expect(paper).to_have_title(re.compile("printed"))
-    picture = paper.locator(".diagram img")
-    dark = "rgb(22, 24, 27)"  # the page's own
-    assert dark not in unquote(picture.get_attribute("src"))
+    pictures = paper.locator(".diagram img")
+    expect(pictures.first).to_be_visible()
+    dark = "rgb(24, 26, 29)"  # the page's own
+    for picture in pictures.all():
+        assert dark not in unquote(picture.get_attribute("src"))
     assert paper.evaluate("getComputedStyle(document.body).backgroundColor") != dark
 
 
-def test_print_includes_the_whole_of_a_long_reply(chat, start_conversation):
+def test_print_includes_all_of_a_long_reply(chat, start_conversation):
     words = "\n\n".join(f"- **Item** {number} with `code`, and [a link](https://example.com)" for number in range(900))
     id = start_conversation(f"{words}\n\nThe very end", assistant="mirror")
     chat.page.context.add_init_script("window.print = () => { document.title = document.body.textContent.slice(-200) }")
@@ -163,6 +214,23 @@ def test_print_includes_the_tool_calls(chat, start_conversation):
     expect(paper.get_by_text("It is noon.")).to_be_visible()
 
 
+def test_shared_and_printed_answers_note_what_the_model_did_not_see(new_context, chat):
+    chat.open().choose("small")
+    chat.send("The first word " + "counts " * 150)
+    chat.wait_for_end()
+    chat.send("And now?")
+    chat.wait_for_end()
+    choose(chat, id_of(chat), "Share…")
+    chat.page.get_by_role("button", name="Create a link").click()
+    link = chat.page.get_by_role("textbox", name="Link").input_value()
+    bob = Chat(new_context().new_page(), chat.site).log_in("bob")
+    note = re.compile("too long for the model, which saw only the last .*message.* before this answer")
+    expect(read(bob, link).last.get_by_role("note").filter(has_text=note)).to_be_visible()
+    paper = chat.page.context.new_page()
+    paper.goto(f"{chat.site}/c/{id_of(chat)}/print/")
+    expect(paper.get_by_role("note").filter(has_text=note)).to_be_visible()
+
+
 # All of it, out and in
 
 
@@ -173,18 +241,18 @@ def test_export_of_everything_can_be_imported(new_context, chat, start_conversat
         chat.page.get_by_role("link", name="Export everything").click()
     file = tmp_path / "all.json"
     download.value.save_as(file)
-    told = json.loads(file.read_text())
-    assert told["user"]["username"] == "alice"
-    count = len(told["conversations"])
+    exported = json.loads(file.read_text())
+    assert exported["user"]["username"] == "alice"
+    count = len(exported["conversations"])
     charlie = Chat(new_context().new_page(), chat.site).log_in("charlie")
     charlie.open_settings()
     bring(charlie, file)
-    expect(charlie.page.get_by_text(re.compile(rf"^({count}|One) conversations? with .* imported\.$"))).to_be_visible()
+    expect(charlie.page.get_by_text(re.compile(rf"^({count}|One) chats? with .* imported\.$"))).to_be_visible()
     charlie.page.keyboard.press("Escape")
     expect(charlie.page.locator(".conversation", has_text="Something to carry").first).to_be_visible()
     charlie.open_settings()
     bring(charlie, file)
-    again = re.compile(r"Nothing new to import\. (One conversation was|\d+ conversations were) already in your list\.")
+    again = re.compile(r"Nothing new to import\. (One chat was|\d+ chats were) already in your list\.")
     expect(charlie.page.get_by_text(again)).to_be_visible()
 
 
@@ -195,12 +263,12 @@ def bring(tab, file):
 
 
 def test_import_reads_a_chatgpt_export(new_context, site, tmp_path):
-    def said(role, text):
+    def message(role, text):
         return {"author": {"role": role}, "content": {"content_type": "text", "parts": [text]}, "create_time": 1.7e9}
 
     mapping = {
-        "a": {"message": said("user", "Kyoto in spring"), "parent": None, "children": ["b"]},
-        "b": {"message": said("assistant", "Lovely."), "parent": "a", "children": []},
+        "a": {"message": message("user", "Kyoto in spring"), "parent": None, "children": ["b"]},
+        "b": {"message": message("assistant", "Lovely."), "parent": "a", "children": []},
     }
     trip = {"id": "x", "title": "A trip", "create_time": 1.7e9, "mapping": mapping, "current_node": "b"}
     file = tmp_path / "conversations.json"
@@ -208,9 +276,9 @@ def test_import_reads_a_chatgpt_export(new_context, site, tmp_path):
     bob = Chat(new_context().new_page(), site).log_in("bob")
     bob.open_settings()
     bring(bob, file)
-    expect(bob.page.get_by_text("One conversation with 2 messages imported.")).to_be_visible()
+    expect(bob.page.get_by_text("One chat with 2 messages imported.")).to_be_visible()
     bob.page.keyboard.press("Escape")
-    bob.page.get_by_role("link", name="A trip").click()
+    bob.page.locator("[data-ref=list]").get_by_role("link", name="A trip").click()
     expect(bob.replies.last).to_contain_text("Lovely.")
 
 
@@ -237,5 +305,88 @@ def test_import_shows_what_it_left_out(new_context, site, tmp_path):
     bob = Chat(new_context().new_page(), site).log_in("bob")
     bob.open_settings()
     bring(bob, file)
-    expect(bob.page.get_by_text("One conversation with one message imported. One problem:")).to_be_visible()
+    expect(bob.page.get_by_text("One chat with one message imported. One problem:")).to_be_visible()
     expect(bob.page.get_by_role("listitem").get_by_text("Odd <b>: It cannot be read.")).to_be_in_viewport()
+
+
+PROGRESS = {
+    "en-US": (
+        "Waiting for other imports to finish…",
+        "3 of 10 chats imported…",
+        "One chat with one message imported.",
+    ),
+    "ja-JP": (
+        "ほかのインポートが終わるのを待っています…",
+        "10件中3件の会話をインポートしました…",
+        "1件の会話（メッセージ1件）をインポートしました。",
+    ),
+}
+SAVING = {"state": "saving", "name": "all.json", "started_at": "2026-01-01T00:00:00Z", "done": 3, "total": 10}
+RESULT = {"conversations": 1, "messages": 1, "known": 0, "updated": 0, "left_out": [], "left_out_count": 0}
+
+
+@pytest.mark.parametrize("locale", PROGRESS)
+def test_import_shows_how_far_it_is_after_a_reload(new_context, site, locale):
+    waiting, progress, end = PROGRESS[locale]
+    page = new_context(locale=locale, viewport={"width": 390, "height": 600}).new_page()
+    saving = SAVING | {"result": None, "problem": ""}
+    newest = [saving | {"state": "waiting", "total": None}]
+    page.route("**/api/import", lambda route: route.fulfill(json=newest[0]))
+    page.goto(site)
+    page.locator("[name=username]").fill("bob")
+    page.locator("[name=password]").fill(PASSWORD)
+    page.locator("[type=submit]").click()
+    page.wait_for_url(f"{site}/")
+    page.keyboard.press("Control+,")
+    expect(page.get_by_text(waiting)).to_have_count(1)
+    newest[0] = saving
+    expect(page.get_by_text(progress)).to_have_count(1)
+    bar = page.locator("[data-ref=import-progress]")
+    expect(bar).to_have_js_property("value", 0.3)
+    newest[0] = newest[0] | {"state": "finished", "done": 10, "result": RESULT}
+    expect(page.get_by_role("status").filter(has_text=end)).to_have_count(1)
+    expect(bar).to_be_hidden()
+
+
+def test_failed_import_says_why(chat):
+    failed = SAVING | {"state": "failed", "result": None, "problem": "The import took too long."}
+    chat.page.route("**/api/import", lambda route: route.fulfill(json=failed))
+    chat.open_settings()
+    expect(chat.page.locator("[data-ref=import-result]")).to_contain_text(failed["problem"])
+
+
+def test_import_ends_in_sight_and_is_shown_again_later(new_context, site, tmp_path):
+    message = {"id": "1", "parent_id": None, "role": "user", "parts": [], "created_at": "2026-01-01"}
+    row = {"id": "sight", "title": "In sight", "created_at": "2026-01-01", "updated_at": "2026-01-01"}
+    file = tmp_path / "mine.json"
+    rows = [row | {"messages": [message]}]
+    file.write_text(json.dumps({"format": "chat-export", "version": 1, "conversations": rows}))
+    bob = Chat(new_context(viewport={"width": 390, "height": 600}).new_page(), site).log_in("bob")
+    bob.page.get_by_role("button", name="Show chats").click()
+    bob.open_settings()
+    bring(bob, file)
+    result = bob.page.locator("[data-ref=import-result]")
+    expect(result).to_be_focused()
+    expect(result.get_by_role("status")).to_have_text("One chat with one message imported.")
+    expect(result.get_by_role("status")).to_be_in_viewport()
+    bob.page.reload()
+    bob.page.get_by_role("button", name="Show chats").click()
+    bob.open_settings()
+    expect(result).to_contain_text("mine.json")
+    expect(result.get_by_role("status")).to_have_text("One chat with one message imported.")
+
+
+def test_import_shows_its_upload(new_context, site, tmp_path):
+    file = tmp_path / "large.json"
+    file.write_text("{]" + " " * 5_000_000)
+    bob = Chat(new_context().new_page(), site).log_in("bob")
+    bob.page.context.new_cdp_session(bob.page).send(
+        "Network.emulateNetworkConditions",
+        {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 2_000_000},
+    )
+    bob.open_settings()
+    bring(bob, file)
+    expect(bob.page.get_by_text(re.compile(r"^Uploading… \d+%$"))).to_be_visible()
+    expect(bob.page.get_by_role("progressbar")).to_be_visible()
+    expect(bob.page.get_by_text("This file is not valid JSON.")).to_be_in_viewport()
+    expect(bob.page.get_by_role("progressbar")).to_be_hidden()
