@@ -73,12 +73,19 @@ class Browser:
 
 
 async def weight(site):
-    """Compressed bytes of all that loads before the first message, and how many requests that is."""
+    """What loads before the first message: compressed bytes of fonts, those of all else, and how many requests."""
     async with Browser(site) as browser:
         answers = []
         browser.page.on("response", lambda answer: answers.append(answer))
         await browser.page.goto(f"{browser.address}/", wait_until="networkidle")
-        return sum([len(gzip.compress(await answer.body(), 9)) for answer in answers]), len(answers)
+        fonts = others = 0
+        for answer in answers:
+            body = await answer.body()
+            if answer.request.resource_type == "font":
+                fonts += len(body)  # woff2 is compressed already
+            else:
+                others += len(gzip.compress(body, 9))
+        return fonts, others, len(answers)
 
 
 @dataclass
@@ -136,7 +143,7 @@ def frames(events):
     costs = [0.0] * len(ends)
     for event in mine:
         if event["name"] == "RunTask" and event["ts"] <= ends[-1]:
-            costs[bisect_left(ends, event["ts"])] += event["dur"] / 1000
+            costs[bisect_left(ends, event["ts"])] += event.get("dur", 0) / 1000
     return [((end - first) / (last - first), cost) for end, cost in zip(ends, costs, strict=True)]
 
 

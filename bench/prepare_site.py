@@ -10,7 +10,7 @@ from importlib import import_module
 
 import django
 
-os.environ["DJANGO_SETTINGS_MODULE"] = "chatsite.settings"
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatsite.settings")
 django.setup()
 
 from django.conf import settings  # noqa: E402

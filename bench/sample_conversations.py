@@ -54,7 +54,7 @@ def fill(name, count, each):
     from django.db import transaction
     from django.utils import timezone
 
-    from chat.models import Conversation, Message
+    from chat.models import Conversation, Message, SearchText
 
     user, now = get_user_model().objects.get(username=name), timezone.now()
     contents = texts(count * each) if count > 1 else pages(each)
@@ -71,6 +71,7 @@ def fill(name, count, each):
                 parent = Message(conversation=row, parent=parent, role=role, text=text, parts=parts, created_at=moment)
                 messages.append(parent)
             Message.objects.bulk_create(messages)
+            SearchText.write(messages)
     print(row.pk)
 
 

@@ -209,9 +209,9 @@ class Site(Server):
     def get_json(self, path):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         connection.request("GET", path, headers=self.headers)
-        told = json.loads(connection.getresponse().read())
+        content = json.loads(connection.getresponse().read())
         connection.close()
-        return told
+        return content
 
     def fill(self, conversations, messages):
         """Give the first user so many conversations, of so many messages each: the id of the newest one."""
@@ -238,3 +238,14 @@ class Site(Server):
         """Open connections to the SQLite file: each holds it open once, under this very name."""
         links = Path(f"/proc/{self.process.pid}/fd").iterdir()
         return sum(os.path.realpath(link) == str(self.file) for link in links)
+
+
+class CollectedSite(Site):
+    """The site with collected static files, as browsers load them in production."""
+
+    def prepare(self):
+        self.env |= {"DJANGO_SETTINGS_MODULE": "bench.settings", "BENCH_STATIC_ROOT": f"{self.folder.name}/static"}
+        arguments = "manage.py", "collectstatic", "--no-input", "--verbosity", "0"
+        if self.spawn(*arguments, core=system.LOAD_CORE, stdout=self.log, stderr=self.log).wait():
+            self.fail("The static files could not be collected")
+        super().prepare()

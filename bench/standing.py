@@ -121,10 +121,11 @@ async def call(site, method, path, body, headers, address="127.0.0.1"):
         async with asyncio.timeout(CALL_TIMEOUT):
             answer = await exchange(site.port, message(method, path, body, headers), address)
         head, _, text = answer.partition(b"\r\n\r\n")
-        status, told = int(head[9:12]), json.loads(text) if b"content-length" in head and text[:1] == b"{" else None
+        status = int(head[9:12])
+        content = json.loads(text) if b"content-length" in head and text[:1] == b"{" else None
     except (OSError, TimeoutError, ValueError):
-        status, told = NO_ANSWER, None
-    return status, told, 1000 * (time.perf_counter() - start)
+        status, content = NO_ANSWER, None
+    return status, content, 1000 * (time.perf_counter() - start)
 
 
 def message(method, path, body, headers):

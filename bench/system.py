@@ -12,8 +12,8 @@ SERVER_CORE, LOAD_CORE = CORES[0], CORES[-1]  # one for the server under measure
 
 
 def raise_file_limit():
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    _, limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
 
 
 def free_port():
