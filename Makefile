@@ -44,6 +44,7 @@ format: develop  ## Format the code and fix what the linter can fix
 lock: develop  ## Pin the requirements again (ARGS=--upgrade, or ARGS="--upgrade-package NAME" for one)
 	$(COMPILE) $(ARGS) requirements.in -o requirements.txt
 	$(COMPILE) $(ARGS) requirements-dev.in -o requirements-dev.txt
+	$(COMPILE) $(ARGS) -c requirements.txt requirements-s3.in -o requirements-s3.txt
 	$(COMPILE) $(ARGS) --no-deps requirements-models.in -o requirements-models.txt
 
 messages: develop  ## Add new messages to the Japanese translation and remove unused ones

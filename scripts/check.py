@@ -1,8 +1,7 @@
 """Runs the checks of a change: `make test` all of them, `make check` only the fast ones.
 
-Fast checks come first, two at a time. Then each test suite runs in two to four processes, on every machine. On Debian,
-as root, missing programs are installed. A suite that still cannot run is named in the summary; if CI is set, that is a
-failure.
+Fast checks come first, two at a time. Then each test suite runs in three or four processes. On Debian, as root, missing
+programs are installed. A suite that still cannot run is named in the summary; if CI is set, that is a failure.
 """
 
 import argparse
@@ -65,17 +64,17 @@ def fast_suites():
 
 
 def all_suites(database_url, has_browser):
-    unit_tests = [*PYTEST, "-m", UNIT, "--ignore=tests/browser"]
-    yield Step("Python tests on SQLite", [*PYTHON, "coverage", "run", "-m", *unit_tests, "-n", "2"])
-    yield Step("combine the coverage of both processes", [*PYTHON, "coverage", "combine", "-q"])
+    # More processes than most machines have cores: tests wait for each other's events, servers and timeouts.
+    unit_tests = [*PYTEST, "-n", "4", "-m", UNIT, "--ignore=tests/browser"]
+    yield Step("Python tests on SQLite", [*PYTHON, "coverage", "run", "-m", *unit_tests])
+    yield Step("combine the coverage of all processes", [*PYTHON, "coverage", "combine", "-q"])
     yield Step("branch coverage", [*PYTHON, "coverage", "report"])
     if database_url:
-        # These and the next ones wait for other processes a good part of the time.
-        yield Step("Python tests on PostgreSQL", [*PYTHON, *unit_tests, "-n", "4"], {"DATABASE_URL": database_url})
+        yield Step("Python tests on PostgreSQL", [*PYTHON, *unit_tests], {"DATABASE_URL": database_url})
     process_tests = [*PYTHON, *PYTEST, "-n", "3", "-m", "process and not browser", *files_with_marker("process")]
     yield Step("server process tests", process_tests, {"TEST_POSTGRESQL": database_url or ""})
     if has_browser:
-        yield Step("browser tests", [*PYTHON, *PYTEST, "-n", "2", "-m", "browser", *files_with_marker("browser")])
+        yield Step("browser tests", [*PYTHON, *PYTEST, "-n", "3", "-m", "browser", *files_with_marker("browser")])
 
 
 def files_with_marker(marker):

@@ -196,15 +196,15 @@ class User(threading.Thread):
 
 def is_right(text, assistant, reply):
     """Whether this is what the scripted model said, up to where the reply was interrupted or stopped."""
-    said, status = reply["text"], reply["status"]
+    reply_text, status = reply["text"], reply["status"]
     if assistant == "echo":  # questions without an answer between them reach the model as one
-        piece = said.rpartition("\n\n")[2]
+        piece = reply_text.rpartition("\n\n")[2]
         return piece == text if status == "completed" else status == "interrupted" and is_cut(piece, text)
     if assistant == "count":
-        numbers = said.split()
+        numbers = reply_text.split()
         return status in ("cancelled", "interrupted") and numbers == [str(n + 1) for n in range(len(numbers))]
     return (
-        not said
+        not reply_text
         and status in {"failing": ("failed", "interrupted"), "hanging": ("cancelled", "interrupted")}[assistant]
     )
 

@@ -165,8 +165,12 @@ def slow(script):
 
 @pytest.fixture
 def fast_recovery(monkeypatch):
-    """Heartbeats come every 30 ms, and a run whose process sends none is adopted at once."""
-    monkeypatch.setattr(heartbeat, "HEARTBEAT_INTERVAL", 0.03)
+    """Heartbeats come every 0.1 s, and a run whose process sends none is adopted at once.
+
+    A busy machine is late for some of them, which counts as an outage.
+    """
+    monkeypatch.setattr(heartbeat, "HEARTBEAT_INTERVAL", 0.1)
+    monkeypatch.setattr(heartbeat, "OUTAGE_GRACE", 1)
     monkeypatch.setattr(heartbeat, "ADOPT_DELAY", 0)
 
 

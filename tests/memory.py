@@ -6,7 +6,8 @@ from pathlib import Path
 def process_ids(pid):
     """Returns the ids of a process and all its descendants."""
     children = Path(f"/proc/{pid}/task").glob("*/children")
-    return [pid, *(each for path in children for child in path.read_text().split() for each in process_ids(int(child)))]
+    child_ids = [int(child) for path in children for child in path.read_text().split()]
+    return [pid, *(descendant for child in child_ids for descendant in process_ids(child))]
 
 
 def memory_bytes(pid):

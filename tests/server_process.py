@@ -48,7 +48,7 @@ def wait_for(url, process=None, seconds=120):
     raise TimeoutError(f"{url} did not answer within {seconds} s.")
 
 
-def poll_until(condition, seconds=10):
+def poll_until(condition, seconds=30):
     """Wait for a change that another process makes. Returns the first true result of `condition()`."""
     deadline = time.monotonic() + seconds
     while True:

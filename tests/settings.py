@@ -9,6 +9,7 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"]["TEST"] = {"NAME": f"{gettempdir()}/chat-test-{os.getpid()}.sqlite3"}
 INSTALLED_APPS = [*INSTALLED_APPS, "tests.database"]  # its `flush` replaces Django's
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+STORAGES["files"] = {"BACKEND": "django.core.files.storage.InMemoryStorage"}
 SHUTDOWN_GRACE = 0
 STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"  # nothing is collected
 STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # noqa: F405

@@ -1,4 +1,4 @@
-"""JSON is counted before it is parsed, and what its strings contain is not."""
+"""The values of a JSON document are counted before it is parsed; the contents of its strings are not."""
 
 import json
 import random
@@ -64,8 +64,8 @@ def test_values_are_counted_as_the_parser_finds_them():
         return 0 if items is None else 1 + max(len(items) - 1, 0) + sum(map(count, items))
 
     for _ in range(500):
-        made = value(4)
+        document = value(4)
         for ascii_only in (True, False):
             assert count_values(
-                without_strings(json.dumps(made, ensure_ascii=ascii_only).encode(), MAX_VALUES)
-            ) == count(made)
+                without_strings(json.dumps(document, ensure_ascii=ascii_only).encode(), MAX_VALUES)
+            ) == count(document)

@@ -50,7 +50,7 @@ LIBRARIES = pytest.mark.parametrize("library", [httpx, httpx2])
 
 
 @LIBRARIES
-async def test_body_that_is_left_in_the_middle_is_no_generator(library):
+async def test_abandoned_body_leaves_no_open_generator(library):
     """The collector would close one at any moment, in any thread: “async generator already executing”."""
     answer, _ = response(library, [b"a", b"b"])
     limit_body(answer, unchanged, ValueError)
@@ -80,7 +80,7 @@ async def test_encoding_that_cannot_be_decoded_in_small_steps_is_refused(library
 
 
 @LIBRARIES
-async def test_body_that_is_not_compressed_as_it_says_is_refused(library):
+async def test_body_with_a_wrong_content_encoding_is_refused(library):
     answer, _ = response(library, [b"plain"], content_encoding="gzip")
     limit_body(answer, unchanged, Refused)
     with pytest.raises(Refused):
@@ -123,7 +123,7 @@ def test_event_with_too_many_values_is_refused():
             limit(b"[]," * 1_000)
 
 
-def test_lines_are_events_where_there_are_no_empty_lines():
+def test_lines_count_as_events_without_empty_lines():
     limit = EventLimit(Refused, [b"\n"])
     for _ in range(60):
         limit(b"[]," * 1_000 + b"\n")

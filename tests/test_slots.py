@@ -49,7 +49,24 @@ async def test_slots_refuse_everyone_with_503_when_all_are_taken():
         assert await refusal(slots, "carol") == (503, "busy", 2)
 
 
-async def test_slots_go_to_whoever_waited_longest_unless_that_key_has_its_share():
+async def test_members_of_a_key_take_turns():
+    slots = Slots(total=9, per_key=1, max_waiting=9, max_waiting_per_key=9)
+    order = []
+
+    async def note(member):
+        async with slots.hold("office", member=member):
+            order.append(member)
+
+    async with slots.hold("office", member="mallory"):
+        tasks = start(*map(note, ["mallory", "mallory", "mallory", "alice", "bob", "alice"]))
+        await let_all_run()
+        tasks[1].cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert order == ["mallory", "alice", "bob", "mallory", "alice"]
+    assert (slots.in_use, slots.waiting) == (0, 0)
+
+
+async def test_slot_goes_to_the_longest_waiting_key_with_a_share_left():
     slots = Slots(total=2, per_key=1, max_waiting=9, max_waiting_per_key=9)
     first, second = asyncio.Event(), asyncio.Event()
     order = []
@@ -159,7 +176,7 @@ async def test_slots_take_as_long_to_give_on_whatever_the_number_of_waiting_task
     assert (slots.in_use, slots.waiting) == (0, 0)
 
 
-async def test_slots_go_to_whoever_waited_longest_when_all_were_taken():
+async def test_slot_goes_to_the_longest_waiting_when_all_were_taken():
     slots = Slots(total=2, per_key=2, max_waiting=9, max_waiting_per_key=9)
     gates = {name: asyncio.Event() for name in ("alice", "bob", "carol")}
     order = []

@@ -8,7 +8,7 @@ import asyncio
 import threading
 
 from chat import tools
-from chat.tools import ToolError, asks_first
+from chat.tools import ToolError, asks_every_time, asks_first
 
 calls = []  # (name, argument), in the order in which they began
 ended = []  # the arguments of the calls that have ended, even by cancellation
@@ -18,7 +18,7 @@ gates = {}  # name -> asyncio.Event or threading.Event
 def offer(monkeypatch):
     for made in (calls, ended, gates):
         made.clear()
-    for tool in (echo, fail, break_down, flood, pass_gate, pass_gate_in_thread, transfer, traced):
+    for tool in (echo, fail, break_down, flood, pass_gate, pass_gate_in_thread, transfer, sign, traced):
         monkeypatch.setitem(tools.REGISTRY, tool.__name__, f"{__name__}.{tool.__name__}")
 
 
@@ -61,6 +61,13 @@ def pass_gate_in_thread(gate: str) -> str:
     gates[gate].wait(20)
     ended.append(gate)
     return f"{gate} is open"
+
+
+@asks_every_time
+async def sign(contract: str) -> str:
+    """Signs a contract, which nobody may allow for ever."""
+    calls.append(("sign", contract))
+    return f"{contract} is signed"
 
 
 @asks_first

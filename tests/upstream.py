@@ -29,7 +29,7 @@ from dataclasses import dataclass, field
 class Wire(enum.Enum):
     FIN = "the connection ends"
     RESET = "the connection is reset"
-    SILENCE = "nothing more is said, and the connection stays open"
+    SILENCE = "nothing more is sent, and the connection stays open"
 
 
 FIN, RESET, SILENCE = Wire
@@ -57,7 +57,7 @@ The sum is $\\sum_{k=1}^{n} k = \\frac{n(n+1)}{2}$.
 """
 
 
-# What is said ---------------------------------------------------------------------------------------------------------
+# What is sent ---------------------------------------------------------------------------------------------------------
 
 
 def chunk(delta=None, finish_reason=None, **more):
@@ -99,7 +99,7 @@ def tokens(text):
 
 @dataclass
 class Answer:
-    """What is said to one request. `framing`: "chunked"; "close", the body ends with the connection; a number, the
+    """The response to one request. `framing`: "chunked"; "close", the body ends with the connection; a number, the
     Content-Length; None, the steps are all there is and hold the head, too.
     """
 
@@ -133,8 +133,10 @@ class Request:
 
     @property
     def question(self):
-        said = [message["content"] for message in (self.body or {}).get("messages", []) if message["role"] == "user"]
-        return said[-1] if said else ""
+        questions = [
+            message["content"] for message in (self.body or {}).get("messages", []) if message["role"] == "user"
+        ]
+        return questions[-1] if questions else ""
 
 
 class Upstream:
@@ -330,20 +332,20 @@ def model_behavior(server, pace=PACE):
         yield from CALLS
 
     def steps(name, question):
-        said = tokens({"echo": question, "long": ANSWER * 20}.get(name, ANSWER))
+        pieces = tokens({"echo": question, "long": ANSWER * 20}.get(name, ANSWER))
         yield chunk({"role": "assistant", "content": ""})
         if name == "silent":
             yield SILENCE
         for token in tokens("First I think about it.") if name == "think" else ():
             yield from (chunk({"reasoning_content": token}), pace)
-        for number, token in enumerate(said):
+        for number, token in enumerate(pieces):
             yield from (token, 0.25 if name == "slow" else pace)
-            if number == len(said) // 2 and name == "cut":
+            if number == len(pieces) // 2 and name == "cut":
                 yield RESET
-            if number == len(said) // 2 and name == "error":
+            if number == len(pieces) // 2 and name == "error":
                 yield {"error": {"message": "The scripted model fell over.", "type": "server_error", "code": None}}
                 return
-        yield from (STOP, usage(len(tokens(question)), len(said)), DONE)
+        yield from (STOP, usage(len(tokens(question)), len(pieces)), DONE)
 
     return answer
 

@@ -39,6 +39,14 @@ async def wait_for_text(run):
                 return
 
 
+async def wait_for_delta(run, text):
+    """Waits until the reply holds this text."""
+    async with asyncio.timeout(10):
+        async for _, event in engine.follow(run):
+            if event and text in getattr(event, "delta", ""):
+                return
+
+
 @asynccontextmanager
 async def count_turns():
     """A list that grows by one whenever other tasks have the loop."""

@@ -104,7 +104,7 @@ async def test_admin_is_in_the_language(client_of, bob):
     client = client_of(bob)
     for path, words in {
         "/admin/": ["チャット管理", "アシスタント", "会話"],
-        "/admin/chat/assistant/add/": ["システムプロンプト", "ツールと上限"],
+        "/admin/chat/assistant/add/": ["システムプロンプト", "返答の仕方"],
         "/admin/chat/conversation/": ["最終更新", "所有者"],
     }.items():
         html = (await client.get(path, headers=ASKS)).content.decode()
@@ -152,8 +152,8 @@ async def test_api_errors_are_in_the_language_with_the_same_codes(client_of, ali
 async def test_body_errors_before_django_are_in_the_language(echo, settings):
     settings.MAX_BODY_BYTES = 10
     for name, value in ((b"accept-language", b"ja"), (b"cookie", b"a=b; django_language=ja")):
-        told = await asgi_response(asgi_request(limit_body(echo), (name, value), (b"content-length", b"11")))
-        assert json.loads(told[2])["error"]["message"] == "リクエストが大きすぎます。"
+        answer = await asgi_response(asgi_request(limit_body(echo), (name, value), (b"content-length", b"11")))
+        assert json.loads(answer[2])["error"]["message"] == "リクエストが大きすぎます。"
 
 
 async def test_socket_errors_are_in_the_language(socket_of, alice, script):
@@ -171,9 +171,9 @@ async def test_socket_errors_are_in_the_language(socket_of, alice, script):
 async def test_default_assistants_are_described_in_the_language(client_of, alice):
     await Assistant.objects.acreate(slug="own", name="Own", model="demo:", description="Ours alone.")
     items = (await client_of(alice).send("GET", "/api/assistants", **ASKS)).json()["items"]
-    told = {item["slug"]: item["description"] for item in items}
-    assert JAPANESE.search(told["demo"])
-    assert told["own"] == "Ours alone."
+    descriptions = {item["slug"]: item["description"] for item in items}
+    assert JAPANESE.search(descriptions["demo"])
+    assert descriptions["own"] == "Ours alone."
 
 
 async def test_exported_markdown_is_in_the_language(client_of, alice, finished_run):

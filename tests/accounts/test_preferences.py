@@ -22,6 +22,7 @@ DEFAULTS = {
     "theme": "",
     "send_key": "enter",
     "transport": "sse",
+    "notifications": "",
     "shows_steps": True,
 }
 

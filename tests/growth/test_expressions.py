@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from chat import folding, markdown_to_text
 from chat.providers.thoughts.harmony import MARK, START
 from chat.providers.thoughts.tags import ANSWER, CLOSING, IN_TEXT_PATTERN, OPENING
 from scripts.environment import ROOT
@@ -26,10 +27,22 @@ OWN_FILES = {"chat/storage.py", "chat/templatetags/modules.py"}  # read only wha
 # Expressions that are put together while the site runs -> what they may look like.
 COMPOSED: dict[str, list[str]] = {
     "chat/asgi/threads.py": [r"^/admin/(?!login/)", r"^/api/(.*/)?export$", "^/api/import$|/api/attachments$"],
-    "chat/admin/tool_servers.py": ["[A-Za-z_][A-Za-z0-9_]*", "[^\0]*", "[!#$%&'*+.^_`|~0-9A-Za-z-]+", "[ -~]*"],
+    "chat/admin/rows_fields.py": [r"[A-Za-z_]\w*", ".*", r"[\w!#$%&'*+.^`|~-]+", "[ -~]*"],
     "chat/providers/thoughts/harmony.py": [MARK.pattern, START.pattern],
     "chat/providers/thoughts/tags.py": [OPENING.pattern, CLOSING.pattern, ANSWER.pattern, IN_TEXT_PATTERN.pattern],
 }
+
+
+def _with_one_mark(pattern):
+    """Returns the pattern with one character in place of hundreds."""
+    return pattern.pattern.replace(folding.MARKS, "\u0301")
+
+
+COMPOSED["chat/folding.py"] = [_with_one_mark(row) for row in (folding.PIECE, folding.SHORT_PIECE, folding.CLUSTER)]
+COMPOSED["chat/markdown_to_text.py"] = [
+    row.pattern.replace("(?P<", "(?<").replace("(?P=ticks)", r"\k<ticks>")
+    for row in (markdown_to_text.MARK, markdown_to_text.TYPED_MARK, markdown_to_text.MAY_BE_MARK)
+]
 
 
 @dataclass(frozen=True)

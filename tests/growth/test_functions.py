@@ -24,6 +24,8 @@ from chat.events import (
     fold,
     to_dict,
 )
+from chat.folding import fold as fold_text
+from chat.markdown_to_text import MARK
 from chat.providers.openai.tool_calls import ToolCallDeltas
 from chat.providers.thoughts import ThoughtReader
 from tests.growth.growth import MAX_FACTOR, TEXTS, growth
@@ -35,10 +37,12 @@ MODULES = [
     "chat.events.fold",
     "chat.events.text",
     "chat.events.wire",
+    "chat.folding",
     "chat.language",
     "chat.live.sse",
-    "chat.models.conversations",
+    "chat.markdown_to_text",
     "chat.models.lookups",
+    "chat.models.titles",
     "chat.providers.demo",
     "chat.providers.langchain.errors",
     "chat.providers.error_reports",
@@ -75,7 +79,10 @@ ARGUMENTS = {
     "chat.events.text.shorten": lambda text: [text, len(text) // 2],
     "chat.events.wire.from_json": lambda text: [json.dumps({"type": "CUSTOM", "name": "n", "value": text})],
     "chat.events.wire.unpack": lambda text: [json.dumps([{"type": "CUSTOM", "name": "n", "value": text}])],
+    "chat.folding._cluster_of": lambda text: [text, len(fold_text(text)) - 1],
+    "chat.folding.find_in_original": lambda text: [text, 0, len(fold_text(text))],
     "chat.live.sse.parse_position": lambda text: [text, text],
+    "chat.markdown_to_text._without_marks": lambda text: [text, MARK, True],
     "chat.models.lookups._contains": lambda text: [text, f"{text[:150]}x"],
     "chat.providers.openai.event_data.load": lambda text: [json.dumps({"choices": [text]}).encode()],
     "chat.providers.thoughts.tags.could_begin": lambda text: [text, ("</think>", "<think>")],
@@ -93,8 +100,10 @@ EXEMPT = {  # what they are given instead of a long text
     "chat.tools.execution.run_within_limits": "a call",
     "chat.asgi.base.address_of": "an address",
     "chat.language.activate_from_scope": "headers, which chat.asgi.headers bounds",
+    "chat.folding._fold_piece": "a piece, whose length is limited",
     "chat.search.matching_conversations": "the words of a search, at most 200 characters",
     "chat.search.snippets": "the same",
+    "chat.search._newest_texts": "the same",
     "chat.search.title_contains": "the same",
     "chat.events.text._continues_grapheme": "two characters",
     "chat.events.fold._withdraw": "the type of a part",

@@ -9,7 +9,8 @@ from django.utils import timezone
 
 from chat import engine
 from chat.engine import heartbeat
-from chat.models import Conversation, Message, Refused, Run
+from chat.errors import Refused
+from chat.models import Conversation, Message, Run
 from tests.clients import messages_url
 from tests.rows import get_run
 from tests.waiting import run_together, wait_for_run, wait_for_text

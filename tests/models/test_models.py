@@ -6,8 +6,9 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from chat.errors import Refused
 from chat.events import RunStarted
-from chat.models import Assistant, Conversation, Ending, Message, Refused, Run, RunEvent
+from chat.models import Assistant, Conversation, Ending, Message, Run, RunEvent
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from chat.events import Finish, Text
 from chat.importers import task
 from chat.models import Conversation, Message
 from chat.transfer.importing import read_records
-from chat.transfer.save import Importer
+from chat.transfer.save import Importer, image_reader
 from tests import scripted
 from tests.waiting import wait_for_run
 
@@ -64,7 +64,7 @@ async def test_new_kind_is_exported_and_imported(answered, charlie, tmp_path):
     (tmp_path / "export").write_text(data)
     task.run(str(tmp_path / "export"), str(tmp_path), "")  # in this process: a worker has not the kind of this test
     (conversation,) = read_records(tmp_path / "records")
-    await sync_to_async(Importer(charlie, tmp_path / "images").save)(conversation)
+    await sync_to_async(Importer(charlie, image_reader(tmp_path / "images")).save)(conversation)
     imported = await Message.objects.aget(conversation__owner=charlie, role="assistant")
     assert CITATION in imported.parts
     assert imported.text == "By train. [Trains of Japan]"
@@ -132,15 +132,42 @@ def test_read_part_cleans_and_drops():
     assert parts.read_part({"type": "tool_result", "id": "a"}) == STEPS[2] | {"id": "a", "error": None}
 
 
-def test_context_trimmed_is_kept_for_its_owner_and_staff_and_is_no_text():
+def test_context_trimmed_is_shown_to_readers_and_is_not_text():
     part = {"type": "context_trimmed", "kept": 9}
     assert parts.read_part(part | {"color": "red"}) == part
     assert "Number of messages that it saw: 9." in parts.for_staff(part).text
     assert parts.text_of([part]) == ""
-    assert parts.for_model([part]) == parts.for_share([part]) == parts.to_markdown([part]) == []
+    assert parts.for_model([part]) == []
+    assert parts.for_share([part]) == [part]
+    assert parts.to_markdown([part])[0].endswith("Number of messages that it saw: 9.)*")
     for kept in (None, "9", True, 1.5):
         with pytest.raises((KeyError, ValueError)):
             parts.read_part({"type": "context_trimmed", "kept": kept})
+
+
+def test_file_trimmed_is_shown_to_readers_and_is_not_text():
+    part = {"type": "file_trimmed", "name": "a.pdf", "unit": "page", "count": 9, "shown": 3}
+    assert parts.text_of([part]) == ""
+    assert parts.for_model([part]) == []
+    assert parts.for_share([part]) == [part]
+    assert "“a.pdf”" in parts.to_markdown([part])[0]
+
+
+@pytest.mark.parametrize(
+    "unit, count, sentence",
+    [
+        ("page", 9, "Pages that it saw: 3 of 9."),
+        ("sheet", 9, "Sheets that it saw: 3 of 9."),
+        ("slide", 9, "Slides that it saw: 3 of 9."),
+        ("message", 9, "Emails that it saw: 3 of 9."),
+        ("page", None, "which saw only its beginning."),
+        (None, None, "which saw only its beginning."),
+        ("scroll", 9, "which saw only its beginning."),
+    ],
+)
+def test_file_trimmed_names_the_unit_of_the_file(unit, count, sentence):
+    part = {"type": "file_trimmed", "name": "a", "unit": unit, "count": count, "shown": 3}
+    assert parts.for_staff(part).text.endswith(sentence)
 
 
 def test_unknown_kind_is_shown_to_staff_alone():

@@ -44,7 +44,7 @@ def run_thread():
         assert not thread.is_alive()
 
 
-def test_writers_come_in_order(line, run_thread):
+def test_writers_write_in_the_order_of_their_arrival(line, run_thread):
     names = [f"user{number}" for number in range(6)]
     written = []
 
@@ -112,7 +112,7 @@ def test_wait_for_a_turn_times_out(line, monkeypatch):
     assert not locked
 
 
-def test_turn_that_comes_as_the_wait_ends_is_not_lost():
+def test_turn_that_is_given_as_the_wait_ends_is_not_lost():
     line = WriteLine()
     held = []
 

@@ -195,7 +195,7 @@ async def test_question_asked_while_a_title_is_made_waits_no_longer(
 
 
 @pytest.mark.parametrize("text", ["「東京」について、日本語で教えてください。", "絵文字を書いて：🏯👨‍👩‍👧‍👦🇯🇵"])
-async def test_text_in_japanese_arrives_as_it_was_written(ask, assistant, model_server, text):
+async def test_text_in_japanese_arrives_unchanged(ask, assistant, model_server, text):
     """Tokens of this model are parts of letters. None is broken between two deltas, or lost in a question."""
     run = await ask(await assistant(model_server, params={"max_tokens": 80}), f"Repeat exactly: {text}")
     seen = await wait_for_run(run)
@@ -207,7 +207,7 @@ async def test_text_in_japanese_arrives_as_it_was_written(ask, assistant, model_
     assert run.usage[0]["input_tokens"] > expected
 
 
-async def test_conversation_with_a_picture_goes_on_with_a_model_that_cannot_see(
+async def test_conversation_with_an_image_continues_with_a_model_without_image_support(
     client_of, alice, ask, assistant, model_server
 ):
     """The assistant claims to see images. The server refuses them, and nothing after that fails."""
@@ -226,7 +226,7 @@ async def test_conversation_with_a_picture_goes_on_with_a_model_that_cannot_see(
 # The window -----------------------------------------------------------------------------------------------------------
 
 
-async def test_conversation_that_outgrows_the_window_goes_on(ask, assistant, model_server, measured):
+async def test_conversation_that_outgrows_the_window_continues(ask, assistant, model_server, measured):
     """A window of 2,048 tokens, and questions of 500 each."""
     model = await assistant(model_server, params={"max_tokens": 20})
     question = "Trains are fast, safe and comfortable. " * 60

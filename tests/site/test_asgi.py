@@ -12,8 +12,8 @@ from asgiref.testing import ApplicationCommunicator
 from django.core.handlers.asgi import ASGIRequest
 
 from chat import engine
-from chat.asgi import sends
-from chat.asgi.sends import limit_send_time
+from chat.asgi import lifespan, send_timeout
+from chat.asgi.send_timeout import limit_send_time
 from chat.django_internals import LeanASGIHandler
 from chat.events import Finish, Text
 from chat.live import session_check
@@ -37,15 +37,15 @@ async def test_root_path_of_a_client_is_ignored(transactional_db, kind):
     site = asgi_request(application, *headers, type=kind, method="GET", path=path, root_path="/x", subprotocols=[])
     if kind == "http":
         await site.send_input(body_part(b""))
-        status, told, _ = await asgi_response(site)
-        assert (status, told.get(b"Location")) == (404, None)
+        status, headers, _ = await asgi_response(site)
+        assert (status, headers.get(b"Location")) == (404, None)
     else:
         await site.send_input({"type": "websocket.connect"})
         assert (await site.receive_output(10)) == {"type": "websocket.close", "code": 4404}
         await site.wait(10)
 
 
-async def test_cookie_with_a_null_character_is_no_session(transactional_db):
+async def test_cookie_with_a_null_character_is_not_a_session(transactional_db):
     headers = [(b"host", b"testserver"), (b"cookie", rb'sessionid="\000abcdefghijklmnop"')]
     site = asgi_request(application, *headers, method="GET", path="/api/assistants")
     await site.send_input(body_part(b""))
@@ -82,7 +82,7 @@ async def nothing_more():
 
 @pytest.fixture
 def impatient(monkeypatch):
-    monkeypatch.setattr(sends, "SEND_TIMEOUT", 0.1)
+    monkeypatch.setattr(send_timeout, "SEND_TIMEOUT", 0.1)
 
 
 @pytest.fixture
@@ -116,9 +116,9 @@ async def test_send_to_a_client_that_reads_nothing_is_ended(impatient):
     assert not asyncio.current_task().cancelling()
 
 
-async def test_send_to_a_slow_client_goes_on(advance_clock):
+async def test_send_to_a_slow_client_is_not_cut(advance_clock):
     async def slowly(message):
-        advance_clock(0.6 * sends.SEND_TIMEOUT)
+        advance_clock(0.6 * send_timeout.SEND_TIMEOUT)
         for _ in range(2):  # the timer fires between them
             await asyncio.sleep(0)
 
@@ -131,7 +131,7 @@ async def test_send_to_a_slow_client_goes_on(advance_clock):
     assert client.taken == [0, 1, 2, 3, 4]
 
 
-async def test_send_after_a_long_silence_goes_on(impatient):
+async def test_send_after_a_long_silence_is_not_cut(impatient):
     async def thinking(scope, receive, send):
         await send(1)
         await asyncio.sleep(0.35)
@@ -164,15 +164,15 @@ async def test_send_timer_lets_errors_through(impatient):
 @asynccontextmanager
 async def stream_of(client_of, user, run, send):
     """The run's stream through the whole site: yields its task and the queue of messages from the server."""
-    client, said = client_of(), asyncio.Queue()
+    client, messages = client_of(), asyncio.Queue()
     await client.aforce_login(user)
-    said.put_nowait(body_part(b""))
+    messages.put_nowait(body_part(b""))
     cookie = f"sessionid={client.cookies['sessionid'].value}".encode()
     scope = {"type": "http", "method": "GET", "path": run.events_url, "query_string": b""}
     scope["headers"] = [(b"host", b"testserver"), (b"cookie", cookie)]
-    task = asyncio.create_task(application(scope, said.get, send))
+    task = asyncio.create_task(application(scope, messages.get, send))
     try:
-        yield task, said
+        yield task, messages
     finally:
         task.cancel()
         await asyncio.wait([task])
@@ -220,11 +220,11 @@ async def test_stream_of_a_reader_that_leaves_ends(client_of, alice, script, ask
             reads.set()
 
     run = await ask(await script("slow", Text("one"), gate.wait, Finish("stop")))
-    async with stream_of(client_of, alice, run, Client(reading).send) as (task, said):
+    async with stream_of(client_of, alice, run, Client(reading).send) as (task, messages):
         async with asyncio.timeout(5):
             await reads.wait()
             assert len(readers()) == 1
-            said.put_nowait({"type": "http.disconnect"})
+            messages.put_nowait({"type": "http.disconnect"})
             await task
             await all_have_gone()
     gate.set()
@@ -256,9 +256,9 @@ async def test_stream_leaves_no_garbage_to_collect(client_of, alice, script, ask
             reads.set()
 
     run = await ask(await script("slow", Text("one"), Finish("stop")))
-    async with asyncio.timeout(5), stream_of(client_of, alice, run, Client(reading).send) as (task, said):
+    async with asyncio.timeout(5), stream_of(client_of, alice, run, Client(reading).send) as (task, messages):
         await reads.wait()
-        said.put_nowait({"type": "http.disconnect"})
+        messages.put_nowait({"type": "http.disconnect"})
         await task
     await wait_for_run(run)
     assert [request() for request in requests] == [None]
@@ -286,6 +286,24 @@ async def started():
     await site.send_input({"type": "lifespan.shutdown"})
     assert await site.receive_output(10) == {"type": "lifespan.shutdown.complete"}
     await site.wait(10)
+
+
+async def test_lifespan_warms_up_before_the_server_says_that_it_has_started(transactional_db, signals, monkeypatch):
+    loaded = []
+
+    async def warm_up():
+        loaded.append("the providers")
+
+    monkeypatch.setattr(lifespan, "warm_up", warm_up)
+    async with started():
+        assert loaded
+
+
+async def test_lifespan_does_not_wait_forever_for_the_warm_up(transactional_db, signals, monkeypatch):
+    monkeypatch.setattr(lifespan, "warm_up", nothing_more)
+    monkeypatch.setattr(lifespan, "WARM_UP_TIMEOUT", 0.01)
+    async with started():
+        assert not engine.current().is_shutting_down
 
 
 async def test_lifespan_starts_and_shuts_down_the_engine(script, ask, signals):

@@ -24,8 +24,9 @@ class App:
         return max(Counter(turn for client, turn in self.starts if client == address).values())
 
 
-def send(site, address, count=1):
-    scope = {"type": "http", "client": (address, 1)}
+def send(site, address, count=1, session=""):
+    headers = [(b"cookie", f"theme=dark; sessionid={session}; a=b".encode())] if session else []
+    scope = {"type": "http", "client": (address, 1), "headers": headers}
     return [asyncio.create_task(site(scope, None, None)) for _ in range(count)]
 
 
@@ -46,6 +47,15 @@ async def test_burst_of_an_address_delays_no_other():
         assert others == [app.starts[0][1]] * MAX_STARTS
 
 
+async def test_burst_of_a_user_delays_no_other_at_the_same_address():
+    async with count_turns() as turns:
+        site = spread_bursts(App(turns))
+        burst = send(site, BURST, 200, "mallory")
+        await asyncio.sleep(0)
+        await asyncio.gather(*send(site, BURST, 2, "alice"), *send(site, BURST, 2))
+        assert sum(task.done() for task in burst) <= 5 * MAX_STARTS
+
+
 async def test_request_behind_a_burst_keeps_its_place():
     async with count_turns() as turns:
         app = App(turns)
@@ -57,7 +67,7 @@ async def test_request_behind_a_burst_keeps_its_place():
         assert all(task.done() for task in burst)
 
 
-async def test_burst_goes_on_when_some_of_it_has_left():
+async def test_burst_continues_after_some_of_its_clients_have_left():
     async with count_turns() as turns:
         app = App(turns)
         burst = send(spread_bursts(app), BURST, 10 * MAX_STARTS)
@@ -69,7 +79,20 @@ async def test_burst_goes_on_when_some_of_it_has_left():
     assert app.most_in_a_turn(BURST) <= MAX_STARTS
 
 
-async def test_health_is_told_before_a_burst_of_the_same_address_has_begun():
+async def test_burst_whose_clients_have_all_left_is_forgotten():
+    async with count_turns() as turns:
+        app = App(turns)
+        site = spread_bursts(app)
+        burst = send(site, BURST, 10 * MAX_STARTS)
+        await asyncio.sleep(0)
+        for task in burst[MAX_STARTS:]:
+            task.cancel()
+        await asyncio.gather(*burst, return_exceptions=True)
+        await asyncio.gather(*send(site, BURST))
+    assert len(app.starts) == MAX_STARTS + 1
+
+
+async def test_health_is_answered_before_a_burst_of_the_same_address():
     sites = [asgi_request(application, method="GET", path="/health", client=(BURST, 1)) for _ in range(3 * MAX_STARTS)]
     for site in sites:
         await site.send_input({"type": "http.request", "body": b""})

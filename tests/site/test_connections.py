@@ -318,7 +318,7 @@ async def open_socket(server):
     ],
     ids=["tiny pieces", "empty pieces", "pings", "pongs", "pings and pongs"],
 )
-async def test_socket_with_frames_that_bring_nothing_is_closed(serve, frames):
+async def test_socket_with_too_many_frames_without_a_message_is_closed(serve, frames):
     async with serve() as server:
         client, received = await open_socket(server)
         (protocol,) = server.server_state.connections
@@ -357,7 +357,7 @@ async def test_socket_is_not_closed_for_pings_over_a_long_time(serve, monkeypatc
         await until(lambda: received == ["still here"])
 
 
-async def test_messages_of_a_socket_arrive_whole_and_in_order(serve):
+async def test_messages_of_a_socket_arrive_complete_and_in_order(serve):
     async with serve() as server:
         client, received = await open_socket(server)
         messages = [f"{number}:{'x' * (number * 997 % 60_000)}" for number in range(40)]
@@ -381,7 +381,7 @@ async def test_socket_is_parsed_in_slices_between_which_others_go_on(serve):
 
 
 @pytest.mark.parametrize("count", [5, 1_000], ids=["leaves", "sends too many"])
-async def test_request_under_way_learns_that_the_client_of_a_pipeline_has_gone(serve, count):
+async def test_running_request_of_a_pipeline_learns_that_its_client_has_left(serve, count):
     """It would write to a closed connection, which is an error in the log for each of them."""
     ends = []
 

@@ -67,7 +67,7 @@ async def test_vendor_with_a_key_gets_an_assistant(setenv, kind):
     assert default.slug == next(iter(assistants), "demo")
 
 
-SEEING = {  # variables -> whether the assistant sees images
+SEEING = {  # name -> (variables, whether the assistant sees images)
     "OpenAI": ({"OPENAI_API_KEY": "sk"}, True),
     "OpenAI's address": ({"OPENAI_API_KEY": "sk", "OPENAI_BASE_URL": "https://api.openai.com/v1"}, True),
     "a model of OpenAI that sees": ({"OPENAI_API_KEY": "sk", "OPENAI_MODEL": "gpt-4.1-nano"}, True),

@@ -80,5 +80,5 @@ def test_django_stores_messages_on_the_request(rf):
     assert "_messages" in vars(request), "Django keeps messages elsewhere now: streams hold their request in a cycle."
 
 
-async def test_django_sends_a_small_chunk_as_it_is():
+async def test_django_sends_a_small_chunk_unchanged():
     assert list(django_internals.LeanASGIHandler.chunk_bytes(b"x")) == list(ASGIHandler.chunk_bytes(b"x"))

@@ -19,7 +19,10 @@ LINK = re.compile(r"\]\(([^)#:]+)\)")
 PATH = re.compile(r"(?:accounts|bench|chat|chatsite|docs|locale|scripts|static|templates|tests)/[\w./-]*")
 FILE = re.compile(r"[\w-]+\.(?:py|js|md|txt|json|toml|html|css|po)")
 NAME = re.compile(r"(?:\w+\.)*_?(?:[A-Z][a-z]+[A-Z]\w*|[A-Z]{4,}|\w+_\w+)(?:\(.*\))?")  # CamelCase, snake_case, SETTING
-LIBRARIES = {"InjectedState", "StreamReader", "ToolRuntime", "create_agent", "init_chat_model"}  # names of theirs
+LIBRARIES = {  # names of theirs
+    *("InjectedState", "StreamReader", "ToolRuntime", "create_agent", "init_chat_model"),
+    *("anthropic_bedrock", "azure_ai", "bedrock_mantle_anthropic", "bedrock_mantle_openai", "google_anthropic_vertex"),
+}
 PLACEHOLDERS = {"SLUG_TOOL", "_KEY", "_TOKEN"}
 
 

@@ -1,61 +1,18 @@
 """`manage.py prepare` asks the servers of the environment for their models, and says what is wrong with one."""
 
-from io import StringIO
-
 import pytest
 from asgiref.sync import sync_to_async
-from django.core.management import call_command
 
 from chat import found_assistants, model_servers
-from chat.found_assistants import MAX_MODELS, OLLAMA_WINDOW, ollama_url
+from chat.found_assistants import MAX_MODELS
 from chat.model_servers import FoundModel, compatible_models
 from chat.models import Assistant
-from tests.upstream import SILENCE, Answer, refusal, whole
+from tests.site.prepared import models, prepare, rows
+from tests.upstream import Answer, refusal
 
 pytestmark = pytest.mark.slow
 
 KEY = "sk-test-0123456789abcdef"
-
-
-@pytest.fixture
-def setenv(transactional_db):
-    """Sets a variable for the test, but not while its database is emptied, which creates assistants again."""
-    with pytest.MonkeyPatch.context() as environment:
-        yield environment.setenv
-
-
-@pytest.fixture
-def serve(upstream):
-    """`serve({"/v1/models": document})`: these documents, or Answers, by path; all else is a 404."""
-
-    def serve(documents):
-        def answer(request):
-            document = documents.get(request.path)
-            if callable(document):
-                document = document(request)
-            if document is None:
-                return refusal(404, b"not here")
-            return document if isinstance(document, Answer) else whole(document)
-
-        upstream.answer = answer
-
-    return serve
-
-
-async def prepare():
-    """Runs the command. Returns what it printed about models, without the Ollama that no test has."""
-    out = StringIO()
-    await sync_to_async(call_command)("prepare", stdout=out, stderr=out, no_color=True)
-    others = ("First login", "(shown", "Open ", "No Ollama answers at http://127.0.0.1:9.")
-    return [line for line in out.getvalue().splitlines() if not line.startswith(others)]
-
-
-async def rows():
-    return {row.slug: row async for row in Assistant.objects.exclude(slug="demo")}
-
-
-async def models():
-    return {slug: row.model for slug, row in (await rows()).items()}
 
 
 # Servers that speak OpenAI's format -----------------------------------------------------------------------------------
@@ -191,7 +148,7 @@ SERVERS = {  # server -> (documents, what is found)
 
 
 @pytest.mark.parametrize("server", SERVERS)
-async def test_abilities_of_models_are_read_as_each_server_tells_them(upstream, serve, server):
+async def test_capabilities_of_models_are_read_from_each_kind_of_server(upstream, serve, server):
     documents, found = SERVERS[server]
     serve(documents)
     assert await sync_to_async(compatible_models)(upstream.base_url + "/", KEY) == found
@@ -228,7 +185,7 @@ async def test_named_model_of_a_compatible_server_gets_the_only_assistant(setenv
     assert (await rows())["openai"].context_window == 512
 
 
-async def test_named_model_that_is_not_listed_is_used_and_told(setenv, upstream, serve):
+async def test_named_model_that_is_not_listed_is_used_with_a_warning(setenv, upstream, serve):
     setenv("OPENAI_BASE_URL", upstream.base_url)
     setenv("OPENAI_MODEL", "c")
     serve({"/v1/models": listed({"id": "a"}, {"id": "b"})})
@@ -277,7 +234,7 @@ FAULTS = {  # documents -> the sentence; {url} is the address
         {"/v1/models": Answer([b"<html>"], framing=6)},
         "{url}/models is no list of models. Correct OPENAI_BASE_URL, or name the model in OPENAI_MODEL.",
     ),
-    "no models": ({"/v1/models": listed()}, "{url} has no model for chats. Load one, and start the site again."),
+    "no models": ({"/v1/models": listed()}, "{url} has no chat model. Load one, and start the site again."),
     "a redirect": (
         {"/v1/models": Answer([], 302, {"location": "http://127.0.0.1:1/"}, 0)},
         "{url}/models is no list of models. Correct OPENAI_BASE_URL, or name the model in OPENAI_MODEL.",
@@ -294,7 +251,7 @@ async def test_terminal_says_what_to_change_about_a_compatible_server(setenv, up
     assert await prepare() == [sentence.format(url=upstream.base_url)]
 
 
-async def test_answer_without_end_is_no_list(setenv, upstream, serve, monkeypatch):
+async def test_endless_answer_is_not_a_list(setenv, upstream, serve, monkeypatch):
     """The timeout of a socket would begin anew with each packet."""
     monkeypatch.setattr(model_servers, "DOCUMENT_TIMEOUT", 0.2)
     setenv("OPENAI_BASE_URL", upstream.base_url)
@@ -351,139 +308,3 @@ async def test_terminal_says_that_a_vendor_cannot_be_reached(setenv, monkeypatch
     monkeypatch.setattr(found_assistants, "KEY_CHECKS", {"openai": ("http://127.0.0.1:9", "Authorization", "Bearer ")})
     setenv("OPENAI_API_KEY", KEY)
     assert await prepare() == ["api.openai.com cannot be reached from this machine, so its models cannot answer."]
-
-
-# Ollama ---------------------------------------------------------------------------------------------------------------
-
-
-def tags(*names, family="llama"):
-    return {"models": [{"name": name, "model": name, "details": {"family": family}} for name in names]}
-
-
-@pytest.fixture
-def ollama(setenv, upstream, serve):
-    """`await ollama(tags, shown)`: what is printed where an Ollama has these documents; `shown` by model."""
-    setenv("OLLAMA_HOST", upstream.base_url.removesuffix("/v1"))
-
-    async def run(document, shown=()):
-        shown = dict(shown)
-        serve({"/api/tags": document, "/api/show": lambda request: shown.get(request.body["model"])})
-        return await prepare()
-
-    return run
-
-
-async def test_ollama_gets_an_assistant_for_each_model(ollama, upstream):
-    shown = {
-        "llama3.2:3b": {"capabilities": ["completion", "tools"], "model_info": {"llama.context_length": 131072}},
-        "gemma3:4b": {"capabilities": ["completion", "vision"], "parameters": "num_ctx 16384"},
-        "qwen3:8b": {"capabilities": ["completion", "thinking"], "model_info": {"qwen3.context_length": 2048}},
-    }
-    lines = await ollama(tags("llama3.2:3b", "hf.co/a/B-GGUF:Q4", "gemma3:4b", "qwen3:8b"), shown)
-    assert await models() == {
-        "ollama-llama3-2-3b": "ollama:llama3.2:3b",
-        "ollama-hf-co-a-b-gguf-q4": "ollama:hf.co/a/B-GGUF:Q4",
-        "ollama-gemma3-4b": "ollama:gemma3:4b",
-        "ollama-qwen3-8b": "ollama:qwen3:8b",
-    }
-    found = await rows()
-    assert {slug: row.sees_images for slug, row in found.items() if row.sees_images} == {"ollama-gemma3-4b": True}
-    windows = {row.model.partition(":")[2]: row.context_window for row in found.values()}
-    assert windows == {
-        "llama3.2:3b": OLLAMA_WINDOW,
-        "hf.co/a/B-GGUF:Q4": OLLAMA_WINDOW,
-        "gemma3:4b": 16384,
-        "qwen3:8b": 2048,
-    }
-    assert all(row.params["num_ctx"] == row.context_window for row in found.values())
-    assert [slug for slug, row in found.items() if row.params.get("reasoning")] == ["ollama-qwen3-8b"]
-    assert all(row.starters for row in found.values())
-    assert "gemma3:4b (sees images, 16,384 tokens)" in lines[0]
-
-
-async def test_ollama_embedding_models_get_no_assistant(ollama):
-    await ollama(tags("nomic-embed-text", "llama3.2"))
-    assert await models() == {"ollama-llama3-2": "ollama:llama3.2"}
-    await ollama(tags("bge-m3", family="bert"))
-    assert await models() == {"ollama-llama3-2": "ollama:llama3.2"}
-
-
-async def test_ollama_models_are_limited(ollama):
-    await ollama(tags(*[f"model-{number}" for number in range(100)]))
-    assert len(await models()) == MAX_MODELS
-
-
-@pytest.mark.parametrize("name", ["qwen3:8b", "llama3.2"])
-async def test_ollama_model_variable_selects_one_model(ollama, setenv, name):
-    setenv("OLLAMA_MODEL", name)
-    assert len(await ollama(tags("llama3.2:latest", "qwen3:8b"))) == 1
-    assert list((await models()).values()) == [f"ollama:{name}"]
-
-
-async def test_terminal_says_that_ollama_does_not_have_the_model(ollama, setenv):
-    setenv("OLLAMA_MODEL", "qwen3:8b")
-    lines = await ollama(tags("llama3.2"))
-    assert lines[0] == "Ollama does not have OLLAMA_MODEL=qwen3:8b. Download it with “ollama pull qwen3:8b”."
-    assert await models() == {"ollama-qwen3-8b": "ollama:qwen3:8b"}
-
-
-async def test_terminal_says_that_ollama_has_no_model(ollama):
-    lines = await ollama(tags())
-    assert lines == ["Ollama has no model for chats. Download one with “ollama pull llama3.2”, and start again."]
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        {"models": None},
-        [],
-        Answer([b"<html>"], framing=6),
-        Answer([b"no"], 404, framing=2),
-        Answer([SILENCE], framing=None),
-    ],
-    ids=["no list", "no object", "a page", "404", "silence"],
-)
-async def test_ollama_with_an_invalid_response_gets_no_assistant(ollama, monkeypatch, answer):
-    monkeypatch.setattr(found_assistants, "OLLAMA_HOST_TIMEOUT", 0.2)
-    (line,) = await ollama(answer)
-    assert line.startswith("No Ollama answers at ") and line.endswith("or correct OLLAMA_HOST.")
-    assert await models() == {}
-
-
-async def test_ollama_that_is_not_there_is_not_mentioned(setenv, monkeypatch):
-    setenv("OLLAMA_HOST", "")
-    monkeypatch.setattr(found_assistants, "ollama_url", lambda: "http://127.0.0.1:1")
-    assert await prepare() == []
-
-
-async def test_model_of_an_ollama_that_does_not_answer_yet_gets_an_assistant(setenv):
-    setenv("OLLAMA_HOST", "127.0.0.1:1")
-    setenv("OLLAMA_MODEL", "qwen3:8b")
-    assert (await prepare())[0].startswith("No Ollama answers at ")
-    assert await models() == {"ollama-qwen3-8b": "ollama:qwen3:8b"}
-
-
-HOSTS = {
-    "": "http://127.0.0.1:11434",
-    "0.0.0.0": "http://0.0.0.0:11434",
-    "somewhere:1234": "http://somewhere:1234",
-    "http://somewhere": "http://somewhere:80",
-    "https://somewhere/ollama/": "https://somewhere:443/ollama",
-    "[::1]:5": "http://[::1]:5",
-    ":5": "http://127.0.0.1:5",
-}
-
-
-@pytest.mark.parametrize("host", HOSTS)
-def test_ollama_host_is_parsed_as_ollama_does(monkeypatch, host):
-    from ollama._client import _parse_host
-
-    monkeypatch.setenv("OLLAMA_HOST", host)
-    assert ollama_url() == HOSTS[host] == _parse_host(host)
-
-
-@pytest.mark.parametrize("host", ["127.0.0.1:1", "127.0.0.1:99999", "http://[", "ftp://127.0.0.1"])
-async def test_ollama_that_cannot_be_reached_has_no_models(setenv, host):
-    setenv("OLLAMA_HOST", host)
-    assert len(await prepare()) == 1
-    assert await models() == {}

@@ -69,7 +69,7 @@ async def test_ready_counts_a_silent_database_as_down(client_of, transactional_d
     assert answer.json()["down"] == ["database"]
 
 
-async def test_ready_writes_once_however_many_ask(client_of, transactional_db, monkeypatch):
+async def test_ready_writes_once_for_concurrent_requests(client_of, transactional_db, monkeypatch):
     calls = []
     write = readiness._write_problem
     monkeypatch.setattr(readiness, "_write_problem", lambda: calls.append(1) or write())

@@ -13,7 +13,7 @@ from django.contrib.sessions.models import Session
 from django.http import HttpResponse
 from django.test import AsyncRequestFactory
 
-from chat import password_checks, turns
+from chat import address_limits, password_checks
 from chat.executors import database_executor
 from chat.password_checks import MAX_WAITING_PER_ADDRESS, limit_password_checks
 from tests.waiting import wait_until
@@ -179,17 +179,17 @@ async def test_login_attempts_are_refused_a_few_at_a_time(client_of, alice, slow
     gate, started = slow_hasher
     attempts = [attempt(client_of(), password="wrong") for _ in range(MAX_WAITING_PER_ADDRESS + 1)]
     await wait_until(lambda: started and password_checks.checks.get().slots.waiting == MAX_WAITING_PER_ADDRESS)
-    places, refuse, most = turns.turns.get(), password_checks._refusal, []
+    slots, refuse, in_use = address_limits.address_slots.get(), password_checks._refusal, []
 
-    def note(*args):
-        most.append(places.in_use)
+    def record(*args):
+        in_use.append(slots.in_use)
         return refuse(*args)
 
-    monkeypatch.setattr(password_checks, "_refusal", note)
+    monkeypatch.setattr(password_checks, "_refusal", record)
     late = [attempt(client_of(), password="wrong") for _ in range(20)]
     assert {answer.status_code for answer in await asyncio.gather(*late)} == {429}
-    assert len(most) == 20
-    assert 1 <= min(most) <= max(most) <= turns.MAX_PER_ADDRESS
+    assert len(in_use) == 20
+    assert 1 <= min(in_use) <= max(in_use) <= address_limits.MAX_PER_ADDRESS
     gate.set()
     await asyncio.gather(*attempts)
 

@@ -1,4 +1,4 @@
-"""What users are told while the database cannot be used, at each entry point."""
+"""The errors that users see at each entry point while the database cannot be used."""
 
 import asyncio
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ from tests.waiting import wait_until
 
 @pytest.fixture
 def without_database(transactional_db):
-    """`with without_database():` the database refuses every statement, or fails with another exception."""
+    """`with without_database():` the database refuses every statement, or raises the given exception."""
 
     @contextmanager
     def refuse(error=None):
@@ -49,7 +49,7 @@ def test_outage_is_recognized_by_its_error(error, cause, code):
 
 
 @pytest.mark.parametrize("error", [None, ValueError(), IntegrityError(), InternalError("in a transaction that failed")])
-def test_outage_is_none_for_other_errors(error):
+def test_other_errors_are_not_outages(error):
     assert outages.outage(error) is None
 
 

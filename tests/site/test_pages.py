@@ -11,7 +11,14 @@ def data_of(answer, element="page-data"):
 
 async def test_page_has_the_defaults_without_preferences(client_of, alice):
     answer = await client_of(alice).get("/")
-    likes = {"language": "", "theme": "", "send_key": "enter", "transport": "sse", "shows_steps": True}
+    likes = {
+        "language": "",
+        "theme": "",
+        "send_key": "enter",
+        "notifications": "",
+        "transport": "sse",
+        "shows_steps": True,
+    }
     assert data_of(answer, "preferences-data") == likes
     text = answer.content.decode()
     assert '<html lang="en">' in text
@@ -23,6 +30,7 @@ async def test_page_has_the_defaults_without_preferences(client_of, alice):
 async def test_page_has_the_users_preferences_from_the_first_byte(client_of, alice):
     client = client_of(alice)
     likes = {"language": "en", "theme": "light", "send_key": "ctrl+enter", "transport": "websocket"}
+    likes["notifications"] = "title"
     likes["shows_steps"] = False
     assert (await client.send("PATCH", "/api/me", {**likes, "instructions": "Nobody's business"})).status_code == 200
     client.cookies["sidebar"] = "closed"
@@ -41,6 +49,14 @@ async def test_page_never_contains_the_text_of_a_cookie(client_of, alice):
     client.cookies["sidebar"] = '"><script>'
     answer = await client.get("/")
     assert b'<body class="app" data-site' in answer.content
+
+
+async def test_pages_preload_their_typeface(client_of, alice):
+    for client, path in ((client_of(), "/accounts/login/"), (client_of(alice), "/"), (client_of(), "/offline")):
+        text = (await client.get(path)).content.decode()
+        assert re.search(
+            r'<link rel="preload" href="/static/vendor/fonts/geist-latin[^"]*" as="font"[^>]* crossorigin>', text
+        )
 
 
 async def test_manifest_needs_no_login_and_is_in_the_language(client_of):

@@ -139,14 +139,14 @@ KNOWN = [
 
 
 @pytest.mark.parametrize("key", KNOWN)
-def test_key_of_a_known_format_is_removed_even_if_nobody_set_it(key):
+def test_key_of_a_known_format_is_removed_even_if_it_is_not_configured(key):
     assert redaction.redact(f"Bearer {key}, refused") == "Bearer ***, refused"
 
 
 @pytest.mark.parametrize(
     "text", ["sk-learn and task-based-learning-for-all-beginners", "Basic understanding", "eyJ", "hf_"]
 )
-def test_text_that_is_no_key_is_kept(text):
+def test_text_that_is_not_a_key_is_kept(text):
     assert redaction.redact(text) == text
 
 
@@ -170,7 +170,7 @@ def test_key_in_the_params_of_a_request_is_removed(params):
     assert redaction.redact(f"Refused: {KEY} application/json") == "Refused: *** application/json"
 
 
-def test_params_that_are_no_secrets_are_kept():
+def test_params_that_are_not_secrets_are_kept():
     Request(
         "m", [], params={"max_tokens": 12345678, "stop": ["a-long-stop-word"], "base_url": "https://example.com/v1"}
     )
@@ -190,7 +190,7 @@ def test_short_value_is_not_a_secret(monkeypatch):
     assert redaction.redact("none of it") == "none of it"
 
 
-def test_secret_that_contains_another_is_removed_whole(monkeypatch):
+def test_secret_that_contains_another_is_removed_completely(monkeypatch):
     monkeypatch.setenv("A_KEY", KEY)
     redaction.add_secret(f"{KEY}-longer")
     assert redaction.redact(f"{KEY}-longer {KEY}") == "*** ***"
@@ -202,7 +202,7 @@ def test_added_secrets_are_limited_in_number():
     assert len(redaction._added) == redaction.MAX_ADDED
 
 
-def test_key_at_the_end_of_a_shortened_text_is_removed_whole(monkeypatch):
+def test_key_at_the_end_of_a_shortened_text_is_removed_completely(monkeypatch):
     monkeypatch.setenv("A_KEY", KEY)
     assert KEY[:5] not in truncate("a" * 90 + KEY, 100)
 
@@ -271,7 +271,7 @@ SERVERS = [
 
 
 @pytest.mark.parametrize("fields", SERVERS)
-async def test_error_of_a_tool_server_that_repeats_the_key_has_none(upstream, caplog, fields):
+async def test_error_of_a_tool_server_that_repeats_the_key_is_redacted(upstream, caplog, fields):
     error = {"jsonrpc": "2.0", "id": 0, "error": {"code": -32602, "message": f"Bad key: {KEY}"}}
     upstream.answers(whole(error))
     query = fields.pop("query", "")

@@ -10,7 +10,7 @@ from asgiref.sync import sync_to_async
 from chat.asgi import bodies, threads
 from chat.asgi.bodies import limit_body
 from chat.asgi.headers import sanitize
-from chat.asgi.threads import DATABASE_THREADS, MAX_SLOW_PER_ADDRESS, share_database_threads
+from chat.asgi.threads import MAX_SLOW_PER_ADDRESS, READ_THREADS, share_database_threads
 from chatsite.asgi import application
 from tests.clients import asgi_request, asgi_response
 
@@ -28,8 +28,8 @@ def ten_bytes(settings):
 
 
 def assert_refused(answer, status, code):
-    told, headers, body = answer
-    assert told == status
+    actual_status, headers, body = answer
+    assert actual_status == status
     assert headers[b"content-type"] == b"application/json"
     assert int(headers[b"content-length"]) == len(body)
     assert headers[b"connection"] == b"close"  # else the rest of the body would be read as the next request
@@ -281,7 +281,7 @@ async def test_database_threads_are_shared_by_all_connections():
     app = share_database_threads(asking)
     await asyncio.gather(*(app({"path": f"/{number}"}, None, None) for number in range(100)))
     assert {len(threads) for threads in seen.values()} == {1}
-    assert len(set.union(*seen.values())) == DATABASE_THREADS
+    assert len(set.union(*seen.values())) == READ_THREADS
 
 
 async def test_writes_and_reads_have_separate_database_threads():
@@ -325,7 +325,7 @@ async def test_database_thread_with_a_slow_query_delays_no_other(slow_path):
     slow = asyncio.create_task(app({"path": "/slow"}, None, None))
     await asyncio.sleep(0)
     async with asyncio.timeout(5):
-        await asyncio.gather(*(app({"path": f"/{number}"}, None, None) for number in range(1, DATABASE_THREADS)))
+        await asyncio.gather(*(app({"path": f"/{number}"}, None, None) for number in range(1, READ_THREADS)))
     assert "/slow" not in slow_path.answered
     slow_path.gate.set()
     await slow
@@ -349,7 +349,7 @@ async def test_database_threads_are_not_taken_by_slow_paths(slow_path, path):
     slow = [asyncio.create_task(app({"path": path, **client}, None, None)) for _ in range(MAX_SLOW_PER_ADDRESS)]
     await asyncio.sleep(0)
     async with asyncio.timeout(5):
-        await asyncio.gather(*(app({"path": f"/api/{number}"}, None, None) for number in range(DATABASE_THREADS)))
+        await asyncio.gather(*(app({"path": f"/api/{number}"}, None, None) for number in range(READ_THREADS)))
     assert path not in slow_path.answered
     slow_path.gate.set()
     await asyncio.gather(*slow)
@@ -365,9 +365,9 @@ async def test_database_threads_for_slow_paths_have_a_queue_of_limited_length(sl
     for request in two:
         await request.send_input(body_part(b""))
     await asyncio.sleep(0)
-    status, told, page = await asgi_response(asgi_request(app, *headers, path="/admin/", client=("127.0.0.9", 2)))
-    assert (status, told[b"retry-after"]) == (429, b"2")
-    assert told[b"content-type"] == b"text/html; charset=utf-8"
+    status, headers, page = await asgi_response(asgi_request(app, *headers, path="/admin/", client=("127.0.0.9", 2)))
+    assert (status, headers[b"retry-after"]) == (429, b"2")
+    assert headers[b"content-type"] == b"text/html; charset=utf-8"
     assert "too many requests in progress" in page.decode()
     slow_path.gate.set()
     for request in two:

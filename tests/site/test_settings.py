@@ -32,6 +32,11 @@ def start(code="pass", **environment):
         ("FIRST_TOKEN_SECONDS", "a while"),
         ("SILENCE_SECONDS", "0"),
         ("RUN_SECONDS", "1.5"),
+        ("SITE_ACCENT", "teal-ish"),
+        ("SITE_ACCENT", "#12345"),
+        ("SHARE_NAMES", "on"),
+        ("FILES_STORAGE_OPTIONS", "bucket_name=chat"),
+        ("FILES_STORAGE_OPTIONS", '["chat"]'),
     ],
 )
 def test_setting_with_a_bad_value_stops_the_start(name, value):
@@ -72,3 +77,33 @@ def test_sqlite_uses_wal_and_immediate_transactions(tmp_path):
     )
     done = start(code, DATABASE_URL=f"sqlite:///{tmp_path}/x.sqlite3")
     assert done.stdout == "['wal', 5000]\nIMMEDIATE\n", done.stderr
+
+
+STORAGE = "django.setup(); from chat.models.files import storage; s = storage(); print(type(s).__name__, s._location)"
+
+
+def test_files_are_kept_in_a_private_folder_by_default(tmp_path):
+    code = STORAGE.replace("s._location", "oct(s.file_permissions_mode), s.location")
+    done = start(code, FILES_ROOT=str(tmp_path))
+    assert done.stdout == f"FileSystemStorage 0o600 {tmp_path}\n", done.stderr
+
+
+def test_files_are_kept_in_the_storage_of_the_environment():
+    storage = {"FILES_STORAGE": "django.core.files.storage.InMemoryStorage"}
+    done = start(STORAGE, **storage, FILES_STORAGE_OPTIONS='{"location": "chat"}')
+    assert done.stdout == "InMemoryStorage chat\n", done.stderr
+
+
+@pytest.mark.parametrize(
+    ("storage", "options", "words"),
+    [
+        ("no_such_package.S3Storage", "", "No module named 'no_such_package'"),
+        ("django.core.files.storage.InMemoryStorage", '{"buckets": 1}', "buckets"),
+    ],
+)
+def test_storage_that_cannot_be_used_is_an_error_of_the_check(storage, options, words):
+    code = "django.setup(); from django.core.management import call_command; call_command('check')"
+    done = start(code, FILES_STORAGE=storage, FILES_STORAGE_OPTIONS=options)
+    assert done.returncode != 0
+    assert "(chat.E001) FILES_STORAGE cannot be used" in done.stderr
+    assert words in done.stderr

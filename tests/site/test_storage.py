@@ -7,12 +7,14 @@ import subprocess
 
 import pytest
 from django.conf import settings
+from django.contrib.staticfiles.storage import staticfiles_storage
 from django.core.management import call_command
 from django.test import override_settings
 
 from chat.models import Conversation
-from chat.storage import HashedStaticFiles
+from chat.storage import STYLESHEETS, HashedStaticFiles
 from scripts.environment import ROOT
+from tests.loaded_files import loaded_files, split_template
 
 pytestmark = pytest.mark.slow
 
@@ -45,9 +47,11 @@ def test_collected_files_that_are_loaded_later_have_hashed_names(collected):
         for name in re.findall(r'(?:from|import|import\() ?"(\.[^"]+)"', path.read_text()):
             assert re.search(r"\.[0-9a-f]{12}\.js$", name), f"{path.name} imports {name}"
             later.add((path.parent / name).resolve())
-    for path in (collected / "vendor/katex").glob(f"*.{12 * '[0-9a-f]'}.css"):
+    for path in [*collected.glob(f"*/*/*.{12 * '[0-9a-f]'}.css")]:
         later |= {(path.parent / name).resolve() for name in re.findall(r'url\("([^"]+)"\)', path.read_text())}
-    assert {"highlight", "katex", "KaTeX_Main-Regular"} <= {path.name.partition(".")[0] for path in later}
+    assert {"highlight", "katex", "KaTeX_Main-Regular", "geist-latin", "geist-mono-latin"} <= {
+        path.name.partition(".")[0] for path in later
+    }
     assert all(path.exists() for path in later)
 
 
@@ -90,6 +94,9 @@ def test_files_keep_their_names_before_they_are_collected(tmp_path):
     assert storage.stored_name("chat/js/pages/chat.js") == "chat/js/pages/chat.js"
 
 
+MODULE = r'<link rel="modulepreload" href="/static/([^"]+)">'
+
+
 def imported(*names):
     """These modules and all that they import at once, by their paths below static/."""
     waiting, found = list(names), set()
@@ -107,16 +114,40 @@ def imported(*names):
 async def test_page_preloads_exactly_the_modules_it_imports(client_of, alice, kind):
     row = await Conversation.objects.acreate(owner=alice)
     page = (await client_of(alice).get("/" if kind == "new" else f"/c/{row.pk}/")).content.decode()
-    asked = re.findall(r'<link rel="modulepreload" href="/static/([^"]+)">', page)
-    needed = ["chat/js/pages/chat.js", "chat/js/i18n/strings.en.js"] + ["chat/js/markdown/streaming.js"] * (
-        kind == "open"
-    )
-    assert sorted(asked) == sorted(imported(*needed) - {"chat/js/pages/chat.js"})
+    at_once, later = (re.findall(MODULE, part) for part in split_template(page, "message-modules"))
+    first = imported("chat/js/pages/chat.js", "chat/js/i18n/strings.en.js")
+    messages = imported("chat/js/messages/views.js", "chat/js/markdown/streaming.js") - first
+    assert len(messages) > 10
+    needed = first | messages if kind == "open" else first
+    assert sorted(at_once) == sorted(needed - {"chat/js/pages/chat.js"})
+    assert sorted(later) == sorted(set() if kind == "open" else messages)
 
 
-async def test_new_chat_is_small(client_of, alice, collected):
+@pytest.fixture
+def as_collected(collected):
+    """Pages name the collected files, as in production."""
+    storages = settings.STORAGES | {"staticfiles": {"BACKEND": "chat.storage.HashedStaticFiles"}}
+    with override_settings(STATIC_ROOT=collected, STORAGES=storages):
+        yield collected
+
+
+async def test_new_chat_is_small(client_of, alice, as_collected):
+    """tests/browser/test_collected_site.py compares these files with those that a browser loads."""
     page = (await client_of(alice).get("/")).content
-    names = set(re.findall(r'(?:href|src)="/static/([^"#]+)', page.decode()))
-    files = [page, *((collected / name).read_bytes() for name in names)]
-    assert {"chat/js/pages/chat.js", "chat/css/tokens.css"} < names
-    assert sum(len(gzip.compress(data, 9)) for data in files) <= 115_000  # bytes; what the page then asks for is little
+    names = loaded_files(page.decode())
+    fonts = {name for name in names if name.endswith(".woff2")}
+    files = [page, *((as_collected / name).read_bytes() for name in names - fonts)]
+    assert {"chat", "page", "site", "icon"} < {name.rpartition("/")[2].partition(".")[0] for name in names}
+    size = sum(len(gzip.compress(data, 9)) for data in files)
+    assert size <= 105_000  # bytes
+    assert len(fonts) == 1
+    assert size + sum((as_collected / name).stat().st_size for name in fonts) <= 140_000
+
+
+async def test_styles_of_a_page_are_joined_in_their_order(client_of, alice, as_collected):
+    page = (await client_of(alice).get("/")).content.decode()
+    joined = re.findall(r'rel="stylesheet" href="/static/([^"]+)"', page)
+    assert [re.sub(r"\.[0-9a-f]{12}", "", name) for name in joined] == ["chat/css/site.css", "chat/css/page.css"]
+    for name, group in zip(joined, ("site", "page"), strict=True):
+        parts = [as_collected / staticfiles_storage.stored_name(f"chat/css/{part}.css") for part in STYLESHEETS[group]]
+        assert (as_collected / name).read_text() == "".join(part.read_text() for part in parts)
