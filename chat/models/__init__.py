@@ -4,6 +4,7 @@ from .approvals import interrupts_for, offers_always
 from .assistants import Assistant, SeededAssistant, ToolServer
 from .attachments import Attachment
 from .conversations import Conversation, Message, Run
+from .deletion import lock_runs  # noqa: F401  # connects it
 from .ending import Ending
 from .files import StoredFile
 from .imports import Import

@@ -29,7 +29,8 @@ class RunEventQuerySet(models.QuerySet):
         if connections[self.db].vendor == "postgresql":
             source = "json_array_elements(%s::json) AS e(value)"
             id_sql, seq_sql, data_sql = "(value->>0)::uuid", "(value->>1)::int", "value->>2"
-            lock = "FOR SHARE OF run"  # otherwise a run could change hands between this read and the commit
+            # Otherwise a run could change hands between this read and the commit. In the order of RunQuerySet.lock.
+            lock = "ORDER BY run.id FOR SHARE OF run"
             process = str(process_id)
         else:
             source = "json_each(%s)"

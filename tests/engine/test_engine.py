@@ -1,13 +1,16 @@
 """The life of a run in one process: slots, order, cancel, and what is stored at the end."""
 
 import asyncio
+import threading
 
 import pytest
+from asgiref.sync import sync_to_async
+from django.db import connection
 
 from chat import engine
 from chat.engine import heartbeat
 from chat.events import TERMINAL, Finish, Reasoning, Text, Usage
-from chat.models import Conversation, Message, Run, ServerProcess
+from chat.models import Conversation, Message, Run, RunEvent, ServerProcess
 from tests import scripted
 from tests.assertions import without_seconds
 from tests.waiting import wait_for_delta, wait_for_run, wait_until
@@ -178,4 +181,41 @@ async def test_conversation_deleted_during_a_run_affects_no_other_run(script, as
     gate.set()
     await wait_for_run(other)
     assert other.status == "completed"
+    await wait_until(lambda: not engine.current().live)
     assert [event async for event in engine.follow(doomed)] == []
+
+
+@pytest.mark.parametrize("kind", ["conversation", "user"])
+async def test_events_written_during_a_deletion_do_not_make_it_fail(script, ask, alice, kind):
+    """The journal writes events between the statements that delete a run's events and the run."""
+    gate, loop = asyncio.Event(), asyncio.get_running_loop()
+    run = await ask(await script("gated", Text("a"), gate.wait, Text("b"), Finish("stop")))
+    await wait_for_delta(run, "a")
+    await wait_until(lambda: RunEvent.objects.filter(run_id=run.pk).aexists())
+    doomed = alice if kind == "user" else await Conversation.objects.aget(pk=run.conversation_id)
+    written = threading.Event()
+    finish = engine.current().journal.finish
+
+    def finish_and_tell(*args):
+        future = finish(*args)
+        future.add_done_callback(lambda _: written.set())
+        return future
+
+    def let_it_write(execute, sql, params, many, context):
+        result = execute(sql, params, many, context)
+        if sql.startswith('DELETE FROM "chat_runevent"'):
+            loop.call_soon_threadsafe(gate.set)
+            written.wait(0.5)  # to the end where the journal waits for this transaction
+        return result
+
+    def delete():
+        with connection.execute_wrapper(let_it_write):
+            doomed.delete()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine.current().journal, "finish", finish_and_tell)
+        await sync_to_async(delete)()
+    await wait_until(lambda: not engine.current().live)
+    assert gate.is_set()
+    assert not await Run.objects.aexists()
+    assert not await RunEvent.objects.aexists()
