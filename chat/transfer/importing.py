@@ -7,6 +7,7 @@ import shutil
 import time
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -91,21 +92,26 @@ async def import_file(user: Any, file: Any, should_stop: Callable[[], bool] = la
     name = getattr(file, "name", None) or ""
     thread = DatabaseThread("import")
     row: Import | None = None
+
+    def begin(state: str) -> Import:  # in the thread, which completes this even if the caller is cancelled meanwhile
+        nonlocal row
+        row = Import.begin(user, name, state)
+        return row
+
+    def fail(problem: str) -> None:
+        if row and row.state != Import.State.FINISHED:
+            row.change(state=Import.State.FAILED, problem=problem)
+
     try:
         with _temporary_folder() as folder:
-
-            async def wait() -> None:
-                nonlocal row
-                row = await thread.run(Import.begin, user, name, Import.State.WAITING)
-
             await asyncio.to_thread(_keep, file, Path(folder, "source"))
-            async with _beating(lambda: row), slots.get().hold(user.pk, on_wait=wait):
-                row = await thread.run(Import.begin, user, name)
-                return await _import(user, folder, row, thread, should_stop)
+            on_wait = partial(thread.run, begin, Import.State.WAITING)
+            async with _beating(lambda: row), slots.get().hold(user.pk, on_wait=on_wait):
+                current = await thread.run(begin, Import.State.READING)
+                return await _import(user, folder, current, thread, should_stop)
     except BaseException as error:
-        if row and row.state != Import.State.FINISHED:
-            problem = error.message if isinstance(error, Refused) else gettext("The import failed.")
-            await thread.run(row.change, state=Import.State.FAILED, problem=str(problem))
+        problem = error.message if isinstance(error, Refused) else gettext("The import failed.")
+        await thread.run(fail, str(problem))
         raise
     finally:
         await thread.close()  # which waits for what it is doing

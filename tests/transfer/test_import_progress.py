@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from tempfile import TemporaryDirectory
@@ -88,6 +89,25 @@ async def test_import_that_has_waited_too_long_has_failed(client_of, alice, monk
     async with AsyncExitStack() as stack:
         for number in range(settings.IMPORT_WORKERS):
             await stack.enter_async_context(importing.slots.get().hold(number))
+        answer = await import_data(client, VALID)
+    newest = (await client.get("/api/import")).json()
+    assert (answer.status_code, newest["state"]) == (503, "failed")
+    assert newest["problem"] == answer.json()["error"]["message"]
+
+
+async def test_import_that_was_refused_while_it_saved_that_it_waits_has_failed(client_of, alice, monkeypatch):
+    client, slots, begin = client_of(alice), importing.slots.get(), Import.begin
+
+    def begin_late(*args):
+        while slots.waiting:
+            time.sleep(0.01)  # in the import's own thread
+        return begin(*args)
+
+    monkeypatch.setattr(slots, "wait_timeout", 0.1)
+    monkeypatch.setattr(Import, "begin", begin_late)
+    async with AsyncExitStack() as stack:
+        for number in range(settings.IMPORT_WORKERS):
+            await stack.enter_async_context(slots.hold(number))
         answer = await import_data(client, VALID)
     newest = (await client.get("/api/import")).json()
     assert (answer.status_code, newest["state"]) == (503, "failed")
