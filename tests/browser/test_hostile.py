@@ -16,6 +16,7 @@ pytestmark = pytest.mark.browser
 
 LONGEST_TASK = 2_000  # ms; on a machine of its own it is a quarter of this
 TIMES = 10  # what a friendly page costs at the same time, where the machine has other things to do
+LOOKS = 3  # at a page that took longer: the machine may just then have had other things to do
 SHARES = 4  # of the pages, so that several processes can look at them at once
 FRIENDLY = "Some **plain** words with `code`, a [link](https://example.com/) and a list:\n\n- one\n- two\n\n"
 
@@ -136,15 +137,27 @@ def test_hostile_content_runs_no_script_and_sends_no_request(new_context, hostil
         assert page.url == url + path, where
         diagrams += sum("mermaid" in HOSTILE[name] for name in names)
         drawn += seen["drawn"]
-        if (longest := max(seen["tasks"], default=0)) > LONGEST_TASK:
-            chat.open(friendly)
-            expect(chat.replies.first).to_be_visible()
-            usual = max(page.evaluate(LOOK, [FORBIDDEN, 700])["tasks"])
-            assert longest < TIMES * usual, f"{longest} ms, where friendly texts take {usual}, {where}"
+        longest = max(seen["tasks"], default=0)
+        for _ in range(LOOKS):
+            if longest <= LONGEST_TASK:
+                break
+            usual = longest_task(chat, friendly)
+            if longest < TIMES * usual:
+                break
+            longest = min(longest, longest_task(chat, path))
+        else:
+            pytest.fail(f"{longest} ms, where friendly texts take {usual}, {where}")
     assert (dialogs, popups) == ([], [])
     assert drawn >= diagrams // 2  # they did get as far as that; each is there twice, and some are no diagrams
     # What Mermaid tries in its frame is refused there; nothing else even tries.
     assert [request.url for request in left if request.failure != "csp" or request.frame.parent_frame is None] == []
+
+
+def longest_task(chat, path):
+    """Opens a conversation and returns how long (ms) its longest task took."""
+    chat.open(path)
+    expect(chat.replies.first).to_be_visible()
+    return max(chat.page.evaluate(LOOK, [FORBIDDEN, 700])["tasks"], default=0)
 
 
 # The same again as it streams in: in eight steps, each laid out. `[ms of the worst step, …]` for each of the texts.
