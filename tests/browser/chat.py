@@ -138,6 +138,11 @@ def row(tab, id):
     return tab.page.locator(f".conversation[data-id='{id}']")
 
 
+def group(tab, name):
+    """Returns the group of this name in the list of conversations."""
+    return tab.page.get_by_role("group", name=name)
+
+
 def choose(tab, id, entry):
     """Choose this entry of the conversation's menu."""
     row(tab, id).hover()

@@ -2,6 +2,7 @@ import pytest
 from playwright.sync_api import expect, sync_playwright
 
 from scripts.debian import chromium
+from tests.browser.accessibility import LOCALES, Tab
 from tests.browser.chat import Chat, id_of
 from tests.browser.provider import ASSISTANTS
 from tests.server_process import Site, Upstream
@@ -110,3 +111,33 @@ def start_conversation(chat):
         return id_of(chat)
 
     return start
+
+
+@pytest.fixture
+def tab(chat):
+    """Alice's tab, with a conversation of two questions and their replies."""
+    for text in ("The first", "The second"):
+        chat.choose("echo").send(text)
+        chat.wait_for_end()
+    return chat
+
+
+@pytest.fixture
+def open_elsewhere(new_context):
+    """`open_elsewhere(tab)`: the tab's conversation in another browser of Alice's."""
+
+    def new(tab):
+        return Chat(new_context().new_page(), tab.site).log_in(path=tab.page.url.removeprefix(tab.site))
+
+    return new
+
+
+@pytest.fixture
+def open_tab(new_context, site):
+    """`open_tab("ja")`: Alice's tab in a browser of that language; `open_tab("ja", None)`: before her login."""
+
+    def new_tab(language="en", name="alice", **options):
+        page = new_context(locale=LOCALES[language], timezone_id="Asia/Tokyo", **options).new_page()
+        return Tab(page, site).log_in(name) if name else Tab(page, site)
+
+    return new_tab

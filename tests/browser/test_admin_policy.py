@@ -5,8 +5,8 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.attachments import attach, chips
 from tests.browser.chat import Chat, id_of
-from tests.browser.test_composer import attach, chips
 
 pytestmark = pytest.mark.browser
 

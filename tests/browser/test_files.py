@@ -5,9 +5,9 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.accessibility import AXE
+from tests.browser.attachments import attach, chips, picture, uploaded
 from tests.browser.chat import Chat, questions
-from tests.browser.test_accessibility import AXE
-from tests.browser.test_composer import attach, chips, picture, uploaded
 from tests.extraction.made_files import pdf, xlsx
 from tests.server_process import poll_until
 
