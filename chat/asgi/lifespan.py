@@ -17,10 +17,12 @@ async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:
     """Starts the engine with the server, and shuts it down before the server ends."""
     await receive()
     _begin_shutdown_at_signals(asyncio.get_running_loop(), engine.current())
-    await asyncio.wait([asyncio.create_task(warm_up())], timeout=WARM_UP_TIMEOUT)  # before what is loaded is frozen
+    warming = asyncio.create_task(warm_up())
+    await asyncio.wait([warming], timeout=WARM_UP_TIMEOUT)  # before what is loaded is frozen
     _keep_the_loop_responsive()
     await send({"type": "lifespan.startup.complete"})
     await receive()
+    warming.cancel()
     await engine.shut_down()
     await send({"type": "lifespan.shutdown.complete"})
 

@@ -1,6 +1,13 @@
 """The answer as text that only grows."""
 
-from chat.events import AnswerText, Custom, MessagesSnapshot, ReasoningMessageContent, TextMessageContent
+from chat.events import (
+    AnswerText,
+    Custom,
+    MessagesSnapshot,
+    ReasoningMessageContent,
+    TextMessageContent,
+    TextMessageStart,
+)
 
 
 def messages(answer):
@@ -29,3 +36,12 @@ def test_answer_text_keeps_its_place_where_reasoning_was_withdrawn():
     new_text(TextMessageContent("m", "one "))
     new_text(Custom("part_withdrawn", {"type": "reasoning"}))
     assert new_text(MessagesSnapshot(messages("one two"))) == "two"
+
+
+def test_answer_text_shows_nothing_twice_where_only_the_last_text_was_withdrawn():
+    new_text = AnswerText("m")
+    for text in ("Let me see. ", "a thought"):
+        new_text(TextMessageStart("m"))
+        new_text(TextMessageContent("m", text))
+    new_text(Custom("part_withdrawn", {"type": "text"}))
+    assert new_text(MessagesSnapshot(messages("Let me see. The answer"))) == "The answer"

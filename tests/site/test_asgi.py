@@ -300,10 +300,20 @@ async def test_lifespan_warms_up_before_the_server_says_that_it_has_started(tran
 
 
 async def test_lifespan_does_not_wait_forever_for_the_warm_up(transactional_db, signals, monkeypatch):
-    monkeypatch.setattr(lifespan, "warm_up", nothing_more)
+    ended = asyncio.Event()
+
+    async def warm_up():
+        try:
+            await nothing_more()
+        finally:
+            ended.set()
+
+    monkeypatch.setattr(lifespan, "warm_up", warm_up)
     monkeypatch.setattr(lifespan, "WARM_UP_TIMEOUT", 0.01)
     async with started():
         assert not engine.current().is_shutting_down
+        assert not ended.is_set()
+    await asyncio.wait_for(ended.wait(), 10)
 
 
 async def test_lifespan_starts_and_shuts_down_the_engine(script, ask, signals):
