@@ -1,48 +1,50 @@
-"""A line in which members take turns: one who asks a thousand times delays each other by a single turn."""
+"""A queue whose members take turns: a member with a thousand entries delays each of the others by one of them."""
 
 import asyncio
 import itertools
 from collections.abc import Hashable
 
-Turn = asyncio.Future[None]
+Ticket = asyncio.Future[None]  # done when its turn has come
 
 _arrivals = itertools.count()
 
 
 class FairQueue:
-    """Futures that wait. The members that they belong to take turns; each one's are in the order of their arrival."""
+    """The tickets that wait. Members take turns; the tickets of a member come in the order of their arrival."""
 
     def __init__(self) -> None:
-        self._members: dict[Turn, Hashable] = {}
-        # member -> its own, each with the number of its arrival; the member whose turn is next comes first
-        self._lines: dict[Hashable, dict[Turn, int]] = {}
+        self._members: dict[Ticket, Hashable] = {}
+        # member -> its tickets, each with the number of its arrival; the member whose turn is next comes first
+        self._lines: dict[Hashable, dict[Ticket, int]] = {}
 
     def __len__(self) -> int:
         return len(self._members)
 
-    def __contains__(self, turn: Turn) -> bool:
-        return turn in self._members
+    def __contains__(self, ticket: Ticket) -> bool:
+        return ticket in self._members
 
-    def add(self, turn: Turn, member: Hashable) -> None:
-        self._members[turn] = member
-        self._lines.setdefault(member, {})[turn] = next(_arrivals)
+    def add(self, ticket: Ticket, member: Hashable) -> None:
+        self._members[ticket] = member
+        self._lines.setdefault(member, {})[ticket] = next(_arrivals)
 
-    def remove(self, turn: Turn) -> None:
-        """Removes one that does not wait any more."""
-        member = self._members.pop(turn)
-        del self._lines[member][turn]
+    def remove(self, ticket: Ticket) -> None:
+        """Removes a ticket that does not wait any more."""
+        member = self._members.pop(ticket)
+        del self._lines[member][ticket]
         if not self._lines[member]:
             del self._lines[member]
 
-    def first(self) -> tuple[int, Turn] | None:
-        """Returns the one whose turn it is, with the number of its arrival, which all queues of a process share."""
-        # One that is done has been cancelled and is about to leave.
-        turns = ((number, turn) for line in self._lines.values() for turn, number in line.items() if not turn.done())
-        return next(turns, None)
+    def first(self) -> tuple[int, Ticket] | None:
+        """Returns the next ticket with the number of its arrival, which counts for all queues of the process."""
+        # A ticket that is done was cancelled and is about to be removed.
+        tickets = (
+            (number, ticket) for line in self._lines.values() for ticket, number in line.items() if not ticket.done()
+        )
+        return next(tickets, None)
 
-    def take(self, turn: Turn) -> None:
-        """Removes one whose turn it is. The other members come next."""
-        member = self._members[turn]
-        self.remove(turn)
+    def take(self, ticket: Ticket) -> None:
+        """Removes a ticket whose turn has come. The other members come next."""
+        member = self._members[ticket]
+        self.remove(ticket)
         if member in self._lines:
             self._lines[member] = self._lines.pop(member)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from .near_hosts import is_near
+from .local_hosts import is_local
 
 TIMEOUT = 3  # seconds in which a server has to send something
 DOCUMENT_TIMEOUT = 10  # seconds for a whole document
@@ -65,7 +65,7 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
 def fetch(url: str, headers: Mapping[str, str] | None = None, body: Any = None, timeout: float = TIMEOUT) -> Any:
     """Returns the JSON document at this address; raises Unusable if there is none."""
     handlers: list[Any] = [_NoRedirects()]
-    if _is_near(url):
+    if _is_local_url(url):
         handlers.append(urllib.request.ProxyHandler({}))  # a proxy is for the way out, and would keep us waiting
     data = None if body is None else json.dumps(body).encode()
     try:
@@ -91,9 +91,9 @@ def _read(response: Any, deadline: float) -> bytes:
     return body
 
 
-def _is_near(url: str) -> bool:
+def _is_local_url(url: str) -> bool:
     try:
-        return is_near(urlsplit(url).hostname or "")
+        return is_local(urlsplit(url).hostname or "")
     except ValueError:  # no address
         return False
 

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from django.utils.translation import gettext_lazy
 
 from .errors import Refused
-from .fair_queue import FairQueue, Turn
+from .fair_queue import FairQueue, Ticket
 
 RETRY_DELAY = 2  # seconds that a refused client is asked to wait
 
@@ -67,17 +67,17 @@ class Slots:
         if self._is_free_for(key):
             return self._take(key)
         self._refuse_if_line_is_full(key)
-        turn: Turn = asyncio.get_running_loop().create_future()
-        self._lines.setdefault(key, FairQueue()).add(turn, member)
+        ticket: Ticket = asyncio.get_running_loop().create_future()
+        self._lines.setdefault(key, FairQueue()).add(ticket, member)
         self.waiting += 1
         try:
             async with asyncio.timeout(self.wait_timeout):
                 if on_wait:
                     await on_wait()
-                await turn
+                await ticket
         except BaseException as error:  # a timeout, or the client has gone
-            if turn in self._lines.get(key, ()):
-                self._lines[key].remove(turn)
+            if ticket in self._lines.get(key, ()):
+                self._lines[key].remove(ticket)
                 self._has_left_line(key)
             else:  # the slot was given at the same moment
                 self._release(key)
@@ -109,19 +109,19 @@ class Slots:
         self.in_use -= 1
         self.held[key] -= 1
         if not self.held[key]:
-            del self.held[key]  # keys are endless, memory is not
+            del self.held[key]  # otherwise, the counter would grow with every new key
         # Where there was room before, only this key may have more than it had.
         keys = [key] if had_room else self._lines
         heads = [head for waiting_key in keys if (head := self._head(waiting_key))]
         if heads:
-            _, turn, next_key = min(heads, key=lambda head: head[0])
-            self._lines[next_key].take(turn)
+            _, ticket, next_key = min(heads, key=lambda head: head[0])
+            self._lines[next_key].take(ticket)
             self._has_left_line(next_key)
             self._take(next_key)
-            turn.set_result(None)
+            ticket.set_result(None)
 
-    def _head(self, key: Hashable) -> tuple[int, Turn, Hashable] | None:
-        """Returns the number and the turn of the next one of this key, unless the key has its share."""
+    def _head(self, key: Hashable) -> tuple[int, Ticket, Hashable] | None:
+        """Returns the number, the ticket and the key of the next in line; None if this key has its share."""
         line = self._lines.get(key)
         first = line.first() if line and self._is_free_for(key) else None
         return (*first, key) if first else None

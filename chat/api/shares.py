@@ -35,9 +35,9 @@ async def revoke_share(request, token: str):
 
 @router.post("/shares/{token}/copies", response={201: ConversationOut})
 async def copy_share(request, token: str, idempotency_key: IdempotencyKey = None):
-    """Creates a conversation of one's own from what readers of a shared one see, to continue in it.
+    """Copies what readers of a shared conversation see to a conversation of the user's, who can continue in it.
 
-    Images are copied; of files, readers see the names alone. A repeated request with the same `Idempotency-Key` returns
+    Images are copied; of files, only the names. A repeated request with the same `Idempotency-Key` returns
     the same conversation.
     """
     shares = Share.objects.filter(conversation__deleted_at=None)

@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 
-from ..fair_queue import FairQueue, Turn
+from ..fair_queue import FairQueue, Ticket
 from ..per_loop import PerLoop
 from .base import Application, address_of, session_of
 
@@ -45,7 +45,7 @@ class Starts:
         return True
 
     async def wait(self, address: str, session: bytes) -> None:
-        start: Turn = self._loop.create_future()
+        start: Ticket = self._loop.create_future()
         queue = self._waiting.setdefault(address, FairQueue())
         queue.add(start, session)
         self._schedule_next_turn()

@@ -1,6 +1,6 @@
-"""How many answers the servers of models give at once, as far as this process sees.
+"""Observes how many answers the servers of models write at once.
 
-A server of one's own may have room for one answer at a time, whoever asks, and does not tell how many it has room for.
+A self-hosted server may write only one answer at a time, whoever asks, and does not say how many it can.
 """
 
 import math
@@ -29,15 +29,15 @@ class ServerLoad:
         self._seen: defaultdict[Server, int] = defaultdict(lambda: 1)
 
     def observe(self, runs: Iterable[Live]) -> Counter[Server]:
-        """Learns from the runs that are in progress here. Returns how many each server has been asked for."""
+        """Learns from the runs that are in progress here. Returns how many answers are asked of each server."""
         runs = list(runs)
         for server, count in Counter(live.server for live in runs if _is_writing(live)).items():
             self._seen[server] = max(self._seen[server], count)
         return Counter(live.server for live in runs)
 
     def capacity(self, server: Server) -> float:
-        """Returns how many answers the server surely gives at once."""
-        return self._seen[server] if server.is_own else math.inf
+        """Returns how many answers the server is known to write at once; infinite for a vendor's."""
+        return self._seen[server] if server.is_self_hosted else math.inf
 
 
 def _is_writing(live: Live) -> bool:

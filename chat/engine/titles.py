@@ -1,9 +1,9 @@
 """A title for a conversation after its first answer, by the model that gave it; on failure the first words stay.
 
 A title is worth less than an answer. It is asked for while its user has no answer of that server in progress, and gives
-way when they send the next question. A server of one's own may have room for one request only: there, it also waits for
-the answers of others and gives way to their questions, unless the server was seen to write as many answers at once. It
-is then asked for after them. The request ends when the title's line does.
+way when they send the next question. A self-hosted server may process only one request at a time: there, it also waits
+for the answers of others and gives way to their questions, unless the server was seen to write that many answers at
+once. A title that gave way is asked for again after them. The request ends when the title's line does.
 """
 
 import asyncio

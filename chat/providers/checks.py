@@ -13,7 +13,7 @@ from .credentials import only_bound_keys
 from .registry import load, resolve, responsible_module
 
 TRIAL_PROMPT = "Answer in one short sentence: who are you?"
-TRIAL_TIMEOUT = 60  # seconds; a server of one's own may have to load the model first
+TRIAL_TIMEOUT = 60  # seconds; a self-hosted server may have to load the model first
 MAX_TRIAL_LENGTH = 200  # characters; the rest of the answer is not waited for
 
 

@@ -87,7 +87,7 @@ class Importer:
         """Creates the conversation, or adds what is new to one that was imported before."""
         id = self.id_of(imported)
         if Conversation.objects.visible_to(self._user).filter(pk__in=_as_uuids(imported["id"])).exists():
-            self.counts["known"] += 1  # an export of one's own
+            self.counts["known"] += 1  # it was exported from here
             return
         row = Conversation.objects.filter(pk=id, owner=self._user).first()
         if row and row.deleted_at:  # it could still be restored; or an earlier import has ended in the middle

@@ -206,7 +206,7 @@ async def test_error_is_in_the_language_of_the_reader(client_of, bob, finished_r
         assert "The model&#x27;s server cannot be reached." in html
         assert japanese not in html
     assert "Start the server, or correct OLLAMA_HOST." in await get_page(client, change_url(run))
-    await Run.objects.aupdate(error_message="Our own words.")  # of a provider of one's own
+    await Run.objects.aupdate(error_message="Our own words.")  # of the team's own provider
     assert "Our own words." in await get_page(client, change_url(run))
     await Run.objects.aupdate(error_code="interrupted", error_message="返答の途中でサーバーが停止しました。")
     assert "The server stopped while this answer was being written." in await get_page(client, change_url(run))

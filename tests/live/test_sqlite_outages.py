@@ -1,6 +1,6 @@
 """SQLite while it is locked, cannot be written or has gone, with one server process and with two.
 
-A limit of the processes' file size stands for a full disk, since a disk of one's own cannot be mounted everywhere.
+A limit of the processes' file size stands for a full disk, since not every machine can mount a disk for it.
 """
 
 import os

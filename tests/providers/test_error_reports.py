@@ -11,7 +11,7 @@ from tests.upstream import DONE, Answer, chunk, event, usage, whole
 
 # kind -> (the document, the words that the sentence must have)
 DOCUMENTS = {
-    # FastAPI, as in front of many servers of one's own
+    # FastAPI, as in front of many self-hosted servers
     "detail": ({"detail": "Model is loading."}, "Model is loading."),
     "a list of details": (
         {"detail": [{"loc": ["body", "model"], "msg": "field required"}, {"msg": "extra"}]},

@@ -313,7 +313,8 @@ async def test_lifespan_does_not_wait_forever_for_the_warm_up(transactional_db, 
     async with started():
         assert not engine.current().is_shutting_down
         assert not ended.is_set()
-    await asyncio.wait_for(ended.wait(), 10)
+    async with asyncio.timeout(10):
+        await ended.wait()
 
 
 async def test_lifespan_starts_and_shuts_down_the_engine(script, ask, signals):

@@ -57,7 +57,7 @@ MAY_IMPORT = {
     },  # some work with what the user wrote
     "providers": {
         "model_servers",
-        "near_hosts",
+        "local_hosts",
         "redaction",
         "json_limits",
         "response_limits",
@@ -152,8 +152,8 @@ MAY_IMPORT = {
         "tools",
     },  # which of them exist is checked when an assistant is saved
     "default_assistants": {"models", "providers"},
-    "near_hosts": set(),
-    "model_servers": {"near_hosts"},
+    "local_hosts": set(),
+    "model_servers": {"local_hosts"},
     "found_assistants": {"default_assistants", "model_servers", "models", "providers"},
     "apps": {"redaction", "checks", "default_assistants", "management"},
     "terminal": {"engine", "errors", "events", "models", "tools"},

@@ -1,4 +1,4 @@
-"""Functions of one's own: how many run at a time, with which connections and which context."""
+"""The team's own functions: how many run at a time, with which connections and which context."""
 
 import asyncio
 import contextvars

@@ -1,4 +1,4 @@
-"""Functions of one's own (`python:`): what they get, what they may send, and how they fail."""
+"""The team's own functions (`python:`): what they get, what they may send, and how they fail."""
 
 import asyncio
 import functools

@@ -1,4 +1,4 @@
-"""Functions of one's own whose run is stopped, times out or is left behind."""
+"""Python functions whose run is stopped, times out or is left behind."""
 
 import asyncio
 import subprocess
