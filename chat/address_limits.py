@@ -10,7 +10,7 @@ requests of its address. Users who share an address, as those of an office do, t
 A large response stays in memory until its client has read it, so an address has few of these at a time.
 """
 
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, ExitStack
 from typing import Any
 
 from django.conf import settings
@@ -45,6 +45,11 @@ def limit_requests_per_address(get_response):
     """Passes a request on as soon as its address has a free slot."""
 
     async def middleware(request):
+        response = await pass_on(request)
+        note_answer(scope_of(request))
+        return response
+
+    async def pass_on(request):
         if scope_of(request).get("has_slot") or request.path == READINESS_PATH:  # has_slot: see chat.asgi.threads
             return await get_response(request)
         address = request.META.get("REMOTE_ADDR") or ""
@@ -60,6 +65,13 @@ def limit_requests_per_address(get_response):
             return response
 
     return middleware
+
+
+def note_answer(scope: dict[str, Any]) -> None:
+    """Notes that a request has its response or a socket its user: see chat.asgi.bursts, which counts the others."""
+    unanswered: ExitStack | None = scope.get("unanswered")
+    if unanswered is not None:
+        unanswered.close()
 
 
 def scope_of(request) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from channels.auth import AuthMiddleware
 from channels.sessions import CookieMiddleware, SessionMiddleware
 from django.conf import settings
 
-from ..address_limits import hold_address_slot
+from ..address_limits import hold_address_slot, note_answer
 
 
 class Authentication(AuthMiddleware):
@@ -15,6 +15,7 @@ class Authentication(AuthMiddleware):
         session = scope["cookies"].get(settings.SESSION_COOKIE_NAME, "")
         async with hold_address_slot(client[0] if client else "", session):
             await super().resolve_scope(scope)
+        note_answer(scope)
 
 
 def authenticate(application):

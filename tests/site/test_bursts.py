@@ -1,12 +1,16 @@
 """chat.asgi.bursts: a thousand requests at once do not begin in the same turn of the event loop."""
 
 import asyncio
+import json
 from collections import Counter
 
-from chat.asgi.bursts import MAX_STARTS, spread_bursts
+from chat.address_limits import note_answer
+from chat.asgi import bursts
+from chat.asgi.bursts import MAX_STARTS, MAX_UNANSWERED, spread_bursts
+from chat.models import Assistant
 from chatsite.asgi import application
 from tests.clients import asgi_request, asgi_response
-from tests.waiting import count_turns
+from tests.waiting import count_turns, wait_until
 
 BURST, OTHER = "127.0.0.9", "127.0.0.8"  # addresses
 
@@ -25,9 +29,12 @@ class App:
 
 
 def send(site, address, count=1, session=""):
-    headers = [(b"cookie", f"theme=dark; sessionid={session}; a=b".encode())] if session else []
-    scope = {"type": "http", "client": (address, 1), "headers": headers}
-    return [asyncio.create_task(site(scope, None, None)) for _ in range(count)]
+    scope = {"type": "http", "client": (address, 1), "headers": cookie(session)}
+    return [asyncio.create_task(site(dict(scope), None, None)) for _ in range(count)]
+
+
+def cookie(session):
+    return [(b"cookie", f"theme=dark; sessionid={session}; a=b".encode())] if session else []
 
 
 async def test_burst_of_an_address_begins_a_few_in_each_turn():
@@ -90,6 +97,98 @@ async def test_burst_whose_clients_have_all_left_is_forgotten():
         await asyncio.gather(*burst, return_exceptions=True)
         await asyncio.gather(*send(site, BURST))
     assert len(app.starts) == MAX_STARTS + 1
+
+
+class Endless:
+    """Gives no answer until `gate` opens; counts what it was passed."""
+
+    def __init__(self):
+        self.gate, self.passed = asyncio.Event(), Counter()
+
+    async def __call__(self, scope, receive, send):
+        self.passed[scope["client"][0]] += 1
+        await self.gate.wait()
+
+
+async def test_session_with_many_requests_in_progress_is_refused_more():
+    app = Endless()
+    site = spread_bursts(app)
+    burst = send(site, BURST, MAX_UNANSWERED, "mallory")
+    others = [*send(site, BURST, 1, "alice"), *send(site, BURST)]
+    await wait_until(lambda: app.passed[BURST] == MAX_UNANSWERED + 2)
+    for address in BURST, OTHER:  # the session counts, wherever it comes from
+        status, headers, body = await answer_to(site, address, "mallory")
+        assert (status, headers[b"retry-after"]) == (429, b"2")
+        assert json.loads(body)["error"]["code"] == "too_many_requests"
+    assert await refused_socket(site, "mallory") == {"type": "websocket.close"}
+    assert app.passed[OTHER] == 0
+    app.gate.set()
+    await asyncio.gather(*burst, *others)
+    await asyncio.gather(*send(site, OTHER, 1, "mallory"))
+    assert app.passed[OTHER] == 1
+
+
+async def test_answered_request_does_not_count_though_it_continues():
+    app = Endless()
+
+    async def answer(scope, receive, send):
+        note_answer(scope)
+        await app(scope, receive, send)
+
+    streams = send(spread_bursts(answer), BURST, 2 * MAX_UNANSWERED, "alice")
+    await wait_until(lambda: app.passed[BURST] == 2 * MAX_UNANSWERED)
+    app.gate.set()
+    await asyncio.gather(*streams)
+
+
+async def test_requests_without_a_session_are_not_counted():
+    app = Endless()
+    burst = send(spread_bursts(app), BURST, 2 * MAX_UNANSWERED)
+    await wait_until(lambda: app.passed[BURST] == 2 * MAX_UNANSWERED)
+    app.gate.set()
+    await asyncio.gather(*burst)
+
+
+async def test_open_stream_and_socket_have_their_answers(socket_of, alice, slow, ask):
+    counts = bursts.starts.get().unanswered
+    async with slow() as gate:
+        run = await ask(await Assistant.objects.aget(slug="slow"))
+        async with socket_of(alice, run.conversation_id) as socket:
+            session = next(header for header in socket.scope["headers"] if header[0] == b"cookie")
+            path = f"/api/runs/{run.pk}/events"
+            stream = asgi_request(
+                application, session, (b"host", b"testserver"), method="GET", path=path, client=(OTHER, 1)
+            )
+            await stream.send_input({"type": "http.request", "body": b""})
+            assert (await stream.receive_output(10))["status"] == 200
+            await wait_until(lambda: not counts)
+            gate.set()
+            await stream.wait(10)
+
+
+async def answer_to(site, address, session):
+    """Returns (status, headers, body)."""
+    sent = []
+
+    async def collect(message):
+        sent.append(message)
+
+    scope = {"type": "http", "client": (address, 1), "path": "/api/me", "headers": cookie(session)}
+    await site(scope, None, collect)
+    return sent[0]["status"], dict(sent[0]["headers"]), sent[1]["body"]
+
+
+async def refused_socket(site, session):
+    sent = []
+
+    async def receive():
+        return {"type": "websocket.connect"}
+
+    async def collect(message):
+        sent.append(message)
+
+    await site({"type": "websocket", "client": (BURST, 1), "headers": cookie(session)}, receive, collect)
+    return sent[0]
 
 
 async def test_health_is_answered_before_a_burst_of_the_same_address():
