@@ -1,6 +1,6 @@
 """Uploaded files: their text is read in a worker process, then file and text are stored.
 
-What a file is, its content decides (`chat.extraction`). Images are `chat.images`.
+The content decides what a file is (`chat.extraction`). Images are `chat.images`.
 """
 
 import json

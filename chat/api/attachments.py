@@ -63,7 +63,7 @@ class FileTextOut(Schema):
 async def add_attachment(request, file: File[UploadedFile]):
     """Uploads an image or a file for a message that has not been sent yet.
 
-    What it is, its content decides. Send its id in `attachments` with the message.
+    The content decides which of them it is. Send its id in `attachments` with the message.
     """
     return Status(201, attachment_out(await files.save(request.auth, file)))
 
