@@ -1,4 +1,4 @@
-"""The text of a file as a model reads it: all of it, or as many pages as fit, which readers are told."""
+"""The text of a file as a model reads it, whole or as many pages as fit, and the note on what was left out."""
 
 import json
 from collections.abc import Mapping
@@ -9,11 +9,11 @@ from django.utils.translation import gettext_lazy as _
 LEFT_OUT = "[What follows in this document is left out, because it is too long for you. If it matters, say so.]"
 NONE_SHOWN = "[This document is left out, because there is no room for it. If it matters, say so.]"
 
-TRIMMED = {  # unit -> what readers are told of a file with a known number of them
-    "page": _("The file “%(name)s” was too long for the model. Pages that it saw: %(shown)s of %(count)s."),
-    "sheet": _("The file “%(name)s” was too long for the model. Sheets that it saw: %(shown)s of %(count)s."),
-    "slide": _("The file “%(name)s” was too long for the model. Slides that it saw: %(shown)s of %(count)s."),
-    "message": _("The file “%(name)s” was too long for the model. Emails that it saw: %(shown)s of %(count)s."),
+TRIMMED = {  # unit -> the note on a file of which some whole units were shown
+    "page": _("The file “%(name)s” was too long for the model, which saw %(shown)s of its %(count)s pages."),
+    "sheet": _("The file “%(name)s” was too long for the model, which saw %(shown)s of its %(count)s sheets."),
+    "slide": _("The file “%(name)s” was too long for the model, which saw %(shown)s of its %(count)s slides."),
+    "message": _("The file “%(name)s” was too long for the model, which saw %(shown)s of its %(count)s emails."),
 }
 
 
@@ -40,6 +40,6 @@ def label_of(part: Mapping[str, Any], unit: Mapping[str, str]) -> str:
 
 
 def trimmed_sentence(part: Mapping[str, Any]) -> str:
-    """Returns what readers are told of a file that the model did not see whole; `part` is a FileTrimmedPart."""
-    sentence = TRIMMED.get(part["unit"] or "") if part["count"] else None
-    return str(sentence or _("The file “%(name)s” was too long for the model, which saw only its beginning.")) % part
+    """Returns the note for readers on a file that the model did not see whole; `part` is a FileTrimmedPart."""
+    sentence = TRIMMED.get(part["unit"] or "") if part["count"] and part["shown"] else None
+    return str(sentence or _("The file “%(name)s” was too long for the model, which saw at most its beginning.")) % part

@@ -99,7 +99,7 @@ def _with_8_bits(image: Image.Image) -> Image.Image:
 
 
 def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """Returns the image as RGB or RGBA with the colours of its profile; of none that can be read: as they are."""
+    """Returns the image as RGB or RGBA with the colors of its profile; of none that can be read: as they are."""
     mode = "RGBA" if image.mode == "RGBA" else "RGB"
     if profile and len(profile) <= MAX_PROFILE_BYTES:
         try:

@@ -12,7 +12,7 @@ from functools import cache
 from types import NoneType
 from typing import Any, Literal, NotRequired, TypedDict, get_args, get_type_hints
 
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from .events import clean_text
@@ -253,7 +253,11 @@ def _tool_result_to_staff(part: ToolResultPart) -> StaffView:
 
 
 def _context_trimmed_sentence(part: ContextTrimmedPart) -> str:
-    sentence = gettext("The chat was too long for the model. Number of messages that it saw: %(kept)s.")
+    sentence = ngettext(
+        "The chat was too long for the model, which saw only the last %(kept)s message before this answer.",
+        "The chat was too long for the model, which saw only the last %(kept)s messages before this answer.",
+        part["kept"],
+    )
     return sentence % {"kept": part["kept"]}
 
 

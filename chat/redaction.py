@@ -3,8 +3,7 @@
 Servers repeat a key that they refuse, and libraries put it into their exceptions. The secrets are the values of
 environment variables with a name such as `…_KEY`, the passwords in addresses such as `redis://:password@host`, and what
 is passed to `add_secret` and `add_secrets_of`: keys in an assistant's params, or in the headers of a tool server. They
-are found in any of the spellings in which programs pass them on. Keys of well-known formats are always
-removed.
+are found in any of the spellings in which programs pass them on. Keys of well-known formats are always removed.
 """
 
 import html

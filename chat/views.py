@@ -177,7 +177,7 @@ OFFLINE_FILES = [
 async def worker(request):
     """The service worker, served from the root because it controls the pages below its own address.
 
-    Its text changes with its files and the language, which makes the browser install it again and cache its page anew.
+    Its text changes with its files and the language, which makes the browser install it and cache its page again.
     """
     files = [static(name) for name in [*stylesheet_names("site"), *OFFLINE_FILES]] + [branding.icon_address()]
     if accent_address := branding.accent_address():

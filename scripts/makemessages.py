@@ -68,6 +68,11 @@ def read_catalog():
         return read_po(file, locale="ja")
 
 
+def is_translated(message):
+    """Returns whether the message has a translation, or all its plurals have one."""
+    return all([message.string] if isinstance(message.string, str) else message.string)
+
+
 def main():
     catalog = read_catalog()
     catalog.update(extract_catalog(), no_fuzzy_matching=True)
@@ -82,7 +87,7 @@ def main():
         sort_by_file=True,
     )
     JAPANESE.write_text(HEADER + output.getvalue().decode())
-    missing = [message.id for message in catalog if message.id and not message.string]
+    missing = [message.id for message in catalog if message.id and not is_translated(message)]
     print(f"{len(catalog)} messages, {len(missing)} to translate", *missing, sep="\n  ")
 
 

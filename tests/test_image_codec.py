@@ -1,4 +1,4 @@
-"""What an image file becomes: its size, its colours, its transparency; and what it may cost."""
+"""What an image file becomes: its size, its colors, its transparency; and what it may cost."""
 
 import io
 import random
@@ -69,7 +69,7 @@ def test_size_keeps_every_part_of_a_large_image():
         assert near(color, (row * 25, 255 - row * 25, 0)), row
 
 
-# Colours --------------------------------------------------------------------------------------------------------------
+# Colors --------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("size", [(8, 8), (5000, 10)])
@@ -88,7 +88,7 @@ def profile_with_red_and_green_exchanged():
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
 @pytest.mark.parametrize("size", [(8, 8), (5000, 10)])
-def test_colours_follow_the_profile_and_the_profile_is_dropped(kind, size):
+def test_colors_follow_the_profile_and_the_profile_is_dropped(kind, size):
     data = image_file(kind, size, icc_profile=profile_with_red_and_green_exchanged())
     stored = reduce(data)
     assert near(stored.convert("RGB").getpixel((2, 2)), (0, 255, 0), 8)
@@ -96,7 +96,7 @@ def test_colours_follow_the_profile_and_the_profile_is_dropped(kind, size):
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "P"])
-def test_colours_follow_the_profile_of_transparent_images(mode):
+def test_colors_follow_the_profile_of_transparent_images(mode):
     image = Image.new("RGBA", (8, 8), (255, 0, 0, 128)).convert(mode)
     stored = reduce(encode(image, icc_profile=profile_with_red_and_green_exchanged()))
     *color, alpha = stored.convert("RGBA").getpixel((2, 2))
@@ -105,16 +105,16 @@ def test_colours_follow_the_profile_of_transparent_images(mode):
 
 
 @pytest.mark.parametrize("profile", [b"nonsense", bytes(200)])
-def test_colours_stay_where_the_profile_cannot_be_read(profile):
+def test_colors_stay_where_the_profile_cannot_be_read(profile):
     assert near(reduce(image_file(icc_profile=profile)).getpixel((2, 2)), (255, 0, 0))
 
 
-def test_colours_stay_where_the_profile_is_for_another_kind_of_image():
+def test_colors_stay_where_the_profile_is_for_another_kind_of_image():
     profile = profile_with_red_and_green_exchanged()
     assert near(reduce(image_file("PNG", mode="L", icc_profile=profile)).convert("RGB").getpixel((2, 2)), (7, 7, 7))
 
 
-def test_colours_of_cmyk_are_converted():
+def test_colors_of_cmyk_are_converted():
     image = Image.new("CMYK", (8, 8), (0, 255, 255, 0))
     assert near(reduce(encode(image, "JPEG")).getpixel((2, 2)), (254, 0, 0), 8)
 

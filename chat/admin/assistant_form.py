@@ -48,13 +48,13 @@ class AssistantForm(forms.ModelForm):
         ),
     )
     base_url = forms.CharField(
-        label=_("address of the server"),
+        label=_("server address"),
         required=False,
         widget=AdminTextInputWidget(attrs={"class": "vLargeTextField"}),
         help_text=_("Only if the model is not on the provider's own server, such as http://gpu.example:8000/v1."),
     )
     api_key_env = forms.CharField(
-        label=_("variable with the key"),
+        label=_("API key variable"),
         required=False,
         widget=AdminTextInputWidget(attrs={"class": "vLargeTextField"}),
         help_text=_(
@@ -71,7 +71,7 @@ class AssistantForm(forms.ModelForm):
         ),
     )
     max_tokens = forms.IntegerField(
-        label=_("length limit of an answer"),
+        label=_("answer length limit"),
         required=False,
         min_value=1,
         help_text=_("In tokens, about three quarters of an English word each. Leave empty for the model's default."),
@@ -86,14 +86,14 @@ class AssistantForm(forms.ModelForm):
         label=_("other parameters"),
         required=False,
         widget=AdminTextareaWidget(attrs={"rows": 4}),
-        help_text=_('For experts: sent to the model as they are. A JSON object such as {"top_p": 0.9}.'),
+        help_text=_('Sent to the model unchanged. A JSON object such as {"top_p": 0.9}.'),
     )
     tool_choice = ToolsField(label=_("tools"))
     starter_lines = forms.CharField(
         label=_("starters"),
         required=False,
         widget=AdminTextareaWidget(attrs={"rows": 4}),
-        help_text=_("Suggestions for a first message, one a line."),
+        help_text=_("Suggestions for a first message, one per line."),
     )
     sees_images = forms.TypedChoiceField(
         label=_("supports images"),

@@ -43,7 +43,7 @@ class AssistantAdmin(BaseAdmin):
         (_("How it answers"), {"fields": ["system_prompt", "temperature", "max_tokens", "reasoning_effort"]}),
         (_("Tools"), {"fields": ["tool_choice", "max_model_calls"]}),
         (_("Limits"), {"fields": ["memory_turns", *TIME_LIMITS]}),
-        (_("For experts"), {"fields": ["other_params"]}),
+        (_("Advanced"), {"fields": ["other_params"]}),
     ]
 
     def get_fieldsets(self, request, obj=None):

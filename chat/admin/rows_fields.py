@@ -94,10 +94,10 @@ class PairsField(RowsField):
             if not self.name_pattern.fullmatch(name):
                 raise ValidationError(gettext("“%(name)s” is not a valid name.") % {"name": name})
             if names.count(name) > 1:
-                raise ValidationError(gettext("“%(name)s” is there twice.") % {"name": name})
+                raise ValidationError(gettext("“%(name)s” is listed twice.") % {"name": name})
         for name, text in rows:
             if not self.value_pattern.fullmatch(text):
-                sentence = gettext("The value of “%(name)s” has characters that are not allowed there.")
+                sentence = gettext("The value of “%(name)s” contains characters that are not allowed.")
                 raise ValidationError(sentence % {"name": name})
 
     def to_value(self, rows):

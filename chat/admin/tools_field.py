@@ -15,7 +15,6 @@ from ..events import clean_text, shorten
 from ..models import ToolServer
 
 LISTS = ("tools", "ask_first", "ask_every_time")
-MCP_PREFIX = "mcp:"
 MAX_DESCRIPTION_LENGTH = 150  # characters of the description of a server's tool
 
 
@@ -109,7 +108,7 @@ class ToolsField(forms.Field):
         """
         if name in tools.REGISTRY:
             return
-        if name.startswith(MCP_PREFIX):
+        if name.startswith(tools.MCP_PREFIX):
             slug = tools.server_of(name)
             if slug not in servers:
                 raise ValidationError(gettext("There is no tool server called “%(server)s”.") % {"server": slug})
@@ -122,7 +121,7 @@ class ToolsField(forms.Field):
 
 def _is_of_server(name, slugs):
     """Returns whether this is a tool of one of these servers, by either of its names."""
-    if name.startswith(MCP_PREFIX):
+    if name.startswith(tools.MCP_PREFIX):
         return tools.server_of(name) in slugs
     return name.removeprefix("_").startswith(tuple(f"{slug}_" for slug in slugs))
 
@@ -142,7 +141,7 @@ def _own_tools():
 def _server_rows():
     """Yields a row for each server and, below it, one for each of its tools when they were last listed."""
     for server in ToolServer.objects.filter(is_enabled=True):
-        name = f"{MCP_PREFIX}{server.slug}"
+        name = f"{tools.MCP_PREFIX}{server.slug}"
         yield Row(name, _("all tools of the tool server %(server)s") % {"server": server.slug}, lists=server.slug)
         for tool in server.listed_tools:
             yield Row(f"{name}/{tool['name']}", tool["description"], tool["asks_first"], label=tool["name"])

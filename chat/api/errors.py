@@ -1,4 +1,4 @@
-"""Every error answer is `{"error": {"code", "message"}}` with a matching HTTP status."""
+"""Every error response is `{"error": {"code", "message"}}` with a matching HTTP status."""
 
 import logging
 

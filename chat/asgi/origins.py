@@ -19,7 +19,7 @@ class SameOriginValidator(OriginValidator):
         self.sockets = application
 
     @property
-    def allowed_origins(self) -> list[str]:  # type: ignore[override]  # read anew: tests change the setting
+    def allowed_origins(self) -> list[str]:  # type: ignore[override]  # read each time: tests change the setting
         """CSRF_TRUSTED_ORIGINS, whose `https://*.example.com` Channels writes as `https://.example.com`."""
         return [origin.replace("://*.", "://.") for origin in settings.CSRF_TRUSTED_ORIGINS]
 

@@ -8,7 +8,7 @@ SEND_TIMEOUT = 120  # seconds that a client may leave the next bytes unread
 
 
 def limit_send_time(application: Application) -> Application:
-    """Ends a response whose client reads nothing for SEND_TIMEOUT seconds; uvicorn would wait for ever."""
+    """Ends a response whose client reads nothing for SEND_TIMEOUT seconds; uvicorn would wait forever."""
 
     async def wrapped(scope, receive, send):
         timer = SendTimer(send)

@@ -28,7 +28,7 @@ CONTINUE_PROMPT = (
 ANSWER_PROMPT = "You have thought about this, but have not answered. Your thoughts were:\n\n%s\n\nAnswer now."
 REVISION_PROMPT = "\n\n(You have already answered this:\n\n%s\n\nAnswer it anew. %s)"
 MAX_THOUGHTS_LENGTH = 20_000  # characters of them, the last ones
-# After these a tool runs or the model reads and thinks anew, so that the first token's limit counts.
+# After these a tool runs, or the model reads and thinks again, so that the limit for the first token counts.
 BEFORE_LONG_PAUSE = {events.ToolCallEnd, events.ToolCallResult, events.Usage}
 OTHER_REASONS = {"length", "content_filter", "tool_calls"}  # finish reasons that say themselves why there is no text
 # The third reason to stop, beside Run.CANCELLED and Run.INTERRUPTED (this process shuts down): not ours any more.

@@ -81,9 +81,9 @@ class ContextWindow:
             self.size = None  # it was misread, or the server has another one now
 
     def _calibrate(self, counted: int | None, tokens: float) -> None:
-        least, most = CORRECTIONS
-        if counted and tokens >= MIN_COUNTED_TOKENS and counted >= least * tokens:
-            correction = min(counted / tokens, most)
+        lowest, highest = CORRECTIONS
+        if counted and tokens >= MIN_COUNTED_TOKENS and counted >= lowest * tokens:
+            correction = min(counted / tokens, highest)
             if abs(correction - self.correction) > MIN_CHANGE * self.correction:
                 self.correction = correction
 

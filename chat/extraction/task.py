@@ -1,4 +1,4 @@
-"""Recognises a file by its content and reads its text: the task `extract` of a worker process."""
+"""Recognizes a file by its content and reads its text: the task `extract` of a worker process."""
 
 from types import ModuleType
 from typing import Any

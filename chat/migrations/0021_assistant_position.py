@@ -14,7 +14,7 @@ class Migration(migrations.Migration):
             name="position",
             field=models.PositiveSmallIntegerField(
                 blank=True,
-                help_text="Place in the list of assistants: lower numbers come first, behind the default assistant. Those without a number follow by name.",
+                help_text="Place in the list of assistants: lower numbers come first, after the default assistant. Those without a number follow by name.",
                 null=True,
                 verbose_name="position",
             ),

@@ -126,7 +126,7 @@ class Assistant(models.Model):
         null=True,
         blank=True,
         help_text=_(
-            "Place in the list of assistants: lower numbers come first, behind the default assistant. Those without a "
+            "Place in the list of assistants: lower numbers come first, after the default assistant. Those without a "
             "number follow by name."
         ),
     )

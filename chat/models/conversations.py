@@ -370,7 +370,7 @@ class Message(models.Model):
     def regenerate(self, assistant: str | None = None, key: str | None = None, instruction: str = "") -> "Run":
         """Starts another answer to the same question, beside this one, and returns its queued Run.
 
-        With an `instruction`, such as "Make it shorter.", the model sees this answer and writes it anew.
+        With an `instruction`, such as "Make it shorter.", the model sees this answer and writes another one.
         """
         if self.role != Message.ASSISTANT:
             raise Refused(gettext("Only an answer can be regenerated."), "not_an_answer")

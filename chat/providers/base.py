@@ -76,7 +76,7 @@ class Request:
     # Decisions on the last turn's tool calls that waited for approval: id -> True, False, or {"result", "error"} of a
     # call that has run.
     decisions: dict[str, Any] = field(default_factory=dict)
-    # Whether the user has allowed this tool, which asks first, to run without asking. Asked anew for each call.
+    # Whether the user has allowed this tool, which asks first, to run without asking. Asked again for each call.
     is_allowed: Callable[[Tool], Awaitable[bool]] = field(default=nothing_is_allowed, compare=False, repr=False)
     activity: Activity = field(default_factory=Activity, compare=False, repr=False)
     resume_state: list[dict[str, Any]] = field(default_factory=list)  # of the run that is resumed: see ResumeState

@@ -43,7 +43,7 @@ class Bridge:
 
     `close()` and `fail(error)` end it, from anywhere; the first end counts. The reader still gets what was sent
     before, then the end or the error. From then on, or if the reader leaves first, `send` raises Stopped, also where
-    it is waiting. No thread waits for ever, not even for a loop that was closed or is blocked.
+    it is waiting. No thread waits forever, not even for a loop that was closed or is blocked.
     """
 
     def __init__(self) -> None:

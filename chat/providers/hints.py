@@ -30,7 +30,7 @@ ADVICE = {  # error code -> what those who run the site can do; the sentence of 
     "permission": _("Give the key access to “%(model)s” at the provider, or choose another model in the assistant."),
     "quota": _("Add credit to the provider's account, or use a key of another account."),
     "rate_limited": _("If this happens often, raise the limit at the provider."),
-    "redirected": _("Enter the address to which the server redirects in the assistant."),
+    "redirected": _("In the assistant, enter the address to which the server redirects."),
     "sees_no_images": _("Turn off images in the assistant, or choose a model that can see them."),
     "unknown_model": _("Check the assistant's model (“%(model)s”) and address."),
 }

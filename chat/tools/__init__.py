@@ -10,12 +10,13 @@ cannot do what it was asked. docs/tools.md describes the rest, and LangChain's o
 
 from .base import ANONYMOUS, ZONE_ERRORS, Context, Tool, ToolError, asks_every_time, asks_first
 from .execution import MAX_ERROR_LENGTH, MAX_RESULT_LENGTH, to_text, truncate
-from .registry import REGISTRY, get_tool, load, server_of, server_tools
+from .registry import MCP_PREFIX, REGISTRY, get_tool, load, server_of, server_tools
 
 __all__ = [
     "ANONYMOUS",
     "MAX_ERROR_LENGTH",
     "MAX_RESULT_LENGTH",
+    "MCP_PREFIX",
     "REGISTRY",
     "ZONE_ERRORS",
     "Context",

@@ -23,7 +23,7 @@ MAX_THREADS = 16  # plain functions at a time in this process
 MAX_THREADS_PER_USER = 4  # of them: tools of one user that hang leave the rest to the others
 MAX_RESULT_LENGTH = 20_000  # characters, about five thousand tokens; the rest is cut
 MAX_ERROR_LENGTH = 1_000  # characters
-MAX_SECRET_LENGTH = 1_000  # characters that are read beyond a limit, so that a key that is cut there is recognised
+MAX_SECRET_LENGTH = 1_000  # characters that are read beyond a limit, so that a key that is cut there is recognized
 
 T = TypeVar("T")
 

@@ -190,7 +190,7 @@ class Session:
     async def _on_message(self, message: object) -> None:
         """Handles unsolicited messages. An unreadable reply arrives here as an exception.
 
-        Without the cancellation its call would wait for ever.
+        Without the cancellation its call would wait forever.
         """
         if isinstance(message, Exception):
             self._cancel()
@@ -227,7 +227,7 @@ class Session:
         )
         if self.task is None or self.task.done():
             raise closed
-        # Not `call_tool`: it validates the result with the server's schema, whose patterns may take for ever.
+        # Not `call_tool`: it validates the result with the server's schema, whose patterns may take forever.
         params = CallToolRequestParams(name=tool, arguments=arguments)
         request = ClientRequest(CallToolRequest(params=params))
         work = asyncio.ensure_future(client.send_request(request, CallToolResult, progress_callback=progress.report))

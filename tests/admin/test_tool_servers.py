@@ -67,10 +67,10 @@ async def test_superuser_creates_and_edits_a_server(client_of, bob):
         (STDIO | {"command_value": ["a\0b"]}, "Null characters are not allowed."),
         (STDIO | {"env_name": ["TO=KEN"], "env_value": ["x"]}, "“TO=KEN” is not a valid name."),
         (STDIO | {"env_name": [""], "env_value": ["x"]}, "“” is not a valid name."),
-        (STDIO | {"env_name": ["A", "A"], "env_value": ["1", "2"]}, "“A” is there twice."),
+        (STDIO | {"env_name": ["A", "A"], "env_value": ["1", "2"]}, "“A” is listed twice."),
         (HTTP | {"headers_name": ["A B"], "headers_value": [""]}, "“A B” is not a valid name."),
-        (HTTP | {"headers_name": ["A"], "headers_value": ["b\nC: d"]}, "The value of “A” has characters"),
-        (HTTP | {"headers_name": ["A"], "headers_value": ["é"]}, "The value of “A” has characters"),
+        (HTTP | {"headers_name": ["A"], "headers_value": ["b\nC: d"]}, "The value of “A” contains characters"),
+        (HTTP | {"headers_name": ["A"], "headers_value": ["é"]}, "The value of “A” contains characters"),
         (HTTP | {"url": ""}, "An HTTP server needs a URL."),
         (HTTP | {"url": "maps:8000/mcp"}, "The URL must start with http:// or https://"),
         (HTTP | {"url": "file:///etc/passwd"}, "The URL must start with http:// or https://"),
@@ -124,7 +124,7 @@ async def test_stored_value_that_the_form_refuses_can_be_corrected(client_of, bo
 async def test_form_says_which_empty_rows_are_ignored(client_of, bob):
     html = await get_page(client_of(bob), f"{SERVERS}add/")
     assert html.count("Empty rows are ignored.") == 2  # variables and headers
-    assert html.count("One between others is an empty argument.") == 1
+    assert html.count("An empty row between others is an empty argument.") == 1
 
 
 async def test_staff_see_servers_without_their_details(client_of, bob, staff_with):

@@ -116,7 +116,7 @@ def test_transcript_draws_a_file_with_what_was_read(reviewer, chat):
     file = page.locator(".row--user .row__drawn .row__file")
     expect(file.get_by_role("link", name="minutes.txt")).to_have_attribute("href", re.compile("^/api/attachments/"))
     expect(file).to_contain_text("TXT")
-    file.get_by_role("link", name="What was read").click()
+    file.get_by_role("link", name="Extracted text").click()
     expect(page.locator(".file-text")).to_have_text("Minutes of Monday")
     expect(page.locator(".file-text")).to_have_css("white-space", "pre-wrap")  # long lines break
     assert page.evaluate("violations") == []

@@ -72,7 +72,7 @@ def test_shared_question_is_not_called_the_readers(new_context, chat, shared, lo
 def test_shared_conversation_is_continued_by_its_reader(new_context, chat, shared):
     bob = Chat(new_context().new_page(), chat.site).log_in("bob")
     read(bob, shared)
-    bob.page.get_by_role("button", name="Continue in a chat of my own").click()
+    bob.page.get_by_role("button", name="Continue in my own chat").click()
     bob.page.wait_for_url(re.compile("/c/"))
     assert id_of(bob) != id_of(chat)
     expect(bob.replies).to_have_count(1)
@@ -88,7 +88,7 @@ def test_shared_conversation_that_cannot_be_copied_says_why(new_context, chat, s
     read(bob, shared)
     answer = {"error": {"code": "storage_full", "message": "Your images and files take up too much space."}}
     bob.page.route("**/copies", lambda route: route.fulfill(status=413, json=answer))
-    bob.page.get_by_role("button", name="Continue in a chat of my own").click()
+    bob.page.get_by_role("button", name="Continue in my own chat").click()
     expect(bob.page.get_by_role("alert").get_by_text(answer["error"]["message"])).to_be_visible()
 
 

@@ -18,7 +18,7 @@ def escaped(text, encoding):
     )
 
 
-def test_rtf_is_recognised_by_its_content(extract):
+def test_rtf_is_recognized_by_its_content(extract):
     read = extract(HEAD + r"\pard Hello\par}", "a.txt")
     assert (read.media_type, read.text, read.notes) == ("application/rtf", "Hello", ["name_differs"])
     assert extract(HEAD + r"\pard Hello\par}", "a.rtf").notes == []

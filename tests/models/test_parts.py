@@ -135,11 +135,11 @@ def test_read_part_cleans_and_drops():
 def test_context_trimmed_is_shown_to_readers_and_is_not_text():
     part = {"type": "context_trimmed", "kept": 9}
     assert parts.read_part(part | {"color": "red"}) == part
-    assert "Number of messages that it saw: 9." in parts.for_staff(part).text
+    assert "which saw only the last 9 messages before this answer." in parts.for_staff(part).text
     assert parts.text_of([part]) == ""
     assert parts.for_model([part]) == []
     assert parts.for_share([part]) == [part]
-    assert parts.to_markdown([part])[0].endswith("Number of messages that it saw: 9.)*")
+    assert parts.to_markdown([part])[0].endswith("which saw only the last 9 messages before this answer.)*")
     for kept in (None, "9", True, 1.5):
         with pytest.raises((KeyError, ValueError)):
             parts.read_part({"type": "context_trimmed", "kept": kept})
@@ -154,19 +154,20 @@ def test_file_trimmed_is_shown_to_readers_and_is_not_text():
 
 
 @pytest.mark.parametrize(
-    "unit, count, sentence",
+    "unit, shown, count, sentence",
     [
-        ("page", 9, "Pages that it saw: 3 of 9."),
-        ("sheet", 9, "Sheets that it saw: 3 of 9."),
-        ("slide", 9, "Slides that it saw: 3 of 9."),
-        ("message", 9, "Emails that it saw: 3 of 9."),
-        ("page", None, "which saw only its beginning."),
-        (None, None, "which saw only its beginning."),
-        ("scroll", 9, "which saw only its beginning."),
+        ("page", 3, 9, "which saw 3 of its 9 pages."),
+        ("sheet", 3, 9, "which saw 3 of its 9 sheets."),
+        ("slide", 3, 9, "which saw 3 of its 9 slides."),
+        ("message", 3, 9, "which saw 3 of its 9 emails."),
+        ("page", 0, 9, "which saw at most its beginning."),
+        ("page", 3, None, "which saw at most its beginning."),
+        (None, 3, None, "which saw at most its beginning."),
+        ("scroll", 3, 9, "which saw at most its beginning."),
     ],
 )
-def test_file_trimmed_names_the_unit_of_the_file(unit, count, sentence):
-    part = {"type": "file_trimmed", "name": "a", "unit": unit, "count": count, "shown": 3}
+def test_file_trimmed_names_the_unit_of_the_file(unit, shown, count, sentence):
+    part = {"type": "file_trimmed", "name": "a", "unit": unit, "count": count, "shown": shown}
     assert parts.for_staff(part).text.endswith(sentence)
 
 

@@ -65,7 +65,7 @@ def test_a_conversation_in_a_script_is_found(text):
     assert QUOTED_CONVERSATION.search(text)
 
 
-def test_japanese_catalogue_has_no_unwanted_words():
+def test_japanese_catalog_has_no_unwanted_words():
     entries = [entry for entry in makemessages.read_catalog() if entry.id and entry.id not in NAMES_OF_THE_SITE]
     strings = [
         text for entry in entries for text in ([entry.string] if isinstance(entry.string, str) else entry.string)

@@ -97,5 +97,11 @@ test("the note about a trimmed file counts what the file consists of", () => {
   const trimmed = { name: "a.pdf", unit: "page", shown: 12, count: 57 }
   assert.equal(strings.fileTrimmed(trimmed), "“a.pdf” is too long for the model, which saw the first 12 of 57 pages.")
   assert.match(japanese.fileTrimmed(trimmed), /最初の12ページだけを渡しました（全57ページ）。/)
-  assert.match(strings.fileTrimmed({ name: "a.txt", unit: null, shown: 1, count: null }), /saw only its beginning\.$/)
+  for (const part of [
+    { ...trimmed, shown: 0 },
+    { name: "a.txt", unit: null, shown: 1, count: null },
+  ]) {
+    assert.match(strings.fileTrimmed(part), /which saw at most its beginning\.$/)
+    assert.match(japanese.fileTrimmed(part), /渡したのは最大でも最初の部分だけです。$/)
+  }
 })

@@ -1,11 +1,12 @@
 // The kinds of part that a message is made of. Adding one touches this table, its drawing in messages/parts/, and their
 // tests. No DOM.
 //
-// `group`: where the part is shown. "text" is the answer itself, "step" stands among the steps that lead to it, and
+// `group`: where the part is shown. "text" is the answer itself, "step" stands among the steps that lead to it,
 // "attachment" goes with a message that the user sent, and "note" says something about the reply.
 // `isInAnswers`: it is also shown as a piece of an answer.
 // `isUploaded`: the message is sent with its id; other attachments travel in the message.
-// `events`, `customs`: how a run's events change a reply, by event type, and those of type CUSTOM by name. The server folds them in the same way; a test compares both.
+// `events`: how a run's events change a reply, by event type. `customs`: the same for those of type CUSTOM, by name. The
+// server folds them in the same way; a test compares both.
 // `plainText(part)`: what a copy of the message contains; without it, nothing.
 
 export const append = (reply, part) => ({ ...reply, parts: [...reply.parts, part] })

@@ -30,6 +30,7 @@ const fileFacts = ({ name, text, unit, count, size }) => {
 
 const fileNotes = {
   no_text: () => "It contains only images, no text. The model will not see what is in them.",
+  some_pages_damaged: () => "Some pages are damaged. The model will not see them.",
   some_pages_without_text: () => "Some pages have no readable text. The model will not see them.",
   truncated: (count, unit) =>
     unit in countUnits
@@ -37,6 +38,7 @@ const fileNotes = {
       : "It is too long. Only the beginning was read.",
   hidden_sheets_left_out: () => "Hidden sheets were left out.",
   hidden_slides_left_out: () => "Hidden slides were left out.",
+  hidden_text_left_out: () => "Hidden text was left out.",
   formulas_shown_as_values: () => "Formulas were replaced by their results.",
   macros_ignored: () => "Macros were ignored.",
   encoding: (name) => `Read as ${name}.`,
@@ -176,9 +178,9 @@ export const strings = {
     return `The chat was too long for the model, which saw only the last ${messages} before this answer.`
   },
   fileTrimmed: ({ name, unit, shown, count }) =>
-    count
+    count && shown
       ? `“${name}” is too long for the model, which saw the first ${shown} of ${countUnits[unit]?.(count) ?? `${count} parts`}.`
-      : `“${name}” is too long for the model, which saw only its beginning.`,
+      : `“${name}” is too long for the model, which saw at most its beginning.`,
   copiedUpTo: ({ shared_at }) => `Copied up to here from a chat that was shared on ${date(new Date(shared_at))}.`,
   emptyAnswer: "The assistant returned an empty answer.",
   cancelled: "You stopped this answer.",
@@ -222,7 +224,7 @@ export const strings = {
   waitingForPreviousAnswer: "Waiting for the previous answer",
   sending: "Sending…",
   notSentYet: "Not sent yet. It will be sent when the server can be reached.",
-  messageTakenBack: "Message taken back. You can edit it in the message field.",
+  messageTakenBack: "Message unsent. You can edit it in the message field.",
   sentImage: "Image you sent",
   imageTitle: (width, height) => `Image, ${width} × ${height}`,
   characters,

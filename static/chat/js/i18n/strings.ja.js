@@ -34,6 +34,7 @@ const fileFacts = ({ name, text, unit, count, size }) => {
 
 const fileNotes = {
   no_text: () => "画像だけで、テキストがありません。モデルは内容を読めません。",
+  some_pages_damaged: () => "壊れているページがあります。モデルはそのページを読めません。",
   some_pages_without_text: () => "テキストを読み取れないページがあります。モデルはそのページを読めません。",
   truncated: (count, unit) =>
     unit in countUnits
@@ -41,6 +42,7 @@ const fileNotes = {
       : "長すぎるため、先頭の部分だけを読み取りました。",
   hidden_sheets_left_out: () => "非表示のシートは読み取っていません。",
   hidden_slides_left_out: () => "非表示のスライドは読み取っていません。",
+  hidden_text_left_out: () => "隠し文字は読み取っていません。",
   formulas_shown_as_values: () => "数式は計算結果に置き換えました。",
   macros_ignored: () => "マクロは無視しました。",
   encoding: (name) => `文字コード${name}として読み取りました。`,
@@ -173,11 +175,11 @@ export const strings = {
   },
   generatedImage: "アシスタントが生成した画像",
   contextTrimmed: ({ kept }) =>
-    `会話がモデルには長すぎたため、この返答の時点でモデルに渡したのは直前の${number(kept)}件のメッセージだけです。`,
+    `会話が長く、モデルが一度に読める量を超えたため、この返答の時点でモデルに渡したのは直前の${number(kept)}件のメッセージだけです。`,
   fileTrimmed: ({ name, unit, shown, count }) =>
-    count
-      ? `「${name}」はモデルには長すぎるため、最初の${countUnits[unit]?.(shown) ?? shown}だけを渡しました（全${countUnits[unit]?.(count) ?? count}）。`
-      : `「${name}」はモデルには長すぎるため、最初の部分だけを渡しました。`,
+    count && shown
+      ? `「${name}」は長く、モデルが一度に読める量を超えるため、最初の${countUnits[unit]?.(shown) ?? shown}だけを渡しました（全${countUnits[unit]?.(count) ?? count}）。`
+      : `「${name}」は長く、モデルが一度に読める量を超えるため、渡したのは最大でも最初の部分だけです。`,
   copiedUpTo: ({ shared_at }) => `ここまでは、${date(new Date(shared_at))}に共有された会話のコピーです。`,
   emptyAnswer: "アシスタントの返答が空でした。",
   cancelled: "この返答を停止しました。",
