@@ -29,12 +29,14 @@ MAX_WAITING_PER_ADDRESS = 10
 WAIT_TIMEOUT = 20  # seconds
 
 
+def make_threads() -> deque[ThreadPoolExecutor]:
+    return deque(database_executor(f"password-{number}", SLOW_NICENESS) for number in range(THREADS))
+
+
 class PasswordChecks:
     """The slots of one event loop, and the threads that nobody has at the moment."""
 
-    threads: deque[ThreadPoolExecutor] = deque(
-        database_executor(f"password-{number}", SLOW_NICENESS) for number in range(THREADS)
-    )
+    threads = make_threads()
 
     def __init__(self) -> None:
         self.slots = Slots(

@@ -16,7 +16,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-NICENESS = 15  # added: streams and the threads that others wait for come first
 TASKS = {  # name -> the module with its function `run`
     "extract": "chat.extraction.task",
     "image": "chat.image_codec",
@@ -36,7 +35,8 @@ class TaskRefused(Exception):
 def main() -> None:
     answers = os.fdopen(os.dup(1), "w", encoding="ascii")
     os.dup2(2, 1)  # what a library prints is no answer
-    _limit_resources(int(sys.argv[1]))
+    memory_bytes, niceness = map(int, sys.argv[1:])
+    _limit_resources(memory_bytes, niceness)
     tasks: queue.SimpleQueue[str] = queue.SimpleQueue()
     threading.Thread(target=_read_tasks, args=(tasks,), daemon=True).start()
     while True:
@@ -67,10 +67,10 @@ def _run(task: str, arguments: dict[str, Any]) -> dict[str, Any]:
         return {"error": traceback.format_exc()}
 
 
-def _limit_resources(memory_bytes: int) -> None:
+def _limit_resources(memory_bytes: int, niceness: int) -> None:
     """Limits the memory to `memory_bytes` more than is in use now, and what else a file could use up."""
     try:
-        os.nice(NICENESS)
+        os.nice(niceness)
         import resource
     except (ImportError, OSError):  # not on this system
         return

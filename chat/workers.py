@@ -23,6 +23,7 @@ from typing import IO, Any, Concatenate, ParamSpec, TypeVar, cast
 
 from django.conf import settings
 
+from . import executors
 from .executors import DaemonPool
 
 IDLE_TIMEOUT = 60  # seconds until an idle process ends
@@ -128,8 +129,9 @@ class Worker:
     def __init__(self, program: str) -> None:
         self.task_count = 0
         self._is_killed = False
+        limits = settings.WORKER_MEMORY_BYTES, executors.SLOW_NICENESS if executors.lowers_priority else 0
         self._process = subprocess.Popen(
-            [sys.executable, "-c", f"from {program} import main; main()", str(settings.WORKER_MEMORY_BYTES)],
+            [sys.executable, "-c", f"from {program} import main; main()", *map(str, limits)],
             cwd=settings.BASE_DIR,
             env={name: os.environ[name] for name in ENVIRONMENT if name in os.environ},  # no keys, no passwords
             stdin=subprocess.PIPE,

@@ -13,10 +13,10 @@ from django.contrib.sessions.models import Session
 from django.http import HttpResponse
 from django.test import AsyncRequestFactory
 
-from chat import address_limits, password_checks
+from chat import address_limits, executors, password_checks
 from chat.executors import database_executor
-from chat.password_checks import MAX_WAITING_PER_ADDRESS, limit_password_checks
-from tests.waiting import wait_until
+from chat.password_checks import MAX_WAITING_PER_ADDRESS, PasswordChecks, limit_password_checks
+from tests.waiting import GATE_TIMEOUT, wait_until
 
 LOGIN = "/accounts/login/"
 
@@ -144,7 +144,7 @@ def slow_hasher(monkeypatch):
 
     def slowly(self, password, encoded):
         started.append(threading.current_thread())
-        assert gate.wait(10)
+        assert gate.wait(GATE_TIMEOUT)
         return verify(self, password, encoded)
 
     monkeypatch.setattr(hashers.MD5PasswordHasher, "verify", slowly)
@@ -221,7 +221,9 @@ async def test_passwords_are_checked_in_threads_of_their_own(client_of, path, mo
     assert [name.startswith("password-") for name in names] == [True, False]
 
 
-async def test_passwords_are_checked_when_no_other_thread_needs_the_core(client_of, transactional_db):
+async def test_passwords_are_checked_when_no_other_thread_needs_the_core(client_of, transactional_db, monkeypatch):
+    monkeypatch.setattr(executors, "lowers_priority", True)
+    monkeypatch.setattr(PasswordChecks, "threads", password_checks.make_threads())
     niceness = {}
 
     def note():
