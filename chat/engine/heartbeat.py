@@ -15,6 +15,7 @@ from ..models import Run, ServerProcess
 
 HEARTBEAT_INTERVAL = 1  # seconds
 MAX_MISSED_BEATS = 3  # beats of ours through which another process's count may stand still
+MAX_DELAY = MAX_MISSED_BEATS * HEARTBEAT_INTERVAL  # seconds between two beats of ours; more is an outage
 OUTAGE_GRACE = 10  # beats of ours after an outage in which nobody is dead: others may find the database back later
 ADOPT_DELAY = 2  # seconds that a queued run belongs to the process that accepted it
 
@@ -60,7 +61,7 @@ class Heartbeat:
             self._forget()
             raise
         now = time.monotonic()
-        if self.last_beat_at is not None and now - self.last_beat_at > MAX_MISSED_BEATS * HEARTBEAT_INTERVAL:
+        if self.last_beat_at is not None and now - self.last_beat_at > MAX_DELAY:
             self._forget()  # a database or a process that was frozen fails no beat
         self.last_beat_at = now
         self.grace = max(0, self.grace - 1)
