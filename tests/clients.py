@@ -7,8 +7,7 @@ from channels.testing import WebsocketCommunicator
 from django.test import AsyncClient
 
 from chat.events import TERMINAL
-
-SOCKET_TIMEOUT = 10  # seconds
+from tests.waiting import HANG_TIMEOUT
 
 
 class Client(AsyncClient):
@@ -39,10 +38,13 @@ class Socket(WebsocketCommunicator):
         text = command if type(command) is str else json.dumps(command)
         await self.send_input({"type": "websocket.receive", "text": text})
 
+    async def receive_json_from(self):
+        return await super().receive_json_from(HANG_TIMEOUT)  # instead of a second
+
     async def receive_event(self, event_type=None):
         """Returns the next event, or the next one of this type."""
         while True:
-            event = await self.receive_json_from(SOCKET_TIMEOUT)
+            event = await self.receive_json_from()
             if event_type in (None, event["type"]):
                 return event
 
@@ -60,7 +62,7 @@ class Socket(WebsocketCommunicator):
     async def close_code(self):
         """Wait until the site closes this socket. Returns the code."""
         while True:
-            message = await self.receive_output(SOCKET_TIMEOUT)
+            message = await self.receive_output(HANG_TIMEOUT)
             if message["type"] == "websocket.close":
                 return message["code"]
 
@@ -97,14 +99,14 @@ def asgi_request(app, *headers, **scope):
 
 async def asgi_response(communicator):
     """Returns (status, headers, body) of the complete response."""
-    start = await communicator.receive_output(10)
+    start = await communicator.receive_output(HANG_TIMEOUT)
     body = b""
     more = True
     while more:
-        message = await communicator.receive_output(10)
+        message = await communicator.receive_output(HANG_TIMEOUT)
         body += message["body"]
         more = message.get("more_body", False)
-    await communicator.wait(10)
+    await communicator.wait(HANG_TIMEOUT)
     return start["status"], dict(start["headers"]), body
 
 

@@ -5,6 +5,7 @@ import glob
 import inspect
 import logging
 import os
+import signal
 import uuid
 from contextlib import asynccontextmanager
 
@@ -12,22 +13,25 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.db import connections
 
-from chat import engine, providers
+from chat import engine, executors, providers
 from chat.engine import heartbeat
 from chat.events import Finish, RunStarted, Text, TextMessageContent, TextMessageStart
 from chat.models import Assistant, Conversation, Run, RunEvent, ServerProcess
 from chatsite.asgi import application
 from scripts.environment import VENDOR_PREFIXES
 from tests import scripted
-from tests.clients import SOCKET_TIMEOUT, Client, EchoApplication, Socket
+from tests.clients import Client, EchoApplication, Socket
 from tests.rows import create_user
 from tests.upstream import Upstream
-from tests.waiting import wait_for_run
+from tests.waiting import HANG_TIMEOUT, hang_timeout, wait_for_run
 
 # Tests use no assistant or API key of the developer who runs them.
 for name in [name for name in os.environ if name.startswith(VENDOR_PREFIXES)]:
     del os.environ[name]
 os.environ["OLLAMA_HOST"] = "127.0.0.1:9"  # nothing listens there
+executors.lowers_priority = False
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell that runs this in the background ignores it for us
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config, items):
@@ -129,12 +133,12 @@ def socket_of(client_of):
         path = path or f"/ws/conversations/{getattr(conversation, 'pk', conversation)}"
         socket = Socket(application, path, pairs)
         try:
-            was_accepted, code = await socket.connect(SOCKET_TIMEOUT)
+            was_accepted, code = await socket.connect(HANG_TIMEOUT)
             assert was_accepted == accepted, code
             socket.refused_with = None if accepted else code
             yield socket
         finally:
-            await socket.disconnect(timeout=SOCKET_TIMEOUT)
+            await socket.disconnect(timeout=HANG_TIMEOUT)
 
     return connect
 
@@ -165,10 +169,7 @@ def slow(script):
 
 @pytest.fixture
 def fast_recovery(monkeypatch):
-    """Heartbeats come every 0.1 s, and a run whose process sends none is adopted at once.
-
-    A busy machine is late for some of them, which counts as an outage.
-    """
+    """Heartbeats come every 0.1 s, and a run whose process sends none is adopted at once."""
     monkeypatch.setattr(heartbeat, "HEARTBEAT_INTERVAL", 0.1)
     monkeypatch.setattr(heartbeat, "OUTAGE_GRACE", 1)
     monkeypatch.setattr(heartbeat, "ADOPT_DELAY", 0)
@@ -211,10 +212,24 @@ async def upstream(monkeypatch):
         yield server
         await engine.shut_down()
         await providers.close()
-        async with asyncio.timeout(1):
+        async with hang_timeout():
             await server.all_closed()
     finally:
         await server.stop()
+
+
+@pytest.fixture
+async def advance_clock(monkeypatch):
+    """`advance_clock(seconds)` moves the event loop's clock on, whatever the load of the machine."""
+    loop = asyncio.get_running_loop()
+    real_time, ahead = loop.time, 0
+
+    def advance(seconds):
+        nonlocal ahead
+        ahead += seconds
+
+    monkeypatch.setattr(loop, "time", lambda: real_time() + ahead)
+    return advance
 
 
 @pytest.fixture

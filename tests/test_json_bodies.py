@@ -31,12 +31,15 @@ def bomb(request):
 
 
 async def longest_pause(work):
-    """Returns for how long nothing else ran in the event loop, at most, during this work."""
+    """Returns for how long nothing else ran in the event loop, at most, during this work.
+
+    What other processes do meanwhile is not counted, what this one does in other threads is.
+    """
     pauses, task = [], asyncio.ensure_future(work)
     while not task.done():
-        start = time.perf_counter()
+        start = time.process_time()
         await asyncio.sleep(0)
-        pauses.append(time.perf_counter() - start)
+        pauses.append(time.process_time() - start)
     await asyncio.gather(task, return_exceptions=True)
     return max(pauses)
 
@@ -50,9 +53,9 @@ async def test_bomb_is_refused(bomb):
 
 async def test_bomb_does_not_block_others():
     """Python's parser lets nothing else run, in whatever thread: here 400 ms, of which counting takes 10."""
-    start = time.perf_counter()
+    start = time.process_time()
     json.loads(BOMBS["arrays"])
-    parsing = time.perf_counter() - start
+    parsing = time.process_time() - start
     pauses = [await longest_pause(read_json(BOMBS["arrays"], 1)) for _ in range(5)]
     assert min(pauses) < parsing / 3
 

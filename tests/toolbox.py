@@ -9,6 +9,7 @@ import threading
 
 from chat import tools
 from chat.tools import ToolError, asks_every_time, asks_first
+from tests.waiting import GATE_TIMEOUT
 
 calls = []  # (name, argument), in the order in which they began
 ended = []  # the arguments of the calls that have ended, even by cancellation
@@ -58,7 +59,7 @@ async def pass_gate(gate: str) -> str:
 def pass_gate_in_thread(gate: str) -> str:
     """Waits until it is opened, and hears of nothing else."""
     calls.append(("pass_gate_in_thread", gate))
-    gates[gate].wait(20)
+    gates[gate].wait(GATE_TIMEOUT)
     ended.append(gate)
     return f"{gate} is open"
 

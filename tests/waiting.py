@@ -10,10 +10,19 @@ from django.db import connection
 from chat import engine
 from chat.models import Run
 
+HANG_TIMEOUT = 120  # seconds until a wait has failed; what it waits for takes milliseconds, on a busy machine seconds
+GATE_TIMEOUT = 2 * HANG_TIMEOUT  # of a thread that a test lets go on; longer, so that whoever waits for it fails first
+ENGINE_THREADS = ("runs", "history", "retention", "journal")  # which query the database at intervals
+
+
+def hang_timeout():
+    """`async with hang_timeout():` fails if the block hangs. It does not say how fast the block has to be."""
+    return asyncio.timeout(HANG_TIMEOUT)
+
 
 async def wait_for_run(run):
     """Wait for the run's end. Returns its events as (seq, event)."""
-    async with asyncio.timeout(60):
+    async with hang_timeout():
         seen = [(seq, event) async for seq, event in engine.follow(run) if event]
     await run.arefresh_from_db(from_queryset=Run.objects.select_related("conversation", "message"))
     return seen
@@ -21,7 +30,7 @@ async def wait_for_run(run):
 
 async def wait_until(condition):
     """Wait for a change that another task or thread makes: `condition()`, or what it awaits, becomes true."""
-    async with asyncio.timeout(60):
+    async with hang_timeout():
         while True:
             result = condition()
             if inspect.isawaitable(result):
@@ -33,7 +42,7 @@ async def wait_until(condition):
 
 async def wait_for_text(run):
     """Wait until a follower has received the first text of this run."""
-    async with asyncio.timeout(10):
+    async with hang_timeout():
         async for _, event in engine.follow(run):
             if event and event.type == "TEXT_MESSAGE_CONTENT":
                 return
@@ -41,7 +50,7 @@ async def wait_for_text(run):
 
 async def wait_for_delta(run, text):
     """Waits until the reply holds this text."""
-    async with asyncio.timeout(10):
+    async with hang_timeout():
         async for _, event in engine.follow(run):
             if event and text in getattr(event, "delta", ""):
                 return

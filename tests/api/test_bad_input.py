@@ -20,7 +20,7 @@ from chatsite.asgi import application
 from tests import scripted
 from tests.assertions import assert_error
 from tests.rows import all_rows
-from tests.waiting import wait_for_run
+from tests.waiting import HANG_TIMEOUT, wait_for_run
 
 pytestmark = pytest.mark.slow
 
@@ -97,10 +97,10 @@ async def test_message_of_the_maximum_length_is_accepted(client_of, alice, conve
 
 async def test_message_of_the_maximum_length_costs_linear_time(conversation):
     async def seconds_to_store(text, times):
-        start = time.perf_counter()
+        start = time.process_time()  # unlike the clock, it does not count what other processes do
         for _ in range(times):
             await conversation.messages.acreate(role="user", text=text)
-        return time.perf_counter() - start
+        return time.process_time() - start
 
     await seconds_to_store("字" * 10_000, 1)  # opens a connection and fills caches
     assert await seconds_to_store("字" * 100_000, 1) < 4 * await seconds_to_store("字" * 10_000, 10)
@@ -421,15 +421,15 @@ async def test_body_that_is_too_large_is_refused(client_of, alice, conversation,
     for body, status in ((b'{"text": "Hi"}', 202), (b'{"text": "Hi"' + b" " * settings.MAX_BODY_BYTES + b"}", 413)):
         site = ApplicationCommunicator(application, scope | {"headers": list(scope["headers"])})
         await site.send_input({"type": "http.request", "body": body})
-        assert (await site.receive_output(10))["status"] == status
-        data = json.loads((await site.receive_output(10))["body"])
+        assert (await site.receive_output(HANG_TIMEOUT))["status"] == status
+        data = json.loads((await site.receive_output(HANG_TIMEOUT))["body"])
         if status == 413:
             assert data["error"]["code"] == "too_large"
             assert await all_rows() == before
         else:
             await wait_for_run(await conversation.runs.aget(pk=data["run_id"]))
             before = await all_rows()
-        await site.wait(10)
+        await site.wait(HANG_TIMEOUT)
 
 
 @pytest.mark.parametrize(

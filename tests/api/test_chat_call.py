@@ -12,7 +12,7 @@ from chat.models import Assistant, Conversation, Message, Run
 from chat.providers import ProviderError
 from tests import scripted
 from tests.rows import all_rows, stored_events
-from tests.waiting import run_together, wait_for_run
+from tests.waiting import hang_timeout, run_together, wait_for_run, wait_until
 
 
 @pytest.fixture
@@ -246,9 +246,11 @@ async def test_chat_key_for_another_text_is_refused(client_of, alice, words):
 
 async def begun(events):
     """The run, once so many of its events are in the database."""
-    async with asyncio.timeout(5):
-        while len(await stored_events()) < events:
-            await asyncio.sleep(0.01)  # between looks
+
+    async def are_stored():
+        return len(await stored_events()) >= events
+
+    await wait_until(are_stored)
     return await Run.objects.aget()
 
 
@@ -257,7 +259,7 @@ async def test_chat_in_a_conversation_deleted_meanwhile_is_404(client_of, alice,
         calling = asyncio.create_task(client_of(alice).send("POST", "/api/chat", {"text": "Hi", "assistant": "slow"}))
         await begun(3)
         await Conversation.objects.all().adelete()
-        async with asyncio.timeout(5):
+        async with hang_timeout():
             answer = await calling
     assert answer.status_code == 404
     assert answer.json()["error"]["code"] == "not_found"
@@ -268,7 +270,7 @@ async def test_chat_during_a_shutdown_is_503(client_of, alice, slow):
         calling = asyncio.create_task(client_of(alice).send("POST", "/api/chat", {"text": "Hi", "assistant": "slow"}))
         run = await begun(3)
         engine.current().begin_shutdown()
-        async with asyncio.timeout(5):
+        async with hang_timeout():
             answer = await calling
     assert answer.status_code == 503
     assert answer.json()["error"]["code"] == "restarting"

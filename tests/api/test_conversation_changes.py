@@ -9,7 +9,7 @@ from chat.models import Assistant, Conversation, Message, Run, RunEvent
 from tests import scripted
 from tests.api.answers import PLAIN
 from tests.rows import all_rows
-from tests.waiting import wait_for_run, wait_for_text
+from tests.waiting import hang_timeout, wait_for_run, wait_for_text
 
 
 def in_milliseconds(moment):
@@ -117,7 +117,7 @@ async def test_delete_conversation_cancels_a_running_answer(client_of, alice, sl
         await wait_for_text(run)
         await wait_for_text(other)
         reader = asyncio.create_task(over_or_gone(run))
-        async with asyncio.timeout(3):
+        async with hang_timeout():
             answer = await client_of(alice).send("DELETE", f"/api/conversations/{run.conversation_id}")
             assert answer.status_code == 204
             assert (await reader)[-1] == "RUN_FINISHED"
@@ -140,7 +140,7 @@ async def test_delete_conversation_deletes_queued_runs(client_of, alice, slow, w
         first = await ask(await Assistant.objects.aget(slug="slow"))
         await wait_for_text(first)
         waiting = await ask(words)
-        async with asyncio.timeout(3):
+        async with hang_timeout():
             answer = await client_of(alice).send("DELETE", f"/api/conversations/{waiting.conversation_id}")
         assert answer.status_code == 204
         assert not await Run.objects.filter(pk=waiting.pk).aexists()

@@ -1,6 +1,5 @@
 """The API of runs: read, cancelled, limited."""
 
-import asyncio
 import uuid
 
 from django.utils.dateparse import parse_datetime
@@ -11,7 +10,7 @@ from tests import scripted
 from tests.api.answers import done
 from tests.clients import messages_url
 from tests.rows import all_rows
-from tests.waiting import wait_for_run, wait_for_text
+from tests.waiting import hang_timeout, wait_for_run, wait_for_text
 
 
 async def test_get_run_has_every_field(client_of, alice, script, ask):
@@ -68,7 +67,7 @@ async def test_cancel_closes_the_upstream_and_keeps_the_text(client_of, alice, s
             answer = await client.send("POST", f"/api/runs/{run.pk}/cancel")
             assert answer.status_code == 202
             assert answer.json()["id"] == str(run.pk)
-        async with asyncio.timeout(1):
+        async with hang_timeout():
             events = await wait_for_run(run)
         assert scripted.closed == ["slow"]
     assert [event.type for _, event in events][-2:] == ["TEXT_MESSAGE_END", "RUN_FINISHED"]

@@ -102,10 +102,10 @@ async def test_other_text_stays_as_it_is_wherever_it_is_cut(text):
 
 async def test_text_full_of_openings_is_read_in_one_pass():
     for text in ("![" * 500_000, "!" * 1_000_000, f"![{'a' * 199}" * 5_000):
-        start = time.perf_counter()
+        start = time.thread_time()
         reader = await Reader().read(text)
         assert reader.text == text
-        assert time.perf_counter() - start < 5
+        assert time.thread_time() - start < 5
     code = f"```\n{markdown() * 1_000}"
     assert (await Reader().read(*(code[start : start + 50] for start in range(0, len(code), 50)))).text == code
 

@@ -11,7 +11,7 @@ from chat.engine import history, runner
 from chat.events import Finish, Text
 from chat.models import Attachment, Conversation, Message, Run
 from tests import scripted
-from tests.waiting import wait_for_run, wait_until
+from tests.waiting import GATE_TIMEOUT, wait_for_run, wait_until
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ async def test_other_runs_start_while_a_long_conversation_is_read(script, ask, m
 
     def read_slowly(*args):
         is_reading.set()
-        assert may_read.wait(10)
+        assert may_read.wait(GATE_TIMEOUT)
         return turns_before(*args)
 
     monkeypatch.setattr(runner, "turns_before", read_slowly)

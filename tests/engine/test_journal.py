@@ -9,7 +9,7 @@ from chat.engine import journal, log, runner
 from chat.events import Finish, Text, ToolCallStart, fold
 from chat.models import Message, RunEvent
 from tests.rows import stored_events
-from tests.waiting import wait_for_run
+from tests.waiting import HANG_TIMEOUT, hang_timeout, wait_for_run
 
 
 async def test_journal_holds_every_event_as_it_was_sent(script, ask):
@@ -51,7 +51,7 @@ async def test_journal_ends_when_it_is_cancelled_while_it_wakes_up(turns, monkey
     for _ in range(turns):
         await asyncio.sleep(0)
     waiting.cancel()
-    await asyncio.wait([waiting], timeout=5)
+    await asyncio.wait([waiting], timeout=HANG_TIMEOUT)
     assert waiting.cancelled()
 
 
@@ -67,7 +67,7 @@ async def test_journal_serves_followers_in_another_process(script, ask):
     gate = asyncio.Event()
     run = await ask(await script("gated", Text("one"), gate.wait, Text(" two"), Finish("stop")))
     elsewhere, seen = runner.Engine(), []
-    async with asyncio.timeout(20):
+    async with hang_timeout():
         async for seq, event in log.follow(elsewhere, run):
             if event:
                 seen.append((seq, event))

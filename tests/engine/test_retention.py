@@ -9,7 +9,7 @@ from chat import engine
 from chat.engine import heartbeat, retention, runner
 from chat.models import Run, RunEvent, ServerProcess
 from tests.rows import stored_events
-from tests.waiting import wait_for_run, wait_until
+from tests.waiting import GATE_TIMEOUT, wait_for_run, wait_until
 
 
 async def test_retention_deletes_the_events_of_old_runs(finished_run):
@@ -27,7 +27,7 @@ async def test_retention_does_not_delay_the_beats_of_the_process(transactional_d
 
     def prune():
         began.set()
-        may_end.wait(20)
+        may_end.wait(GATE_TIMEOUT)
         return 0
 
     monkeypatch.setattr(runner, "prune", prune)

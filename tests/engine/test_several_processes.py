@@ -11,7 +11,7 @@ from chat.events import TERMINAL, Finish, Text
 from chat.models import Run, RunEvent, ServerProcess
 from tests import scripted
 from tests.rows import stored_events
-from tests.waiting import wait_for_delta, wait_for_run, wait_until
+from tests.waiting import hang_timeout, wait_for_delta, wait_for_run, wait_until
 
 
 async def test_process_that_is_considered_dead_writes_nothing_more(script, ask):
@@ -75,7 +75,7 @@ async def test_shutdown_does_not_wait_for_code_that_catches_the_cancellation(scr
     monkeypatch.setattr(runner, "STOP_TIMEOUT", 0.05)
     run = await ask(await script("stubborn", Text("a"), wait_on))
     await wait_for_delta(run, "a")
-    async with asyncio.timeout(20):
+    async with hang_timeout():
         await engine.shut_down()
     assert "These tasks do not end" in caplog.text
     released.set()
@@ -106,7 +106,7 @@ async def test_shutdown_releases_readers_without_a_terminal_event(script, ask):
     reader = asyncio.create_task(read())
     await wait_until(lambda: len(seen) >= 3)
     engine.current().begin_shutdown()
-    async with asyncio.timeout(5):
+    async with hang_timeout():
         await reader
     assert not any(event and event.type in TERMINAL for event in seen)
 

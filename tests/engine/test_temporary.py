@@ -12,7 +12,7 @@ from chat import engine
 from chat.engine import heartbeat, temporary
 from chat.live import consumers
 from chat.models import Attachment, Conversation, Message, Run, RunEvent
-from tests.waiting import wait_for_run, wait_for_text, wait_until
+from tests.waiting import GATE_TIMEOUT, wait_for_run, wait_for_text, wait_until
 
 NEWS = "/ws/news"
 
@@ -93,7 +93,7 @@ async def test_report_during_the_storage_of_another_is_not_lost(temporary_chat, 
         renew(shown)
         if shown:
             stored.set()
-            go_on.wait(60)
+            go_on.wait(GATE_TIMEOUT)
 
     monkeypatch.setattr(temporary, "_renew", slowly)
     sweeper = engine.current().temporary

@@ -41,11 +41,14 @@ LIMITS = {  # what the provider does, the assistant's limit -> status, sentence
 
 
 @pytest.mark.parametrize(
-    ("steps", "status"), [([asyncio.Event().wait], "failed"), ([Text("a"), asyncio.Event().wait], "interrupted")]
+    ("steps", "setting", "status"),
+    [
+        ([asyncio.Event().wait], "FIRST_TOKEN_SECONDS", "failed"),
+        ([Text("a"), asyncio.Event().wait], "SILENCE_SECONDS", "interrupted"),
+    ],
 )
-async def test_timeout_ends_a_silent_run(script, ask, settings, steps, status):
-    settings.FIRST_TOKEN_SECONDS = 0.05
-    settings.SILENCE_SECONDS = 0.05
+async def test_timeout_ends_a_silent_run(script, ask, settings, steps, setting, status):
+    setattr(settings, setting, 0.05)
     run = await ask(await script("silent", *steps))
     await wait_for_run(run)
     assert (run.status, run.error_code) == (status, "timeout")

@@ -11,7 +11,7 @@ from chat.engine import titles
 from chat.events import Finish, Text
 from chat.models import Assistant, Conversation
 from tests.upstream import CALLS, END, RESET, SILENCE, STOP, Answer, call, chunk, refusal
-from tests.waiting import wait_for_run, wait_for_text, wait_until
+from tests.waiting import hang_timeout, wait_for_run, wait_for_text, wait_until
 
 
 @pytest.fixture(autouse=True)
@@ -128,10 +128,12 @@ async def test_title_that_the_user_set_stays(ask, model, upstream):
     assert await title_of(run) == ("My own", "user")
 
 
-async def test_title_times_out_with_a_silent_model(ask, model, upstream, monkeypatch):
-    monkeypatch.setattr(titles, "TITLE_TIMEOUT", 0.05)
+async def test_title_times_out_with_a_silent_model(ask, model, upstream, advance_clock):
     upstream.title = Answer([asyncio.Event().wait])
     run = await ask(model, "Where?")
+    await wait_for_run(run)
+    await wait_until(lambda: len(upstream.requests) == 2)
+    advance_clock(titles.TITLE_TIMEOUT)
     await wait_for_requests(upstream, run, 2)
     assert await title_of(run) == ("Where?", "text")
 
@@ -169,7 +171,7 @@ async def test_title_waits_for_the_next_question_and_its_answer(ask, model, upst
     upstream.title = Answer(["White castle", *END])
     second = await run.conversation.ask("And?")
     await engine.start(second)
-    async with asyncio.timeout(5):
+    async with hang_timeout():
         await waiting_title.closed.wait()
     await wait_for_run(second)
     await wait_until(lambda: Conversation.objects.filter(title_by="assistant").aexists())
@@ -338,7 +340,7 @@ async def test_title_gives_way_to_the_question_of_another_user(ask, ask_as, char
     title = upstream.requests[1]
     upstream.title = Answer(["White castle", *END])
     await wait_for_run(await ask_as(charlie, model, "And who are you?"))
-    async with asyncio.timeout(5):
+    async with hang_timeout():
         await title.closed.wait()
     assert upstream.requests[2].question == "And who are you?"
     named = Conversation.objects.filter(title_by="assistant").order_by("owner__username").values_list("owner__username")

@@ -1,13 +1,14 @@
 """Reading a run's server-sent events. Whatever the format does not promise fails."""
 
-import asyncio
 import json
 import re
 from contextlib import aclosing
 
+from tests.waiting import hang_timeout
+
 
 async def read_body(response):
-    async with asyncio.timeout(10), aclosing(response.streaming_content) as chunks:
+    async with hang_timeout(), aclosing(response.streaming_content) as chunks:
         return b"".join([chunk async for chunk in chunks])
 
 

@@ -10,11 +10,10 @@ from django.db.backends.utils import CursorWrapper
 from chat import broadcast
 from chat.live import conversation_updates
 from chat.models import Conversation
-from tests.waiting import wait_for_run, wait_until
+from tests.waiting import ENGINE_THREADS, GATE_TIMEOUT, wait_for_run, wait_until
 
 UPDATES = "/ws/news"
 SOCKETS, CHANGES = 10, 20
-ENGINE_THREADS = ("runs", "history", "retention", "journal")
 
 
 @pytest.fixture
@@ -100,7 +99,7 @@ async def test_change_during_a_query_is_read_again(socket_of, alice, conversatio
     def read_slowly(user, ids):
         rows = read(user, ids)
         reading.set()
-        assert gate.wait(10)
+        assert gate.wait(GATE_TIMEOUT)
         return rows
 
     monkeypatch.setattr(conversation_updates, "_read", read_slowly)

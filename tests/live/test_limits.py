@@ -10,7 +10,7 @@ from chat.live import limits
 from chat.models import Assistant, Conversation, Message, Run
 from chatsite.asgi import application
 from tests.clients import asgi_request, asgi_response
-from tests.waiting import wait_for_run, wait_until
+from tests.waiting import HANG_TIMEOUT, wait_for_run, wait_until
 
 
 async def request_of(client_of, user, method, path, body=b"", *headers):
@@ -26,7 +26,7 @@ async def request_of(client_of, user, method, path, body=b"", *headers):
 
 async def leave(site):
     await site.send_input({"type": "http.disconnect"})
-    await site.wait(10)
+    await site.wait(HANG_TIMEOUT)
 
 
 async def test_streams_of_a_user_are_limited(client_of, alice, ask, slow, settings):
@@ -34,13 +34,13 @@ async def test_streams_of_a_user_are_limited(client_of, alice, ask, slow, settin
     async with slow() as gate:
         run = await ask(await Assistant.objects.aget(slug="slow"))
         two = [await request_of(client_of, alice, "GET", run.events_url) for _ in range(2)]
-        assert [(await site.receive_output(10))["status"] for site in two] == [200, 200]
+        assert [(await site.receive_output(HANG_TIMEOUT))["status"] for site in two] == [200, 200]
         status, headers, body = await asgi_response(await request_of(client_of, alice, "GET", run.events_url))
         assert (status, headers[b"Retry-After"]) == (429, b"2")
         assert json.loads(body)["error"]["code"] == "too_many_requests"
         await leave(two[0])
         again = await request_of(client_of, alice, "GET", run.events_url)
-        assert (await again.receive_output(10))["status"] == 200
+        assert (await again.receive_output(HANG_TIMEOUT))["status"] == 200
         gate.set()
         await wait_for_run(run)
     for site in (two[1], again):
@@ -53,7 +53,7 @@ async def test_streams_of_everyone_are_limited(client_of, alice, ask, slow, sett
     async with slow():
         run = await ask(await Assistant.objects.aget(slug="slow"))
         site = await request_of(client_of, alice, "GET", run.events_url)
-        assert (await site.receive_output(10))["status"] == 200
+        assert (await site.receive_output(HANG_TIMEOUT))["status"] == 200
         status, headers, _ = await asgi_response(await request_of(client_of, alice, "GET", run.events_url))
         assert (status, headers[b"Retry-After"]) == (503, b"2")
         await leave(site)
@@ -73,7 +73,7 @@ async def test_chat_call_counts_as_a_stream_and_not_as_a_request(client_of, alic
         assert status == 429
         assert (await client_of(alice).get("/api/assistants")).status_code == 200
         gate.set()
-        assert (await first.receive_output(10))["status"] == 200
+        assert (await first.receive_output(HANG_TIMEOUT))["status"] == 200
         await leave(first)
     assert await Run.objects.acount() == 1  # what is refused starts nothing
 

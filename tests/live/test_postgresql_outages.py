@@ -12,6 +12,7 @@ import pytest
 from scripts.postgresql import TemporaryServer, programs_folder
 from tests.live.outages import Cluster, scene
 from tests.server_process import free_port
+from tests.waiting import HANG_TIMEOUT
 
 pytestmark = [
     pytest.mark.process,
@@ -130,7 +131,7 @@ def no_connections_left(server):
             yield
         finally:
             stop.set()
-            thread.join(30)
+            thread.join(HANG_TIMEOUT)
 
 
 def test_out_of_connections(cluster, server, tmp_path):

@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from chat.live import session_check
-from tests.waiting import wait_until
+from tests.waiting import GATE_TIMEOUT, HANG_TIMEOUT, wait_until
 
 
 @pytest.fixture(autouse=True)
@@ -37,9 +37,7 @@ def session_of(client_of):
 async def next_check():
     """Waits until every session that is open now has been checked."""
     with session_check.watch_session("nobody's", 0) as anonymous:
-        async with asyncio.timeout(10):
-            while anonymous.is_valid:
-                await asyncio.sleep(0.01)
+        await wait_until(lambda: not anonymous.is_valid)
 
 
 async def test_session_stays_valid_while_logged_in(alice, session_of):
@@ -115,7 +113,7 @@ async def test_session_added_during_a_check_stays_valid(alice, session_of, monke
 
     def wait_and_look_up(session_keys):
         started.set()
-        gate.wait(10)
+        gate.wait(GATE_TIMEOUT)
         return active_users(session_keys)
 
     monkeypatch.setattr(session_check, "active_users", wait_and_look_up)
@@ -133,16 +131,14 @@ async def test_session_added_as_the_last_one_leaves_is_checked(alice, session_of
     with session_check.watch_session(key, alice.pk):
         pass
     with session_check.watch_session("ended", alice.pk) as ended:
-        async with asyncio.timeout(5):
-            while ended.is_valid:
-                await asyncio.sleep(0.01)
+        await wait_until(lambda: not ended.is_valid)
 
 
 async def test_watcher_stops_without_sessions(alice, session_of):
     with session_check.watch_session(await session_of(alice), alice.pk):
         await next_check()
         task = session_check.watchers.get().task
-    await asyncio.wait([task], timeout=5)
+    await asyncio.wait([task], timeout=HANG_TIMEOUT)
     assert task.cancelled()
 
 

@@ -30,13 +30,13 @@ from chat.providers import ProviderError
 from tests import scripted
 from tests.assertions import assert_ag_ui
 from tests.live.event_stream import parse_events, read_body, read_events
-from tests.waiting import wait_for_run, wait_for_text
+from tests.waiting import hang_timeout, wait_for_run, wait_for_text
 
 
 async def until_delta(answer):
     """The answer, read up to the first words, and what was read."""
     body = b""
-    async with asyncio.timeout(10):
+    async with hang_timeout():
         while b"delta" not in body:
             body += await anext(answer.streaming_content)
     return answer, body
@@ -149,7 +149,7 @@ async def test_events_that_were_started_end_if_the_run_is_cancelled(client_of, a
     gate = asyncio.Event()
     run = await ask(await script("slow", Reasoning("hm"), gate.wait))
     reading = asyncio.create_task(read_events(client_of(alice), run))
-    async with asyncio.timeout(5):
+    async with hang_timeout():
         async for _, event in engine.follow(run):
             if event and event.type == "REASONING_MESSAGE_CONTENT":
                 await engine.cancel(run)
@@ -190,7 +190,7 @@ async def test_event_ids_have_no_gaps_in_a_running_answer(client_of, alice, scri
     run = await ask(await script("typed", *itertools.chain(*((Text(c), steps.get) for c in "abcdef")), Finish("stop")))
     answer = await client_of(alice).get(run.events_url)
     body = b""
-    async with asyncio.timeout(10):
+    async with hang_timeout():
         async for chunk in answer.streaming_content:
             body += chunk
             if b"TEXT_MESSAGE_CONTENT" in chunk:
@@ -260,7 +260,7 @@ async def test_keepalive_is_a_comment_without_an_id(client_of, alice, script, as
     run = await ask(await script("silent", gate.wait, Text("one"), Finish("stop")))
     answer = await client_of(alice).get(run.events_url)
     comments, body = 0, b""
-    async with asyncio.timeout(10):
+    async with hang_timeout():
         async for chunk in answer.streaming_content:
             body += chunk
             comments += chunk == b": still here\n\n"
@@ -345,7 +345,7 @@ async def test_stream_ends_without_a_terminal_event_at_shutdown(client_of, alice
     answer, body = await until_delta(await client_of(alice).get(run.events_url))
     reading = asyncio.create_task(read_body(answer))
     engine.current().begin_shutdown()
-    async with asyncio.timeout(2):
+    async with hang_timeout():
         frames = parse_events(body + await reading)
     assert not TERMINAL & {event["type"] for _, event in frames}
 
@@ -379,7 +379,7 @@ async def test_stream_ends_if_its_run_is_deleted(client_of, alice, script, ask, 
     answer, _ = await until_delta(await client.get(run.events_url))
     reading = asyncio.create_task(read_body(answer))
     assert (await client.send("DELETE", f"/api/conversations/{run.conversation_id}")).status_code == 204
-    async with asyncio.timeout(5):
+    async with hang_timeout():
         await reading
     assert not await Run.objects.aexists()
 

@@ -1,6 +1,5 @@
 """The commands of the WebSocket endpoint, through the whole site as a server runs it."""
 
-import asyncio
 import json
 import uuid
 
@@ -14,7 +13,7 @@ from chat.models import Assistant, Conversation, Message, Run
 from tests import scripted
 from tests.api.test_bad_input import BAD_MESSAGES
 from tests.rows import all_rows, get_run
-from tests.waiting import wait_for_run
+from tests.waiting import hang_timeout, wait_for_run
 
 # message.create -------------------------------------------------------------------------------------------------------
 
@@ -169,7 +168,7 @@ async def test_cancel_works_while_the_answer_is_followed(socket_of, alice, conve
         await socket.receive_event("TEXT_MESSAGE_CONTENT")
         for _ in range(2):
             await socket.send_command({"type": "run.cancel", "run_id": run_id})
-        async with asyncio.timeout(2):
+        async with hang_timeout():
             last = (await socket.receive_until_end())[-1]
         assert (last["type"], last["outcome"]) == ("RUN_FINISHED", {"type": "cancelled"})
         assert scripted.closed == ["slow"]

@@ -11,10 +11,9 @@ from chat.models import Run, RunEvent
 from chatsite.asgi import application
 from tests import scripted
 from tests.assertions import assert_ag_ui
-from tests.clients import SOCKET_TIMEOUT
 from tests.live.event_stream import read_events
 from tests.rows import stored_events
-from tests.waiting import wait_for_run
+from tests.waiting import hang_timeout, wait_for_run, wait_until
 
 
 async def test_events_equal_those_of_sse_with_run_id_and_seq(socket_of, client_of, alice, finished_run):
@@ -135,7 +134,7 @@ async def test_socket_that_disconnects_logs_no_error(client_of, alice, conversat
     headers = [(b"host", b"testserver"), (b"cookie", cookie.encode())]
     path = f"/ws/conversations/{conversation.pk}"
     scope = {"type": "websocket", "path": path, "query_string": b"", "headers": headers, "subprotocols": []}
-    async with slow() as gate, asyncio.timeout(SOCKET_TIMEOUT):
+    async with slow() as gate, hang_timeout():
         socket = asyncio.create_task(application(scope, inputs.get, send))
         inputs.put_nowait({"type": "websocket.connect"})
         inputs.put_nowait(command({"type": "message.create", "text": "Hi", "assistant": "slow"}))
@@ -155,9 +154,11 @@ async def test_socket_is_closed_with_4404_if_the_run_is_deleted(socket_of, alice
         run_id = (await socket.ask(assistant="slow"))["run_id"]
         await socket.send_command({"type": "run.follow", "run_id": run_id})
         await socket.receive_event("TEXT_MESSAGE_CONTENT")
-        async with asyncio.timeout(SOCKET_TIMEOUT):
-            while len(await stored_events()) < 3:
-                await asyncio.sleep(0.01)
+
+        async def are_stored():
+            return len(await stored_events()) >= 3
+
+        await wait_until(are_stored)
         await conversation.adelete()
         assert await socket.close_code() == 4404
 

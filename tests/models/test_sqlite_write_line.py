@@ -11,6 +11,7 @@ from django.db import IntegrityError, OperationalError, connection, transaction
 from chat.backends.sqlite3.base import lines, locked
 from chat.backends.sqlite3.write_line import WriteLine
 from tests.server_process import poll_until
+from tests.waiting import HANG_TIMEOUT
 
 pytestmark = [
     pytest.mark.skipif(connection.vendor != "sqlite", reason="is about SQLite"),
@@ -40,7 +41,7 @@ def run_thread():
 
     yield run
     for thread in threads:
-        thread.join(timeout=30)
+        thread.join(timeout=HANG_TIMEOUT)
         assert not thread.is_alive()
 
 
@@ -130,5 +131,5 @@ def test_turn_that_is_given_as_the_wait_ends_is_not_lost():
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=60)
+        thread.join(timeout=HANG_TIMEOUT)
     assert line.acquire(timeout=0)

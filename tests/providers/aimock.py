@@ -8,6 +8,7 @@ import asyncio
 from contextlib import suppress
 
 from scripts.environment import ROOT
+from tests.waiting import hang_timeout
 
 CLI = ROOT / "node_modules" / "@copilotkit" / "aimock" / "dist" / "cli.js"
 TEXT = "Hello from a server that others wrote. 🙂 日本語"
@@ -45,7 +46,7 @@ class Relay:
 
     async def stop(self):
         self._server.close()
-        async with asyncio.timeout(2):
+        async with hang_timeout():
             while self.open:
                 await asyncio.sleep(0.01)
 

@@ -4,6 +4,7 @@ import subprocess
 import pytest
 
 from chat import engine, providers
+from chat.engine import window
 from chat.models import Assistant
 from chat.providers import Request, agent
 from tests import toolbox
@@ -11,6 +12,13 @@ from tests.providers import aimock as aimock_server
 from tests.providers.agent_runs import text_part
 from tests.providers.provider_runs import ProviderReply, wait_until_idle
 from tests.upstream import Answer
+from tests.waiting import HANG_TIMEOUT
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch):
+    """A server tells its window at once, but not where many processes run."""
+    monkeypatch.setattr(window, "LOOK_UP_TIMEOUT", HANG_TIMEOUT)
 
 
 @pytest.fixture

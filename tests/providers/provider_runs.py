@@ -1,12 +1,11 @@
 """Replies of a provider to a scripted upstream's answers, with an engine and without."""
 
-import asyncio
 from contextlib import aclosing
 
 from chat import engine
 from chat.events import EventBuilder, closing_events, fold, text_of
 from chat.providers import ProviderError, Request, openai
-from tests.waiting import wait_for_run, wait_until
+from tests.waiting import hang_timeout, wait_for_run, wait_until
 
 
 class ProviderReply:
@@ -27,13 +26,12 @@ class ProviderReply:
 
 
 async def wait_until_idle(upstream):
-    async with asyncio.timeout(1):
-        await wait_until(lambda: upstream.answering == 0)
+    await wait_until(lambda: upstream.answering == 0)
 
 
 async def wait_until_shown(run, text):
     """Waits until a follower has received this text."""
-    async with asyncio.timeout(10):
+    async with hang_timeout():
         async for _, event in engine.follow(run):
             if event and text in getattr(event, "delta", ""):
                 return
@@ -52,6 +50,6 @@ async def outcome_of(run):
 
 
 async def wait_until_closed(request):
-    """Waits until the client closes the connection, for a second at most."""
-    async with asyncio.timeout(1):
+    """Waits until the client closes the connection."""
+    async with hang_timeout():
         await request.closed.wait()

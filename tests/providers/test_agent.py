@@ -23,14 +23,14 @@ from tests.providers.agent_runs import (
 )
 from tests.providers.provider_runs import wait_until_shown
 from tests.upstream import CALLS, DONE, END, call, chunk, tokens
-from tests.waiting import wait_for_run, wait_until
+from tests.waiting import hang_timeout, wait_for_run, wait_until
 
 pytestmark = pytest.mark.slow
 
 
 async def wait_for_events(run, kind, count=1):
     """Waits until a follower has received this many events of this type. Returns them."""
-    async with asyncio.timeout(10), aclosing(engine.follow(run)) as events:
+    async with hang_timeout(), aclosing(engine.follow(run)) as events:
         seen = []
         async for _, event in events:
             if event and event.type == kind:

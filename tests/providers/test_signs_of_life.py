@@ -1,6 +1,7 @@
 """What an upstream sends while it works keeps a run alive: comments, pings, empty chunks, progress; so does a tool."""
 
 import asyncio
+import itertools
 import threading
 
 import pytest
@@ -81,6 +82,8 @@ async def start_runs(upstream, ask):
     Further fields of the assistant may follow the answer.
     """
 
+    numbers = itertools.count()
+
     async def start(plans):
         upstream.answer = lambda request: next(
             answer for name, (_, _, answer, *_) in plans.items() if name_in(request) == name.replace(" ", "-")
@@ -88,7 +91,7 @@ async def start_runs(upstream, ask):
         runs = {}
         for name, (model, params, _, *fields) in plans.items():
             model = f"{model.rpartition(':')[0]}:{name.replace(' ', '-')}"
-            fields = {"slug": f"m{len(runs)}", "name": name, "model": model, "params": params} | dict(*fields)
+            fields = {"slug": f"m{next(numbers)}", "name": name, "model": model, "params": params} | dict(*fields)
             runs[name] = await ask(await Assistant.objects.acreate(**fields))
         return runs
 
@@ -112,8 +115,18 @@ async def test_sign_of_life_is_whatever_an_openai_server_sends(start_runs, upstr
     }
     half = [step for packet in (b"da", b"ta", b": ", event(chunk("Hel"))[6:]) for step in (PAUSE * 1.5, packet)]
     plans["half an event"] = ("openai:m", params, Answer([*half, "lo", *END]))
-    for name, run in (await start_runs(plans)).items():
-        assert (name, *await outcome_of(run)) == (name, "completed", "", "Hello")
+    await assert_complete(start_runs, plans)
+
+
+async def assert_complete(start_runs, plans):
+    """Repeats what timed out: a busy machine may be late for signs of life, but not again and again."""
+    for attempt in range(4):
+        outcomes = {name: await outcome_of(run) for name, run in (await start_runs(plans)).items()}
+        late = [name for name, (_, code, _) in outcomes.items() if code == "timeout" and attempt < 3]
+        assert [(name, *outcomes[name]) for name in outcomes if name not in late] == [
+            (name, "completed", "", "Hello") for name in outcomes if name not in late
+        ]
+        plans = {name: plans[name] for name in late}
 
 
 def vendor_plans(upstream):
@@ -148,8 +161,7 @@ async def test_sign_of_life_is_whatever_a_vendor_sends_to_a_model_or_an_agent(
     answer = slow_answer(["Hel"], ["lo"], b": PROCESSING\n\n", END)
     agents = plans | {"plain": ("openai:m", {"base_url": upstream.base_url}, answer)}
     plans |= {f"agent {name}": (*plan, {"tools": ["echo"]}) for name, plan in agents.items()}
-    for name, run in (await start_runs(plans)).items():
-        assert (name, *await outcome_of(run)) == (name, "completed", "", "Hello")
+    await assert_complete(start_runs, plans)
 
 
 async def test_sign_of_life_is_a_tool_that_works(packages, upstream, ask, monkeypatch):
@@ -193,10 +205,14 @@ async def test_silence_ends_a_run_in_spite_of_earlier_signs(start_runs, upstream
 
 async def test_silence_is_measured_from_the_last_sign(start_runs, upstream):
     answer = Answer(["Hello", PAUSE, b": PROCESSING\n\n", SILENCE])
-    run = (await start_runs({"m": ("openai:m", {"base_url": upstream.base_url}, answer)}))["m"]
-    await outcome_of(run)
-    seconds = (run.finished_at - run.first_token_at).total_seconds()
-    assert PAUSE + LIMIT - 0.1 <= seconds <= PAUSE + LIMIT + 1
+    for _attempt in range(3):  # a measurement can only be too long
+        run = (await start_runs({"m": ("openai:m", {"base_url": upstream.base_url}, answer)}))["m"]
+        await outcome_of(run)
+        seconds = (run.finished_at - run.first_token_at).total_seconds()
+        assert PAUSE + LIMIT - 0.1 <= seconds
+        if seconds <= PAUSE + LIMIT + 1:
+            return
+    pytest.fail(f"It takes {seconds} s.")
 
 
 async def test_endless_comments_are_ended_with_the_run(start_runs, upstream, settings):

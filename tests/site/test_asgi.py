@@ -19,7 +19,7 @@ from chat.events import Finish, Text
 from chat.live import session_check
 from chatsite.asgi import application
 from tests.clients import asgi_request, asgi_response
-from tests.waiting import wait_for_run
+from tests.waiting import HANG_TIMEOUT, hang_timeout, wait_for_run
 
 
 def body_part(body, more_body=False):
@@ -41,8 +41,8 @@ async def test_root_path_of_a_client_is_ignored(transactional_db, kind):
         assert (status, headers.get(b"Location")) == (404, None)
     else:
         await site.send_input({"type": "websocket.connect"})
-        assert (await site.receive_output(10)) == {"type": "websocket.close", "code": 4404}
-        await site.wait(10)
+        assert (await site.receive_output(HANG_TIMEOUT)) == {"type": "websocket.close", "code": 4404}
+        await site.wait(HANG_TIMEOUT)
 
 
 async def test_cookie_with_a_null_character_is_not_a_session(transactional_db):
@@ -85,20 +85,6 @@ def impatient(monkeypatch):
     monkeypatch.setattr(send_timeout, "SEND_TIMEOUT", 0.1)
 
 
-@pytest.fixture
-async def advance_clock(monkeypatch):
-    """`advance_clock(seconds)` moves the event loop's clock on, whatever the load of the machine."""
-    loop = asyncio.get_running_loop()
-    real_time, ahead = loop.time, 0
-
-    def advance(seconds):
-        nonlocal ahead
-        ahead += seconds
-
-    monkeypatch.setattr(loop, "time", lambda: real_time() + ahead)
-    return advance
-
-
 async def test_send_to_a_client_that_reads_nothing_is_ended(impatient):
     ended = []
 
@@ -110,7 +96,7 @@ async def test_send_to_a_client_that_reads_nothing_is_ended(impatient):
             ended.append(True)
 
     client = Client(never)
-    async with asyncio.timeout(5):
+    async with hang_timeout():
         await limit_send_time(talking)({}, nothing_more, client.send)
     assert (ended, client.taken, client.cut) == ([True], [], 1)
     assert not asyncio.current_task().cancelling()
@@ -199,7 +185,7 @@ async def test_stream_of_a_client_that_reads_nothing_ends(client_of, alice, scri
     client = Client(first_words_only)
     before = asyncio.all_tasks()
     async with stream_of(client_of, alice, run, client.send) as (task, _):
-        async with asyncio.timeout(5):
+        async with hang_timeout():
             await waits.wait()
             assert len(readers()) == 1
             await task
@@ -221,7 +207,7 @@ async def test_stream_of_a_reader_that_leaves_ends(client_of, alice, script, ask
 
     run = await ask(await script("slow", Text("one"), gate.wait, Finish("stop")))
     async with stream_of(client_of, alice, run, Client(reading).send) as (task, messages):
-        async with asyncio.timeout(5):
+        async with hang_timeout():
             await reads.wait()
             assert len(readers()) == 1
             messages.put_nowait({"type": "http.disconnect"})
@@ -256,7 +242,7 @@ async def test_stream_leaves_no_garbage_to_collect(client_of, alice, script, ask
             reads.set()
 
     run = await ask(await script("slow", Text("one"), Finish("stop")))
-    async with asyncio.timeout(5), stream_of(client_of, alice, run, Client(reading).send) as (task, messages):
+    async with hang_timeout(), stream_of(client_of, alice, run, Client(reading).send) as (task, messages):
         await reads.wait()
         messages.put_nowait({"type": "http.disconnect"})
         await task
@@ -281,11 +267,11 @@ def signals():
 async def started():
     site = ApplicationCommunicator(application, {"type": "lifespan"})
     await site.send_input({"type": "lifespan.startup"})
-    assert await site.receive_output(10) == {"type": "lifespan.startup.complete"}
+    assert await site.receive_output(HANG_TIMEOUT) == {"type": "lifespan.startup.complete"}
     yield
     await site.send_input({"type": "lifespan.shutdown"})
-    assert await site.receive_output(10) == {"type": "lifespan.shutdown.complete"}
-    await site.wait(10)
+    assert await site.receive_output(HANG_TIMEOUT) == {"type": "lifespan.shutdown.complete"}
+    await site.wait(HANG_TIMEOUT)
 
 
 async def test_lifespan_warms_up_before_the_server_says_that_it_has_started(transactional_db, signals, monkeypatch):
@@ -313,7 +299,7 @@ async def test_lifespan_does_not_wait_forever_for_the_warm_up(transactional_db, 
     async with started():
         assert not engine.current().is_shutting_down
         assert not ended.is_set()
-    async with asyncio.timeout(10):
+    async with hang_timeout():
         await ended.wait()
 
 
@@ -322,7 +308,7 @@ async def test_lifespan_starts_and_shuts_down_the_engine(script, ask, signals):
         here = engine.current()
         assert not here.is_shutting_down
         run = await ask(await script("slow", Text("one"), nothing_more))
-        async with asyncio.timeout(5):
+        async with hang_timeout():
             async for _, event in engine.follow(run):
                 if event and event.type == "TEXT_MESSAGE_CONTENT":
                     break
@@ -338,7 +324,7 @@ async def test_signal_ends_streams_before_the_server_shuts_down(script, ask, sig
         run = await ask(await script("slow", Text("one"), nothing_more))
         reading = asyncio.create_task(wait_for_run(run))
         signal.raise_signal(number)
-        async with asyncio.timeout(2):
+        async with hang_timeout():
             seen = await reading
         assert signals == [number]
         assert not any(event.type.startswith("RUN_FINISHED") for _, event in seen)

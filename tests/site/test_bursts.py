@@ -10,7 +10,7 @@ from chat.asgi.bursts import MAX_STARTS, MAX_UNANSWERED, spread_bursts
 from chat.models import Assistant
 from chatsite.asgi import application
 from tests.clients import asgi_request, asgi_response
-from tests.waiting import count_turns, wait_until
+from tests.waiting import HANG_TIMEOUT, count_turns, wait_until
 
 BURST, OTHER = "127.0.0.9", "127.0.0.8"  # addresses
 
@@ -160,10 +160,10 @@ async def test_open_stream_and_socket_have_their_answers(socket_of, alice, slow,
                 application, session, (b"host", b"testserver"), method="GET", path=path, client=(OTHER, 1)
             )
             await stream.send_input({"type": "http.request", "body": b""})
-            assert (await stream.receive_output(10))["status"] == 200
+            assert (await stream.receive_output(HANG_TIMEOUT))["status"] == 200
             await wait_until(lambda: not counts)
             gate.set()
-            await stream.wait(10)
+            await stream.wait(HANG_TIMEOUT)
 
 
 async def answer_to(site, address, session):

@@ -9,7 +9,7 @@ import uvicorn
 from chat import connections, uvicorn_internals
 from chat.connections import Connections
 from chat.uvicorn_internals import HttpProtocol, State, WebSocketProtocol
-from tests.waiting import count_turns
+from tests.waiting import count_turns, hang_timeout, wait_until
 
 HEAD = b"GET / HTTP/1.1\r\nHost: testserver\r\n"
 ALICE, BOB = "127.0.0.8", "127.0.0.9"  # addresses
@@ -93,7 +93,7 @@ class Client:
 
     async def status(self):
         """Returns the status of the next response, or None if the connection was closed without one."""
-        async with asyncio.timeout(10):
+        async with hang_timeout():
             try:
                 head = await self.reader.readuntil(b"\r\n\r\n")
                 length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
@@ -104,17 +104,11 @@ class Client:
         return int(head.split()[1])
 
     async def is_closed(self):
-        async with asyncio.timeout(10):
+        async with hang_timeout():
             try:
                 return await self.reader.read(1) == b""
             except ConnectionError:
                 return True
-
-
-async def until(condition):
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.005)
 
 
 @pytest.mark.parametrize("sends", [b"", HEAD, b"G", b"POST / HTTP/1.1\r\nContent-Length: 9"])
@@ -122,15 +116,16 @@ async def test_connection_without_a_complete_head_is_closed(serve, sends):
     async with serve(idle_timeout=0.1) as server:
         client = await Client.open(server, sends=sends)
         assert await client.is_closed()
-        await until(lambda: not len(server.clients))
+        await wait_until(lambda: not len(server.clients))
         assert server.app.requests == []
 
 
 async def test_connection_with_half_a_second_request_is_closed(serve):
-    async with serve(idle_timeout=0.1) as server:
+    async with serve() as server:
         client = await Client.open(server)
         assert await client.get() == 200
         client.writer.write(HEAD)
+        server.clients.idle_timeout = 0.1
         assert await client.is_closed()
 
 
@@ -140,10 +135,11 @@ async def test_connection_with_half_an_upgrade_is_closed(serve):
 
 
 async def test_connection_that_waits_for_a_response_stays(serve):
-    async with serve(idle_timeout=0.05) as server:
+    async with serve() as server:
         client = await Client.open(server)
         response = asyncio.create_task(client.get("/slow"))
-        await until(lambda: server.app.requests)
+        await wait_until(lambda: server.app.requests)
+        server.clients.idle_timeout = 0.05
         await asyncio.sleep(0.3)  # many sweeps
         server.app.gate.set()
         assert await response == 200
@@ -161,7 +157,7 @@ async def test_idle_connections_make_room_for_a_new_one(serve):
 async def test_connections_of_one_address_are_limited(serve):
     async with serve(limit_per_address=3) as server:
         busy = [await Client.open(server, sends=b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n") for _ in range(3)]
-        await until(lambda: len(server.app.requests) == 3)
+        await wait_until(lambda: len(server.app.requests) == 3)
         refused = await Client.open(server)
         assert await refused.status() == 503
         assert b"retry-after: 2" in refused.head
@@ -181,7 +177,7 @@ async def test_health_answers_when_all_connections_are_busy(serve):
     async with serve(limit=2) as server:
         slow = b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n"
         busy = [await Client.open(server, sends=slow) for _ in range(2)]
-        await until(lambda: len(server.app.requests) == 2)
+        await wait_until(lambda: len(server.app.requests) == 2)
         assert await (await Client.open(server, ALICE)).get("/health") == 200
         assert await (await Client.open(server, ALICE)).get("/") == 503
         assert "/" not in server.app.requests
@@ -191,14 +187,16 @@ async def test_health_answers_when_all_connections_are_busy(serve):
 
 async def test_health_has_its_reserve_back_soon(serve, monkeypatch):
     monkeypatch.setattr(connections, "RESERVE", 2)
-    monkeypatch.setattr(connections, "RESERVE_IDLE_TIMEOUT", 0.1)
+    monkeypatch.setattr(connections, "RESERVE_IDLE_TIMEOUT", 60)
     async with serve(limit=1) as server:
         await Client.open(server, sends=b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
-        await until(lambda: server.app.requests)
+        await wait_until(lambda: server.app.requests)
         idle = [await Client.open(server) for _ in range(2)]
-        await until(lambda: len(server.clients) == 3)
+        await wait_until(lambda: len(server.clients) == 3)
         assert await (await Client.open(server)).status() == 503
+        monkeypatch.setattr(connections, "RESERVE_IDLE_TIMEOUT", 0.1)
         assert [await client.is_closed() for client in idle] == [True] * 2
+        monkeypatch.setattr(connections, "RESERVE_IDLE_TIMEOUT", 60)
         assert await (await Client.open(server)).get("/health") == 200
 
 
@@ -215,7 +213,7 @@ async def test_head_that_does_not_end_is_refused(serve, start, piece):
         except ConnectionError:
             pass
         assert await client.status() in (431, 400, None)  # None: it was still sending
-        await until(lambda: not len(server.clients))
+        await wait_until(lambda: not len(server.clients))
         assert server.app.requests == []
 
 
@@ -256,7 +254,7 @@ async def test_upgrade_that_the_library_refuses_is_closed(serve, headers, status
         client = await Client.open(server, sends=UPGRADE + headers + b"\r\n")
         answer = await client.reader.read()
         assert answer.startswith(b"HTTP/1.1 %d" % status) if status else not answer
-        await until(lambda: not len(server.clients))
+        await wait_until(lambda: not len(server.clients))
 
 
 async def test_socket_whose_client_reads_nothing_is_aborted(serve, monkeypatch):
@@ -264,9 +262,9 @@ async def test_socket_whose_client_reads_nothing_is_aborted(serve, monkeypatch):
     async with serve() as server:
         client = await Client.open(server, sends=UPGRADE + KEY + b"\r\n")
         assert (await client.reader.readline()).startswith(b"HTTP/1.1 101")
-        async with asyncio.timeout(10):
+        async with hang_timeout():
             await server.app.socket_ended.wait()
-        await until(lambda: not len(server.clients))
+        await wait_until(lambda: not len(server.clients))
 
 
 async def test_socket_whose_client_reads_nothing_gets_no_more_pongs(serve):
@@ -275,7 +273,7 @@ async def test_socket_whose_client_reads_nothing_gets_no_more_pongs(serve):
         client = await Client.open(server, sends=UPGRADE + KEY + b"\r\n")
         await client.reader.readline()
         (protocol,) = server.server_state.connections
-        await until(lambda: not protocol.writable.is_set())
+        await wait_until(lambda: not protocol.writable.is_set())
         unsent = protocol.transport.get_write_buffer_size()
         protocol.data_received(ping * 1_000)
         assert protocol.transport.get_write_buffer_size() == unsent
@@ -327,11 +325,11 @@ async def test_socket_with_too_many_frames_without_a_message_is_closed(serve, fr
         client.writer.write(frames)
         with suppress(ConnectionError):
             await client.writer.drain()
-        async with asyncio.timeout(10):
+        async with hang_timeout():
             await server.app.socket_ended.wait()
         assert received == []
         assert len(counts) < 4_000  # of 40,000: the rest is not even parsed
-        await until(lambda: not len(server.clients))
+        await wait_until(lambda: not len(server.clients))
 
 
 async def test_socket_with_messages_in_pieces_and_pings_stays(serve, monkeypatch):
@@ -341,7 +339,7 @@ async def test_socket_with_messages_in_pieces_and_pings_stays(serve, monkeypatch
         message = frame(TEXT, b"a", False) + frame(CONTINUATION, b"b", False) * 20 + frame(CONTINUATION, b"c")
         for _ in range(5):
             client.writer.write(message + frame(PING) * 5)
-        await until(lambda: len(received) == 5)
+        await wait_until(lambda: len(received) == 5)
         assert received == [f"a{'b' * 20}c"] * 5
 
 
@@ -354,7 +352,7 @@ async def test_socket_is_not_closed_for_pings_over_a_long_time(serve, monkeypatc
             client.writer.write(frame(PING))
             await client.reader.readexactly(2)  # the pong
         client.writer.write(frame(TEXT, b"still here"))
-        await until(lambda: received == ["still here"])
+        await wait_until(lambda: received == ["still here"])
 
 
 async def test_messages_of_a_socket_arrive_complete_and_in_order(serve):
@@ -362,7 +360,7 @@ async def test_messages_of_a_socket_arrive_complete_and_in_order(serve):
         client, received = await open_socket(server)
         messages = [f"{number}:{'x' * (number * 997 % 60_000)}" for number in range(40)]
         client.writer.write(b"".join(frame(TEXT, message.encode()) for message in messages))
-        await until(lambda: len(received) == len(messages))
+        await wait_until(lambda: len(received) == len(messages))
         assert received == messages
 
 
@@ -373,9 +371,9 @@ async def test_socket_is_parsed_in_slices_between_which_others_go_on(serve):
         slices = []
         parse, protocol._parse = protocol._parse, lambda data: (slices.append(len(turns)), parse(data))
         async with count_turns() as turns:
-            await until(lambda: turns)
+            await wait_until(lambda: turns)
             protocol.data_received(frame(TEXT, b"x" * 60_000))
-            await until(lambda: received)
+            await wait_until(lambda: received)
         assert len(slices) == 60_000 // uvicorn_internals.SLICE_BYTES + 1
         assert slices == sorted(set(slices))  # each in a turn of its own
 
@@ -393,12 +391,12 @@ async def test_running_request_of_a_pipeline_learns_that_its_client_has_left(ser
     async with serve() as server:
         server.app.answer = listen
         client = await Client.open(server, sends=b"GET /listen HTTP/1.1\r\nHost: x\r\n\r\n" * count)
-        await until(lambda: server.app.requests)
+        await wait_until(lambda: server.app.requests)
         if count == 5:  # it does not read from a client with a pipeline, so it is the network that says so
             client.writer.transport.abort()
             for protocol in list(server.server_state.connections):
                 protocol.transport.abort()
-        await until(lambda: ends)
+        await wait_until(lambda: ends)
         assert ends[0] == "http.disconnect"
 
 
@@ -417,7 +415,7 @@ async def test_socket_counts_as_a_connection(serve):
         await client.reader.readline()
         assert await (await Client.open(server)).status() == 503
         client.writer.transport.abort()
-        await until(lambda: not len(server.clients))
+        await wait_until(lambda: not len(server.clients))
 
 
 def test_uvicorn_has_the_methods_that_our_protocols_override():

@@ -13,6 +13,7 @@ from chat import engine, health, readiness
 from chat.models import ServerProcess
 from chatsite.asgi import application
 from tests.clients import asgi_request, asgi_response
+from tests.waiting import GATE_TIMEOUT, HANG_TIMEOUT
 
 
 @pytest.fixture
@@ -62,7 +63,7 @@ async def test_ready_counts_a_silent_database_as_down(client_of, transactional_d
     monkeypatch.setattr(readiness, "DATABASE_TIMEOUT", 0.05)
     gate = threading.Event()
     with monkeypatch.context() as patch:
-        patch.setattr(BaseDatabaseWrapper, "ensure_connection", lambda self: gate.wait(10))
+        patch.setattr(BaseDatabaseWrapper, "ensure_connection", lambda self: gate.wait(GATE_TIMEOUT))
         answer = await client_of().get("/health/ready")
         gate.set()
     assert answer.status_code == 503
@@ -71,6 +72,7 @@ async def test_ready_counts_a_silent_database_as_down(client_of, transactional_d
 
 async def test_ready_writes_once_for_concurrent_requests(client_of, transactional_db, monkeypatch):
     calls = []
+    monkeypatch.setattr(readiness, "CHECK_INTERVAL", HANG_TIMEOUT)
     write = readiness._write_problem
     monkeypatch.setattr(readiness, "_write_problem", lambda: calls.append(1) or write())
     client = client_of()
@@ -84,7 +86,7 @@ async def test_ready_queries_a_silent_database_once(client_of, transactional_db,
     monkeypatch.setattr(readiness, "DATABASE_TIMEOUT", 0.05)
     monkeypatch.setattr(readiness, "CHECK_INTERVAL", 0)
     gate, calls = threading.Event(), []
-    monkeypatch.setattr(readiness, "_write_problem", lambda: calls.append(1) or gate.wait(10))
+    monkeypatch.setattr(readiness, "_write_problem", lambda: calls.append(1) or gate.wait(GATE_TIMEOUT))
     for _ in range(3):
         assert (await client_of().get("/health/ready")).json()["down"] == ["database"]
     gate.set()

@@ -13,6 +13,7 @@ from chat.asgi.headers import sanitize
 from chat.asgi.threads import MAX_SLOW_PER_ADDRESS, READ_THREADS, share_database_threads
 from chatsite.asgi import application
 from tests.clients import asgi_request, asgi_response
+from tests.waiting import HANG_TIMEOUT, hang_timeout, wait_until
 
 
 def body_part(body, more_body=False):
@@ -78,7 +79,7 @@ async def test_body_of_a_client_that_disconnects_is_not_passed_on(echo):
     site = asgi_request(limit_body(echo))
     await site.send_input(body_part(b"01", more_body=True))
     await site.send_input({"type": "http.disconnect"})
-    await site.wait(10)
+    await site.wait(HANG_TIMEOUT)
     assert echo.scopes == []
     assert site.output_queue.empty()
 
@@ -92,7 +93,7 @@ async def test_disconnect_after_the_body_reaches_the_application():
     site = asgi_request(limit_body(listening))
     await site.send_input(body_part(b"Hi"))
     await site.send_input({"type": "http.disconnect"})
-    await site.wait(10)
+    await site.wait(HANG_TIMEOUT)
     assert heard == ["http.request", "http.disconnect"]
 
 
@@ -147,7 +148,7 @@ async def test_large_body_of_a_user_is_written_to_disk_once(cookie):
     for place, part in enumerate(parts, 1):
         await site.send_input(body_part(part, more_body=place < len(parts)))
     await site.send_input({"type": "http.disconnect"})
-    await site.wait(10)
+    await site.wait(HANG_TIMEOUT)
     assert taken == [(True, b"".join(parts))]
 
 
@@ -159,14 +160,16 @@ async def test_large_body_reaches_another_application_in_parts(echo, cookie):
     assert (await asgi_response(site))[2] == b"".join(parts)
 
 
-async def test_body_that_arrives_slowly_but_steadily_is_taken(echo, monkeypatch, cookie):
-    monkeypatch.setattr(bodies, "BODY_TIMEOUT", 0.1)
-    monkeypatch.setattr(bodies, "MIN_BODY_RATE", 10)
-    site = asgi_request(limit_body(echo), (b"content-length", b"20"))
-    for place in range(1, 21):  # takes more than BODY_TIMEOUT, at 50 bytes per second
-        await site.send_input(body_part(b"x", more_body=place < 20))
-        await asyncio.sleep(0.02)
-    assert (await asgi_response(site))[2] == b"x" * 20
+async def test_body_that_arrives_slowly_but_steadily_is_taken(echo, cookie, advance_clock):
+    part = b"x" * bodies.MIN_BODY_RATE
+    site = asgi_request(limit_body(echo), cookie, (b"content-length", b"%d" % (20 * len(part))))
+    for place in range(1, 21):
+        await site.send_input(body_part(part, more_body=place < 20))
+        await wait_until(site.input_queue.empty)
+        advance_clock(1.5)  # all of it takes more than BODY_TIMEOUT
+        for _ in range(2):  # the timer fires between them
+            await asyncio.sleep(0)
+    assert (await asgi_response(site))[2] == part * 20
 
 
 async def test_bodies_of_one_address_at_a_time_are_limited(echo, monkeypatch):
@@ -188,7 +191,7 @@ async def test_bodies_of_one_address_at_a_time_are_limited(echo, monkeypatch):
     assert (await asgi_response(empty))[0] == 200
     for site in dripping:
         await site.send_input({"type": "http.disconnect"})
-        await site.wait(10)
+        await site.wait(HANG_TIMEOUT)
     again = asgi_request(app, header, **client)
     await again.send_input(body_part(b"01234"))
     assert (await asgi_response(again))[0] == 200
@@ -206,14 +209,12 @@ async def test_uploads_of_one_user_at_a_time_are_limited(cookie, monkeypatch):
     two = [asgi_request(app, cookie, path="/api/import") for _ in range(2)]
     for site in two:
         await site.send_input(body_part(b"x"))
-    async with asyncio.timeout(5):
-        while not started:
-            await asyncio.sleep(0.01)
+    await wait_until(lambda: started)
     assert len(started) == 1
     assert sum(site.input_queue.qsize() for site in two) == 1  # the other is not read
     gate.set()
     for site in two:
-        await site.wait(10)
+        await site.wait(HANG_TIMEOUT)
     assert len(started) == 2
 
 
@@ -243,7 +244,7 @@ async def test_headers_that_are_too_large_are_refused(headers, kind, path):
         assert_refused(await asgi_response(site), 431, "headers_too_large")
     else:
         await site.send_input({"type": "websocket.connect"})
-        assert await site.receive_output(10) == {"type": "websocket.close", "code": 4431}
+        assert await site.receive_output(HANG_TIMEOUT) == {"type": "websocket.close", "code": 4431}
 
 
 async def test_url_that_is_too_long_is_refused():
@@ -324,7 +325,7 @@ async def test_database_thread_with_a_slow_query_delays_no_other(slow_path):
     app = share_database_threads(slow_path)
     slow = asyncio.create_task(app({"path": "/slow"}, None, None))
     await asyncio.sleep(0)
-    async with asyncio.timeout(5):
+    async with hang_timeout():
         await asyncio.gather(*(app({"path": f"/{number}"}, None, None) for number in range(1, READ_THREADS)))
     assert "/slow" not in slow_path.answered
     slow_path.gate.set()
@@ -348,7 +349,7 @@ async def test_database_threads_are_not_taken_by_slow_paths(slow_path, path):
     client = {"client": ("127.0.0.9", 1)}
     slow = [asyncio.create_task(app({"path": path, **client}, None, None)) for _ in range(MAX_SLOW_PER_ADDRESS)]
     await asyncio.sleep(0)
-    async with asyncio.timeout(5):
+    async with hang_timeout():
         await asyncio.gather(*(app({"path": f"/api/{number}"}, None, None) for number in range(READ_THREADS)))
     assert path not in slow_path.answered
     slow_path.gate.set()
@@ -371,4 +372,4 @@ async def test_database_threads_for_slow_paths_have_a_queue_of_limited_length(sl
     assert "too many requests in progress" in page.decode()
     slow_path.gate.set()
     for request in two:
-        await request.wait(5)
+        await request.wait(HANG_TIMEOUT)

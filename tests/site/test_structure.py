@@ -5,6 +5,7 @@ import ast
 import pytest
 
 from scripts.environment import ROOT
+from tests.waiting import HANG_TIMEOUT
 
 MAX_FILE_LINES = 450
 MAX_FUNCTION_LINES = 60
@@ -35,6 +36,8 @@ TESTS = [
     for path in sorted((ROOT / folder).rglob("*"))
     if path.suffix in (".py", ".js") and "data" not in path.parts
 ]
+WAITS = {"timeout", "wait", "join", "communicate", "result", "receive_output", "receive_json_from"}
+POLL = 0.5  # seconds: a wait of at most so long is a pause between two looks
 
 
 def module_name(path):
@@ -107,3 +110,30 @@ def test_functions_are_not_too_long(path):
     for node in ast.walk(ast.parse((ROOT / path).read_text())):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             assert node.end_lineno - node.lineno < MAX_FUNCTION_LINES, node.name
+
+
+def short_limits(source):
+    """Yields (line, seconds) of each wait in this source whose limit is a number below HANG_TIMEOUT."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in WAITS:
+            for limit in [*node.args[:1], *(word.value for word in node.keywords if word.arg == "timeout")]:
+                if isinstance(limit, ast.Constant) and type(limit.value) in (int, float):
+                    if POLL < limit.value < HANG_TIMEOUT:
+                        yield node.lineno, limit.value
+
+
+def test_waits_of_tests_have_no_short_limits():
+    """A busy machine would exceed them now and then. Those in `browser` and `real_model` have limits of their own."""
+    found = [
+        f"{path}:{line}: {seconds} s"
+        for path in TESTS
+        if path.suffix == ".py" and path.parts[0] == "tests" and path.parts[1] not in ("browser", "real_model")
+        for line, seconds in short_limits((ROOT / path).read_text())
+    ]
+    assert found == [], "Use hang_timeout() or HANG_TIMEOUT of tests.waiting"
+
+
+def test_short_limits_are_found():
+    assert list(short_limits("async def f():\n async with asyncio.timeout(5), aclosing(x): pass")) == [(2, 5)]
+    assert list(short_limits("assert process.communicate(timeout=10) == gate.wait(20)")) == [(1, 10), (1, 20)]
+    assert list(short_limits("while not over.wait(0.05): line.acquire(timeout=1, x=asyncio.timeout(600))")) == []

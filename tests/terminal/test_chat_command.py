@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 import sys
 
 import pytest
@@ -15,8 +16,11 @@ from chat.providers import ProviderError
 from chat.terminal import loop, wait_line
 from tests import scripted
 from tests.terminal.streams import HELLO, LOOK, Stream, forever
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
+
+SECONDS = r"\(\d+\.\d s\)"
 
 
 def test_unsaved_answer_stores_nothing(write, chat):
@@ -59,18 +63,18 @@ def test_steps_go_to_stderr(write, chat):
     code, out, err = chat("Hi", assistant="agent", steps=True)
     assert (code, out) == (0, "Hello there\n")
     thought, call, result, second, failure = err.splitlines()
-    assert thought.startswith("thinking: hmm (0.")
+    assert re.fullmatch(rf"thinking: hmm {SECONDS}", thought)
     assert call == 'look {"at": "me"}'
-    assert result.startswith("look → you (0.")
+    assert re.fullmatch(rf"look → you {SECONDS}", result)
     assert second.strip() == "look"
-    assert failure.startswith("look failed: There is nothing. (0.")
+    assert re.fullmatch(rf"look failed: There is nothing\. {SECONDS}", failure)
 
 
 def test_steps_and_answer_have_lines_of_their_own_on_one_terminal(write, chat):
     write("agent", Text("Let me see."), *LOOK, Reasoning("hm"), *HELLO)
     code, out, err = chat("Hi", assistant="agent", steps=True, tty=True)
     assert (code, out) == (0, "Let me see.Hello there\n")
-    assert err.startswith('\nlook {"at": "me"}\nthinking: hm (0.')
+    assert re.match(rf'\nlook {{"at": "me"}}\nthinking: hm {SECONDS}', err)
 
 
 @pytest.mark.parametrize("steps", [False, True])
@@ -79,19 +83,32 @@ def test_wait_is_shown_on_a_terminal_alone(write, chat, monkeypatch, steps):
     monkeypatch.setattr(wait_line, "WAIT_DELAY", 0)
     monkeypatch.setattr(wait_line, "SILENCE_DELAY", 0)
 
-    async def pause():
-        await asyncio.sleep(0.2)
+    drawn, draw = [], wait_line.WaitLine.draw
 
+    def note_and_draw(line):
+        drawn.append(line)
+        draw(line)
+
+    async def pause():
+        count = len(drawn)
+        await wait_until(lambda: len(drawn) > count + 1 or not is_tty)  # the first may have begun before the pause
+
+    async def a_while():
+        await asyncio.sleep(0.2)  # in which nothing is drawn
+
+    monkeypatch.setattr(wait_line.WaitLine, "draw", note_and_draw)
     write(
-        "slow", pause, *LOOK, pause, ToolCallResult("c1", "you"), Text("Hello"), pause, Text(" there"), Finish("stop")
+        "slow", pause, *LOOK, pause, ToolCallResult("c1", "you"), Text("Hello"), a_while, Text(" there"), Finish("stop")
     )
+    is_tty = False
     code, out, err = chat("Hi", assistant="slow", steps=steps)
     assert (code, out) == (0, "Hello there\n")
     assert "…" not in err
+    is_tty = True
     code, out, err = chat("Hi", assistant="slow", steps=steps, tty=True)
     assert (code, out) == (0, "Hello there\n")
-    assert "The model is reading your message… 0 s" in err
-    assert "The tool look is running… 0 s" in err
+    assert "The model is reading your message… " in err
+    assert "The tool look is running… " in err
     assert "to continue" not in err  # it would stand in the middle of the answer's line
     assert "…" not in err.rpartition(" \r")[2]
 

@@ -1,6 +1,7 @@
 """The calculator."""
 
 import ast
+import gc
 import math
 import sys
 import time
@@ -183,10 +184,13 @@ NONE = "is not a valid expression"
     ids=lambda value: value[:30].encode("ascii", "backslashreplace").decode().replace("\0", "0"),
 )
 def test_calculator_refuses_with_a_sentence_at_once(expression, sentence):
+    gc.disable()  # it looks at all objects of the process
     begun = time.thread_time()
     with pytest.raises(ToolError) as refused:
         calculator(expression)
-    assert time.thread_time() - begun < 0.25  # a thousand times what it takes; what it must not do takes years
+    seconds = time.thread_time() - begun
+    gc.enable()
+    assert seconds < 0.25  # a thousand times what it takes; what it must not do takes years
     assert sentence in str(refused.value)
     assert len(str(refused.value)) < 200
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-import time
 import tracemalloc
 from pathlib import Path
 
@@ -14,10 +13,16 @@ from chat.tools import mcp
 from chat.tools.schema_limits import MAX_DEPTH, is_small
 from tests.providers import misbehaviours
 from tests.upstream import Answer
-from tests.waiting import wait_until
+from tests.waiting import HANG_TIMEOUT, wait_until
 
 PROGRAM = [sys.executable, str(Path(__file__).parent / "hostile_mcp_server.py")]
 HELLO = {"protocolVersion": "2025-06-18", "capabilities": {}, "serverInfo": {"name": "a", "version": "1"}}
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch):
+    """A server starts within a second or two, but not where many processes do."""
+    monkeypatch.setattr(mcp, "CONNECT_TIMEOUT", HANG_TIMEOUT)
 
 
 @pytest.fixture(autouse=True)
@@ -49,9 +54,7 @@ def over_http(transactional_db, upstream):
 async def test_pattern_of_an_output_schema_is_never_run(hostile):
     await hostile()
     async with tools.load(["mcp:one"]) as toolbox:
-        began = time.monotonic()
-        assert await toolbox["one_match"].use({}) == '{"text": "' + "a" * 60 + '!"}'
-        assert time.monotonic() - began < 10
+        assert await toolbox["one_match"].use({}) == '{"text": "' + "a" * 60 + '!"}'  # the pattern would take years
 
 
 async def test_tool_whose_schema_grows_when_it_is_followed_is_left_out(hostile, caplog):

@@ -13,7 +13,7 @@ from chat import tools
 from chat.executors import DaemonPool
 from chat.tools import Context, execution
 from tests.tools.calls import refusal, use
-from tests.waiting import wait_until
+from tests.waiting import GATE_TIMEOUT, HANG_TIMEOUT, hang_timeout, wait_until
 
 
 @pytest.mark.parametrize("is_async", [False, True])
@@ -23,7 +23,7 @@ async def test_slow_tool_times_out(offer, monkeypatch, caplog, is_async):
 
     def overrun() -> str:
         """Wait."""
-        gate.wait(10)
+        gate.wait(GATE_TIMEOUT)
         return "late"
 
     async def aoverrun() -> str:
@@ -58,7 +58,7 @@ async def test_coroutine_that_ignores_cancellation_is_left_behind(offer, monkeyp
                 pass
 
     offer(stubborn)
-    async with asyncio.timeout(5):
+    async with hang_timeout():
         assert "took longer" in await refusal("stubborn", {})
     gate.set()
 
@@ -70,7 +70,7 @@ async def test_cancelled_run_stops_a_tool_that_can_be_stopped(offer, is_async):
     def wait_here() -> str:
         """Wait."""
         begun.set()
-        gate.wait(10)
+        gate.wait(GATE_TIMEOUT)
 
     async def await_here() -> str:
         """Wait."""
@@ -86,7 +86,7 @@ async def test_cancelled_run_stops_a_tool_that_can_be_stopped(offer, is_async):
     try:
         await wait_until(begun.is_set)
         run.cancel()
-        async with asyncio.timeout(5):
+        async with hang_timeout():
             with pytest.raises(asyncio.CancelledError):
                 await run
         assert stopped == ([True] if is_async else [])
@@ -102,22 +102,22 @@ def test_threads_of_one_owner_leave_room_for_others():
 
     def enter(owner):
         began.append(owner)
-        gates[owner].wait(10)
+        gates[owner].wait(GATE_TIMEOUT)
 
     calls = [pool.submit(partial(enter, owner), owner) for owner in "aaaabbbcc"]
     assert [call.running() for call in calls] == [True, True, False, False, True, False, False, False, False]
     gates["b"].set()
-    calls[5].result(10)  # b's second one, as a has all that it may have
+    calls[5].result(HANG_TIMEOUT)  # b's second one, as a has all that it may have
     gates["c"].set()
     for call in calls[4:]:
-        call.result(10)
+        call.result(HANG_TIMEOUT)
     assert began[2:] == ["b", "b", "c", "b", "c"]  # in turns
     assert not calls[2].running()
     calls[2].cancel()
     calls.append(pool.submit(partial(enter, "a"), "a"))
     assert sum(map(len, pool.queues.values())) == 2  # the cancelled one is gone
     gates["a"].set()
-    calls[-1].result(10)
+    calls[-1].result(HANG_TIMEOUT)
     assert began[7:] == ["a", "a"]
 
 
@@ -127,7 +127,7 @@ async def test_hanging_tools_of_one_user_leave_threads_to_others(offer, monkeypa
     def hang(seconds: int = 0) -> str:
         """Wait, or not."""
         if seconds:
-            gate.wait(10)
+            gate.wait(GATE_TIMEOUT)
         return "done"
 
     offer(hang)
@@ -148,7 +148,7 @@ async def test_threads_are_limited_and_further_calls_wait(offer, monkeypatch):
     def enter(number: int) -> int:
         """Wait with the others."""
         inside.append(number)
-        gate.wait(10)
+        gate.wait(GATE_TIMEOUT)
         return number
 
     offer(enter)
@@ -175,7 +175,7 @@ async def test_endless_thread_does_not_keep_the_process_alive(offer):
         "begun.wait(); print('left')"
     )
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", script, stdout=asyncio.subprocess.PIPE)
-    async with asyncio.timeout(20):
+    async with hang_timeout():
         output, _ = await process.communicate()
     assert (output, process.returncode) == (b"left\n", 0)
 

@@ -17,7 +17,7 @@ from chat.models import Import
 from chat.transfer import importing
 from chat.transfer.save import Importer
 from tests.transfer.transfers import VALID, import_data
-from tests.waiting import wait_until
+from tests.waiting import GATE_TIMEOUT, HANG_TIMEOUT, hang_timeout, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -42,12 +42,12 @@ async def test_import_continues_without_its_client(client_of, alice, monkeypatch
 
     def wait_and_save(importer, group):
         began.set()
-        assert goes_on.wait(30)
+        assert goes_on.wait(GATE_TIMEOUT)
         save_group(importer, group)
 
     monkeypatch.setattr(Importer, "save_group", wait_and_save)
     call = asyncio.create_task(import_data(client_of(alice), VALID))
-    assert await asyncio.to_thread(began.wait, 30)
+    assert await asyncio.to_thread(began.wait, HANG_TIMEOUT)
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call
@@ -61,7 +61,7 @@ async def test_import_continues_without_its_client(client_of, alice, monkeypatch
 
 async def newest_in_state(client, state):
     """Waits until the newest import is in this state; returns it."""
-    async with asyncio.timeout(30):
+    async with hang_timeout():
         while (newest := (await client.get("/api/import")).json())["state"] != state:
             await asyncio.sleep(0.01)
     return newest
@@ -120,17 +120,15 @@ async def test_import_says_that_it_lives_however_long_it_takes(client_of, alice,
 
     def wait(importer, group):
         began.set()
-        assert goes_on.wait(30)
+        assert goes_on.wait(GATE_TIMEOUT)
 
     monkeypatch.setattr(importing, "BEAT_INTERVAL", 0.01)
     monkeypatch.setattr(Importer, "save_group", wait)
     call = asyncio.create_task(import_data(client_of(alice), VALID))
-    assert await asyncio.to_thread(began.wait, 30)
+    assert await asyncio.to_thread(began.wait, HANG_TIMEOUT)
     long_ago = timezone.now() - timedelta(hours=1)
     await Import.objects.filter(owner=alice).aupdate(updated_at=long_ago)
-    async with asyncio.timeout(30):
-        while (await Import.objects.aget(owner=alice)).updated_at == long_ago:
-            await asyncio.sleep(0.01)
+    await wait_until(Import.objects.filter(owner=alice, updated_at__gt=long_ago).aexists)
     goes_on.set()
     await call
 

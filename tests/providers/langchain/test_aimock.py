@@ -1,6 +1,5 @@
 """Every provider that LangChain brings, over its own wire format: that of aimock, which others wrote."""
 
-import asyncio
 import json
 
 import pytest
@@ -10,6 +9,7 @@ from chat.providers import base
 from tests.providers.aimock import LONG, TEXT
 from tests.providers.langchain.vendors import VENDORS, LangChainReply, every_vendor
 from tests.providers.provider_runs import outcome_of, wait_until_shown
+from tests.waiting import hang_timeout
 
 pytestmark = [
     pytest.mark.slow,
@@ -82,7 +82,7 @@ async def test_stop_closes_the_connection_and_keeps_the_text(aimock, assistant, 
     await wait_until_shown(run, LONG[:4])
     assert not aimock.hung_up.is_set()
     await engine.cancel(run)
-    async with asyncio.timeout(1):
+    async with hang_timeout():
         await aimock.hung_up.wait()
     status, code, text = await outcome_of(run)
     assert (status, code) == ("cancelled", "")

@@ -1,6 +1,5 @@
 """`openai_responses:` against a scripted server and aimock: requests and answers."""
 
-import asyncio
 import json
 
 import pytest
@@ -8,6 +7,7 @@ import pytest
 from chat import engine, providers
 from chat.models import Assistant
 from chat.providers import base
+from chat.providers.openai import stream
 from chat.providers.responses_only import has_only_responses
 from tests.assertions import without_seconds
 from tests.providers.aimock import LONG, TEXT
@@ -15,7 +15,7 @@ from tests.providers.openai_responses.parts import THOUGHT
 from tests.providers.provider_runs import outcome_of, wait_until_closed, wait_until_shown
 from tests.providers.responses_stream import answer, message, reasoning
 from tests.upstream import SILENCE
-from tests.waiting import wait_for_run
+from tests.waiting import HANG_TIMEOUT, hang_timeout, wait_for_run
 
 pytestmark = pytest.mark.slow
 
@@ -80,7 +80,8 @@ async def test_images_are_sent_as_input_images(read_reply, upstream):
     ]
 
 
-async def test_next_question_uses_the_same_connection(read_reply, upstream):
+async def test_next_question_uses_the_same_connection(read_reply, upstream, monkeypatch):
+    monkeypatch.setattr(stream, "DRAIN_TIMEOUT", HANG_TIMEOUT)
     for _ in range(3):
         reply = await read_reply(*answer(message("Hello")))
         assert (reply.text, reply.error) == ("Hello", None)
@@ -142,7 +143,7 @@ async def test_aimock_sees_a_stop(ask_aimock, aimock):
     run = await ask_aimock("slow")
     await wait_until_shown(run, LONG[:4])
     await engine.cancel(run)
-    async with asyncio.timeout(1):
+    async with hang_timeout():
         await aimock.hung_up.wait()
     assert (await outcome_of(run))[0] == "cancelled"
 

@@ -1,16 +1,16 @@
 """Functions that answer, and the pieces that they send."""
 
-import asyncio
 from contextlib import aclosing
 
 from chat.events import Text
 from chat.providers import Request
 from chat.providers import python as python_provider
+from tests.waiting import hang_timeout
 
 
 async def read_pieces(bridge):
     """Yields the bridge's pieces. Fails after 20 s."""
-    async with asyncio.timeout(20), aclosing(aiter(bridge)) as pieces:
+    async with hang_timeout(), aclosing(aiter(bridge)) as pieces:
         async for piece in pieces:
             yield piece
 

@@ -14,7 +14,7 @@ from chat.events import Approval, Finish, Reasoning, Text, ToolCallArgs, ToolCal
 from chat.providers import bridge as bridge_module
 from chat.providers.python import Bridge, Stopped
 from tests.providers.python.functions import read_pieces
-from tests.waiting import wait_until
+from tests.waiting import HANG_TIMEOUT, hang_timeout, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -273,7 +273,7 @@ def test_end_of_the_loop_frees_waiting_senders(monkeypatch):
 
     asyncio.run(main())
     bridge, _, thread = kept
-    thread.join(10)
+    thread.join(HANG_TIMEOUT)
     assert type(thread.outcome) is Stopped
     with pytest.raises(Stopped):
         bridge.send("a")
@@ -289,16 +289,16 @@ def test_closed_or_blocked_loop_blocks_no_thread(monkeypatch):
     loop = asyncio.new_event_loop()
     still, closed = loop.run_until_complete(make())
     thread = Thread(send_numbered, still, "a", 99)  # the loop does not run
-    thread.join(10)
+    thread.join(HANG_TIMEOUT)
     assert type(thread.outcome) is Stopped
     with pytest.raises(RuntimeError, match="is blocked"):
         loop.run_until_complete(read_texts(still))
     loop.close()
     thread = Thread(closed.send, "a")
-    thread.join(10)
+    thread.join(HANG_TIMEOUT)
     assert type(thread.outcome) is Stopped
     assert closed.ended
-    Thread(closed.close).join(10)
+    Thread(closed.close).join(HANG_TIMEOUT)
 
 
 async def test_bridge_whose_loop_is_closed_can_be_ended():
@@ -335,7 +335,7 @@ async def test_senders_are_released_however_and_whenever_the_bridge_ends(monkeyp
     reader = asyncio.create_task(consume())
     if not (threads or tasks) or stop == 0:
         Thread(bridge.close)
-    async with asyncio.timeout(20):
+    async with hang_timeout():
         await asyncio.wait([reader])
     for outcome in [await thread.ended() for thread in threads] + await asyncio.gather(*tasks, return_exceptions=True):
         assert outcome is None or type(outcome) is Stopped

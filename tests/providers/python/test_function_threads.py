@@ -16,7 +16,7 @@ from chat.models import Assistant
 from chat.providers import Request
 from chat.providers import python as python_provider
 from tests.providers.python.functions import all_threads_are_free, answer
-from tests.waiting import wait_for_run, wait_until
+from tests.waiting import GATE_TIMEOUT, wait_for_run, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -32,7 +32,7 @@ async def test_threads_are_limited_and_all_runs_end(start_run, ask, monkeypatch,
         with lock:
             running += 1
             max_running = max(max_running, running)
-        enough.wait(20)
+        enough.wait(GATE_TIMEOUT)
         for word in messages[-1]["content"].split():
             send(f"{word} ")
         with lock:
@@ -51,18 +51,17 @@ async def test_threads_are_limited_and_all_runs_end(start_run, ask, monkeypatch,
 async def test_run_that_waits_for_a_thread_does_not_time_out(start_run, ask, monkeypatch, settings):
     monkeypatch.setattr(python_provider, "pool", DaemonPool("function", 1))
     monkeypatch.setattr(python_provider, "KEEPALIVE_INTERVAL", 0.05)
-    settings.FIRST_TOKEN_SECONDS = 1
-    settings.SILENCE_SECONDS = 4
     gate, begun = threading.Event(), threading.Event()
 
     def reply(messages, send):
         send("I am ")
         begun.set()
-        gate.wait(20)
+        gate.wait(GATE_TIMEOUT)
         return "here"
 
     first = await start_run(reply)
     await wait_until(begun.is_set)
+    settings.FIRST_TOKEN_SECONDS = 1  # from here on; the first run may be silent for longer
     second = await ask(await Assistant.objects.aget(slug="team"))
     asyncio.get_running_loop().call_later(2, gate.set)  # twice as long as a model may be silent
     for run in (first, second):
@@ -127,7 +126,9 @@ async def test_run_has_a_context_of_its_own(transactional_db, team, monkeypatch,
 async def test_import_does_not_block_the_loop(team, settings, monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "slow_to_import.py").write_text(
-        f"import {__name__} as tests\ntests.gate.wait(20)\ndef reply(messages, send): return 'imported'\n"
+        f"import {__name__} as tests\n"
+        "tests.gate.wait(tests.GATE_TIMEOUT)\n"
+        "def reply(messages, send): return 'imported'\n"
     )
     monkeypatch.setattr(sys.modules[__name__], "gate", threading.Event(), raising=False)
     settings.PYTHON_PROVIDERS = ["slow_to_import"]

@@ -15,7 +15,7 @@ from chat.providers import python as python_provider
 from chat.providers.python import Bridge, Stopped
 from scripts.environment import ROOT
 from tests.providers.python.functions import OwnError, all_threads_are_free
-from tests.waiting import wait_for_run, wait_until
+from tests.waiting import GATE_TIMEOUT, HANG_TIMEOUT, wait_for_run, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -26,7 +26,7 @@ async def test_stopped_thread_is_stopped_at_its_next_send(start_run):
     def reply(messages, send):
         try:
             send("so far")
-            gate.wait(20)
+            gate.wait(GATE_TIMEOUT)
             while True:
                 try:
                     send("more")
@@ -111,7 +111,7 @@ async def test_error_after_the_stop_does_not_fail_the_run(start_run, caplog, is_
     def reply(messages, send):
         try:
             send("so far")
-            gate.wait(20)
+            gate.wait(GATE_TIMEOUT)
             send("more")
         except BaseException:
             raise OwnError("in cleaning up") from None
@@ -165,7 +165,7 @@ async def test_run_frees_its_thread_when_the_engine_shuts_down(start_run):
     def reply(messages, send):
         try:
             send("so far")
-            gate.wait(20)
+            gate.wait(GATE_TIMEOUT)
             send("more")
         finally:
             ended.set()
@@ -205,14 +205,14 @@ async def main():
 
 asyncio.run(main())
 """
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=30)
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=HANG_TIMEOUT)
     assert (done.returncode, done.stdout) == (0, "so far\n"), done.stderr
 
 
 async def test_silent_function_times_out(start_run, settings):
     settings.FIRST_TOKEN_SECONDS = 0.05
     gate = threading.Event()
-    run = await start_run(lambda messages, send: gate.wait(20) and "too late")
+    run = await start_run(lambda messages, send: gate.wait(GATE_TIMEOUT) and "too late")
     await wait_for_run(run)
     assert (run.status, run.error_code, run.message.parts) == ("failed", "timeout", [])
     gate.set()
@@ -226,7 +226,7 @@ async def test_run_stopped_while_waiting_for_a_thread_calls_nothing(start_run, a
     def reply(messages, send):
         calls.append(messages[-1]["content"])
         begun.set()
-        gate.wait(20)
+        gate.wait(GATE_TIMEOUT)
 
     first = await start_run(reply, "one")
     await wait_until(begun.is_set)

@@ -9,6 +9,7 @@ import pytest
 from scripts.environment import ROOT
 from tests.server_process import Site, Upstream
 from tests.terminal.processes.command import Tty
+from tests.waiting import HANG_TIMEOUT
 
 
 @pytest.fixture(scope="session")
@@ -49,7 +50,7 @@ def chat(start):
 
     def chat(*arguments, stdin=""):
         process = start(*arguments, stdin=subprocess.PIPE)
-        out, err = process.communicate(stdin.encode() if isinstance(stdin, str) else stdin, timeout=60)
+        out, err = process.communicate(stdin.encode() if isinstance(stdin, str) else stdin, timeout=HANG_TIMEOUT)
         return process.returncode, out.decode(), err.decode()
 
     return chat

@@ -8,6 +8,7 @@ import pytest
 from tests.server_process import poll_until
 from tests.terminal.processes.command import CTRL_C, CTRL_D, UP, last_request, runs
 from tests.upstream import ANSWER
+from tests.waiting import HANG_TIMEOUT
 
 pytestmark = pytest.mark.process
 
@@ -124,7 +125,7 @@ def test_terminal_that_closes_ends_the_command(tty, site, upstream):
     at.type("Hello\r")
     at.until("## An")
     os.close(at.master)
-    assert at.process.wait(10)
+    assert at.process.wait(HANG_TIMEOUT)
     assert poll_until(lambda: upstream.requests()[-1]["closed_at"])
     assert runs(site)[-1][0] in ("interrupted", "cancelled")
     at.master = os.open(os.devnull, os.O_RDONLY)

@@ -9,7 +9,13 @@ from chat.models import ToolServer
 from chat.tools import mcp
 from tests.server_process import free_port, wait_for
 from tests.tools.mcp_servers.servers import PROGRAM, TOKEN, is_stdio
-from tests.waiting import wait_until
+from tests.waiting import HANG_TIMEOUT, wait_until
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch):
+    """A server starts within a second or two, but not where many processes do."""
+    monkeypatch.setattr(mcp, "CONNECT_TIMEOUT", HANG_TIMEOUT)
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,7 @@ async def test_runs_leave_no_processes_or_tasks(server):
                 runs.create_task(one_run())
     await wait_until(lambda: not mcp.session_tasks)
     assert not children()
-    assert len(asyncio.all_tasks()) == tasks
+    await wait_until(lambda: len(asyncio.all_tasks()) == tasks)
 
 
 async def one_run():

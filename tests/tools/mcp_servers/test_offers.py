@@ -1,6 +1,5 @@
 """Which tools of an MCP server are offered, which ask first, and what the server is told."""
 
-import asyncio
 import logging
 
 import pytest
@@ -8,7 +7,7 @@ import pytest
 from chat import tools
 from chat.tools import mcp
 from tests.tools.mcp_servers.servers import TOKEN, children
-from tests.waiting import wait_until
+from tests.waiting import hang_timeout, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -41,7 +40,7 @@ async def test_unusable_server_is_left_out_and_logged(server, over_http, caplog,
         fields = fields | {"url": fields["url"].format(over_http().removesuffix("/mcp"))}
     await server("http", **fields)
     await server("stdio", slug="two")
-    async with asyncio.timeout(8), tools.load(["mcp:one", "clock", "mcp:two", "mcp:three"]) as toolbox:
+    async with hang_timeout(), tools.load(["mcp:one", "clock", "mcp:two", "mcp:three"]) as toolbox:
         assert "clock" in toolbox
         assert await toolbox["two_add"].use({"a": 1}) == "2"
         assert not [name for name in toolbox if name.startswith(("one", "three"))]
@@ -54,7 +53,7 @@ async def test_silent_server_is_left_out_and_ended(server, caplog, monkeypatch):
     monkeypatch.setattr(mcp, "CONNECT_TIMEOUT", 0.5)
     monkeypatch.setattr("mcp.client.stdio.PROCESS_TERMINATION_TIMEOUT", 0.1)
     await server("stdio", "--deaf")
-    async with asyncio.timeout(8), tools.load(["mcp:one"]) as toolbox:
+    async with hang_timeout(), tools.load(["mcp:one"]) as toolbox:
         assert toolbox == {}
     assert "it did not answer within 0.5 seconds" in caplog.text
     await wait_until(lambda: not children())
