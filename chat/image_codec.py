@@ -22,8 +22,10 @@ ORIENTATION = 0x0112  # the EXIF tag
 Image.MAX_IMAGE_PIXELS = None  # MAX_PIXELS is checked here
 
 
-def run(source: str, target: str) -> dict[str, Any]:
+def run(source: str, target: str, cpu_seconds: float) -> dict[str, Any]:
     """Writes the image file `source` to `target`, as JPEG, or as PNG if it has an alpha channel.
+
+    `cpu_seconds` is for `chat.worker_process`, which ends the process after that.
 
     Returns {"media_type", "width", "height", "is_animated"}; of an animation, only the first frame is written. Raises
     TaskRefused.

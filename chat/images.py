@@ -15,7 +15,8 @@ from .models import Attachment
 from .upload_slots import upload_slots
 from .workers import Pool, Task, TaskFailed, path_of
 
-DECODE_TIMEOUT = 20  # seconds
+CPU_SECONDS = 20  # that decoding one image may take
+TIMEOUT = 60  # seconds: a worker has a low priority, and others may keep the cores busy
 WAIT_TIMEOUT = 60  # seconds
 
 MAX_UNSENT = 500  # of one user; they are deleted after a day
@@ -68,7 +69,7 @@ async def _convert(owner_id: Any, file: Any) -> dict[str, Any]:
 
 def _reduce(task: Task, file: Any) -> dict[str, Any]:
     with path_of(file) as source, NamedTemporaryFile(prefix="image-", dir=settings.FILE_UPLOAD_TEMP_DIR) as target:
-        result = task("image", DECODE_TIMEOUT, source=source, target=target.name)
+        result = task("image", TIMEOUT, source=source, target=target.name, cpu_seconds=CPU_SECONDS)
         return {**result, "data": target.read()}
 
 

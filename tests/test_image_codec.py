@@ -10,6 +10,7 @@ from chat import image_codec
 from chat.worker_process import TaskRefused
 from chat.workers import Pool
 from tests.images import PICTURE, image_file
+from tests.waiting import HANG_TIMEOUT
 
 
 def reduce(data):
@@ -210,12 +211,14 @@ async def test_image_of_49_megapixels_fits_in_a_worker_process(name, tmp_path):
     mode = name if options["kind"] == "PNG" else "RGB"
     kind = options.pop("kind")
     image = Image.new(mode, (7000, 7000))
-    image.save(tmp_path / "large", kind, **options)
+    image.save(
+        tmp_path / "large", kind, compress_level=1, **options
+    )  # the level is for PNG, which is made fast with it
     del image
     pool = Pool("test", 1)
-    paths = {"source": str(tmp_path / "large"), "target": str(tmp_path / "small")}
+    arguments = {"source": str(tmp_path / "large"), "target": str(tmp_path / "small"), "cpu_seconds": 60}
     try:
-        result = await pool.run(lambda task: task("image", 60, **paths))
+        result = await pool.run(lambda task: task("image", 5 * HANG_TIMEOUT, **arguments))
     finally:
         pool.end_idle()
     assert (result["width"], result["height"]) == (2048, 2048)
