@@ -3,6 +3,7 @@ import math
 import operator
 import re
 import statistics
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -25,6 +26,7 @@ WORD = re.compile(r"[\w.]+")
 NUMBER = re.compile(r"\b\d")
 KEYWORD = re.compile("and|else|for|if|in|is|not|or")
 SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
+parsing = threading.Lock()  # in two threads at a time, Python before 3.11.8 may fail at it: its issue 106905
 
 
 def calculator(expression: str) -> str:
@@ -69,7 +71,8 @@ def _parse(expression: str) -> ast.expr:
     if _is_warned_of(text):
         raise invalid
     try:
-        tree = ast.parse(text, mode="eval").body
+        with parsing:
+            tree = ast.parse(text, mode="eval").body
     except (SyntaxError, ValueError):
         raise invalid from None
     except (RecursionError, MemoryError):  # the parser's own stack

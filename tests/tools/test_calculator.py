@@ -4,6 +4,7 @@ import ast
 import gc
 import math
 import sys
+import threading
 import time
 
 import pytest
@@ -193,6 +194,29 @@ def test_calculator_refuses_with_a_sentence_at_once(expression, sentence):
     assert seconds < 0.25  # a thousand times what it takes; what it must not do takes years
     assert sentence in str(refused.value)
     assert len(str(refused.value)) < 200
+
+
+def test_calculator_may_run_in_several_threads_at_a_time():
+    """Python's parser lets other threads run in the middle of its work, when garbage is collected."""
+    results, threads = [], []
+
+    def collect(phase, info):
+        if phase == "start" and threading.current_thread() is threading.main_thread() and len(threads) < 5:
+            threads.append(threading.Thread(target=lambda: results.append(calculator("2 + 2"))))
+            threads[-1].start()
+            threads[-1].join(0.05)
+
+    thresholds = gc.get_threshold()
+    gc.callbacks.append(collect)
+    gc.set_threshold(20)
+    try:
+        assert calculator("+".join(["1"] * 150)) == "150"
+    finally:
+        gc.set_threshold(*thresholds)
+        gc.callbacks.remove(collect)
+    for thread in threads:
+        thread.join()
+    assert results == ["4"] * len(threads) != []
 
 
 PIECES = [
