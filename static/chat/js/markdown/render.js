@@ -26,7 +26,7 @@ export const renderBlock = (token, context) => blocks[token.type]?.(token, conte
  */
 export const renderItem = (item, isLoose, context) => {
   const element = make("li")
-  element.dir = "auto"
+  context = within(context)
   if (item.task) element.className = "task"
   if (item.number) element.value = item.number
   if (item.mark) element.style.listStyleType = JSON.stringify(`${item.mark} `)
@@ -53,7 +53,6 @@ export const renderRow = (cells, context) => make("tr", ...cells.map((cell) => r
 
 const renderCell = ({ tokens, header, align }, context) => {
   const cell = make(header ? "th" : "td", ...renderInline(tokens, context))
-  cell.dir = "auto"
   if (align) cell.className = `align-${align}`
   return cell
 }
@@ -64,20 +63,26 @@ const make = (tag, ...children) => {
   return element
 }
 
-const withAutoDirection = (element) => {
-  element.dir = "auto"
+// A block has the direction of its first letter, so that the marks of a list or quote and the columns of a table are on the right
+// side. What is inside has none of its own, because the browser looks at no text whose element has one.
+const withAutoDirection = (element, { isWithin }) => {
+  if (!isWithin) element.dir = "auto"
   return element
 }
+
+const within = (context) => ({ ...context, isWithin: true })
 
 const blocks = {
   paragraph: ({ tokens }, context) =>
     tokens.every(({ type }) => type === "comment")
       ? null
-      : withAutoDirection(make("p", ...renderInline(tokens, context))),
-  text: ({ tokens }, context) => withAutoDirection(make("p", ...renderInline(tokens, context))),
-  heading: ({ depth, tokens }, context) => withAutoDirection(make(`h${depth}`, ...renderInline(tokens, context))),
+      : withAutoDirection(make("p", ...renderInline(tokens, context)), context),
+  text: ({ tokens }, context) => withAutoDirection(make("p", ...renderInline(tokens, context)), context),
+  heading: ({ depth, tokens }, context) =>
+    withAutoDirection(make(`h${depth}`, ...renderInline(tokens, context)), context),
   hr: () => make("hr"),
-  blockquote: ({ tokens }, context) => make("blockquote", ...renderBlocks(tokens, context)),
+  blockquote: ({ tokens }, context) =>
+    withAutoDirection(make("blockquote", ...renderBlocks(tokens, within(context))), context),
   code({ lang, text, raw }, { isGrowing }) {
     const language = /^[\w+#.-]*/.exec(lang ?? "")[0]
     const isOpen = isGrowing && !/\n[ \t]*(?:`{3,}|~{3,})[ \t]*\n?$/.test(raw)
@@ -87,12 +92,12 @@ const blocks = {
   list({ ordered, start, loose, items }, context) {
     const list = make(ordered ? "ol" : "ul", ...items.map((item) => renderItem(item, loose, context)))
     if (ordered && start !== 1) list.start = start
-    return list
+    return withAutoDirection(list, context)
   },
   table({ header, rows }, context) {
     const table = make("table", make("thead", renderRow(header, context)))
     table.append(make("tbody", ...rows.map((row) => renderRow(row, context))))
-    const box = make("div", table)
+    const box = make("div", withAutoDirection(table, context))
     box.className = "table-scroll"
     makeScrollable(box, table)
     const element = make("div", box, newTableTools())
@@ -100,7 +105,8 @@ const blocks = {
     return element
   },
   note({ label, tokens }, context) {
-    const note = make("div", ...renderBlocks(tokens, context))
+    const note = make("div", ...renderBlocks(tokens, within(context)))
+    withAutoDirection(note, context)
     note.className = "footnote"
     note.dataset.note = label
     const mark = footnoteButton(label, strings.footnoteBack(label))
