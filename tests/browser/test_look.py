@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.chat import Chat
+from tests.browser.chat import Chat, page_title, row
 
 pytestmark = pytest.mark.browser
 
@@ -50,6 +50,23 @@ def test_bar_renames_with_a_click_and_has_the_share_button(start_conversation, c
     page.get_by_role("link", name="New chat").first.click()
     expect(page.locator("[data-ref=share]")).to_be_hidden()
     expect(page.locator(".bar__title")).to_be_hidden()
+
+
+def test_bar_names_the_chat_that_is_being_opened(start_conversation, chat):
+    first = start_conversation("First words")
+    start_conversation("Second words")
+    held = []
+    chat.page.route(f"**/api/conversations/{first}/**", lambda route: held.append(route))
+    title = chat.page.locator("[data-ref=rename]")
+    expect(title).to_have_text("Second words")
+    row(chat, first).get_by_role("link").click()
+    chat.page.wait_for_url(f"**/c/{first}/")
+    expect(title).to_have_text("First words")
+    expect(chat.page).to_have_title(page_title("First words"))
+    expect(title).to_be_disabled()
+    for request in held:
+        request.continue_()
+    expect(chat.replies).to_have_count(1)
 
 
 def test_name_of_the_assistant_is_shown_when_it_changes(start_conversation, chat):

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.chat import Chat, id_of
+from tests.browser.chat import Chat, id_of, page_title
 from tests.server_process import UserClient, poll_until
 
 pytestmark = pytest.mark.browser
@@ -25,6 +25,8 @@ def tab(new_context, short_timeouts_site):
     tab.page.get_by_role("switch", name=re.compile("Temporary chat")).check()
     tab.choose("waits").send("Between us gate:never")
     expect(tab.page.get_by_text("This chat is temporary.")).to_be_visible()
+    expect(tab.page.get_by_role("heading", name="Temporary chat")).to_be_visible()
+    expect(tab.page).to_have_title(page_title("Temporary chat"))
     return tab
 
 

@@ -54,6 +54,7 @@ const fileNote = (note, unit) => {
 export const strings = {
   // Conversation list
   untitled: "New chat",
+  temporary: "Temporary chat",
   gone: "Chat not found",
   emptyList: {
     recent: "Your chats will appear here.",

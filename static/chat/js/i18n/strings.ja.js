@@ -58,6 +58,7 @@ const fileNote = (note, unit) => {
 export const strings = {
   // Conversation list
   untitled: "新しい会話",
+  temporary: "一時的な会話",
   gone: "会話が見つかりません",
   emptyList: {
     recent: "会話はここに表示されます。",

@@ -72,12 +72,23 @@ const view = new ConversationView(
 
 // `row` null: a new conversation.
 function showTitle(row, { isGone = false } = {}) {
-  const title = row?.title || strings.untitled
-  setText(find("rename"), title)
-  find("title").hidden = !row || isGone
-  setPageTitle(`${title} · ${siteName}`)
+  setTitle(row, { isHidden: !row || isGone })
   if (isGone) shell.setOpen(view.id)
   else if (row) shell.setRow(row)
+}
+
+function setTitle(row, { isHidden }) {
+  const title = row?.title || (row?.is_temporary ? strings.temporary : strings.untitled)
+  setText(find("rename"), title)
+  find("title").hidden = isHidden
+  setPageTitle(`${title} · ${siteName}`)
+}
+
+// Until a conversation is loaded, it has the title that the list shows, or none, but not the one that was open before. What the
+// server rendered stays.
+function showTitleAhead(id) {
+  const row = id ? shell.listedRow(id) : null
+  if (row !== undefined || view.id) setTitle(row, { isHidden: !row })
 }
 
 // Navigation
@@ -87,7 +98,7 @@ async function show({ pathname, hash }, options) {
   const messageId = messageIdIn(hash)
   const isOpen = id && id === view.id
   if (!isOpen) {
-    if (!id) showTitle(null)
+    showTitleAhead(id)
     shell.setOpen(id)
     await view.show(id, options)
   }

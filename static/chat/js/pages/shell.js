@@ -98,6 +98,11 @@ export class Shell {
     return this.#temporary.isWanted
   }
 
+  /** Returns the row of a conversation that the sidebar lists; it may be older than the server's. */
+  listedRow(id) {
+    return this.#sidebar.rowOf(id)
+  }
+
   load() {
     this.#sidebar.load()
   }

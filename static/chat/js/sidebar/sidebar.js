@@ -107,6 +107,12 @@ export class Sidebar {
     this.#set(withoutRow(this.#list, id))
   }
 
+  /** Returns the row of a conversation if the list has it. */
+  rowOf(id) {
+    const { pinned, others } = this.#list
+    return [...pinned.items, ...others.items].find((row) => row.id === id)
+  }
+
   focusOn(id) {
     return this.#rows.focusOnItem(id)
   }
