@@ -42,3 +42,23 @@ def test_selection_is_visible_in_forced_colors(open_tab):
         tab.page.locator(".segment:not(:has(:checked))"),
     )
     assert chosen.evaluate(ground) != not_chosen.first.evaluate(ground)
+
+
+def test_activity_of_a_chat_is_visible_in_forced_colors(open_tab):
+    tab = open_tab("en", forced_colors="active")
+    tab.ask("echo", "Hello")
+    tab.page.get_by_role("link", name="New chat").first.click()
+    expect(tab.page.locator(".conversation__link[aria-current]")).to_have_count(0)
+    expect(tab.page.locator(".conversation__link").first).to_be_visible()
+    marks = tab.page.evaluate(
+        """() => ["unread", "failed", "waiting", "answering"].map((activity) => {
+            const mark = document.querySelector(".conversation__activity")
+            mark.hidden = false
+            mark.dataset.activity = activity
+            const { backgroundColor, borderTopColor, borderRightColor, forcedColorAdjust } = getComputedStyle(mark)
+            if (forcedColorAdjust !== "none") return false // the browser draws it in the color of the page
+            const row = getComputedStyle(mark.closest(".conversation__link")).backgroundColor
+            return activity === "answering" ? borderTopColor !== borderRightColor : backgroundColor !== row
+        })"""
+    )
+    assert marks == [True] * 4
