@@ -184,7 +184,7 @@ def test_pdfs_sheets_and_csv_files_are_read(chat):
     expect(chip(chat, "prices.xlsx")).to_contain_text("XLSX · 2 sheets")
     expect(chip(chat, "prices.xlsx")).to_contain_text("Sheets: Prices, Notes.")
     expect(chip(chat, "prices.xlsx")).to_contain_text("Hidden sheets were left out.")
-    expect(chip(chat, "売上.csv")).to_contain_text("Read as cp932.")
+    expect(chip(chat, "売上.csv")).to_contain_text("Read as Shift_JIS.")
     expect(chip(chat, "broken.pdf")).to_have_class(re.compile("chip--failed"))
 
     file_button(chat, "report.pdf").click()
@@ -204,6 +204,9 @@ def test_pdfs_sheets_and_csv_files_are_read(chat):
     expect(text).to_contain_text("りんご")
     chat.page.keyboard.press("Escape")
 
+    chat.text.fill("What is in these?")
+    chat.text.press("Enter")
+    expect(chat.problem).to_have_text("“broken.pdf” cannot be sent. Remove it first.")
     chip(chat, "broken.pdf").get_by_role("button", name="Remove broken.pdf").click()
     chat.send("What is in these?")
     chat.wait_for_end()

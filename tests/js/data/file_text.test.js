@@ -75,10 +75,11 @@ test("what is known about a file is said in words", () => {
   const notes = ["truncated:3", "encoding:cp932", "hidden_sheets_left_out", "of_the_future:1", "constructor"]
   assert.deepEqual(strings.fileNotes({ unit: "sheet", notes }), [
     "It is too long. Reading stopped after 3 sheets.",
-    "Read as cp932.",
+    "Read as Shift_JIS.",
     "Hidden sheets were left out.",
   ])
   assert.equal(japanese.fileNotes({ unit: "sheet", notes }).length, 3)
+  assert.deepEqual(strings.fileNotes({ notes: ["encoding:utf-16"] }), ["Read as UTF-16."])
   assert.deepEqual(strings.fileNotes({ unit: "page", notes: ["truncated:1"] }), [
     "It is too long. Reading stopped after 1 page.",
   ])

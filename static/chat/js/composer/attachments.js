@@ -46,7 +46,9 @@ export class Attachments {
   get problem() {
     const item = this.#items.find(({ part }) => !part)
     if (!item) return ""
-    return item.state === "failed" ? strings.fileNotUploaded(item.file.name) : strings.fileWaits(item.file.name)
+    const { state, canRetry, file } = item
+    if (state !== "failed") return strings.fileWaits(file.name)
+    return canRetry ? strings.fileNotUploaded(file.name) : strings.fileRefused(file.name)
   }
 
   /** Waits for the uploads, but not for the connection. */

@@ -1,5 +1,10 @@
 // Numbers, durations and dates in the format of a language, for the page's strings.
 
+const ENCODINGS = new Map(Object.entries({ cp932: "Shift_JIS", cp1252: "Windows-1252" }))
+
+/** Returns the name by which people know an encoding; the server sends Python's. */
+export const encodingName = (name) => ENCODINGS.get(name) ?? name.toUpperCase()
+
 export const createFormat = (language) => {
   // An English page in London formats dates as in London.
   const locale = globalThis.navigator?.languages?.find((tag) => tag.split("-")[0] === language) ?? language

@@ -1,6 +1,6 @@
 // All text that the page's scripts show, in English; strings.ja.js has the same in Japanese.
 
-import { createFormat, extensionOf, minutesAndSeconds, titleFromName } from "./format.js"
+import { createFormat, encodingName, extensionOf, minutesAndSeconds, titleFromName } from "./format.js"
 
 const { bytes, ago, date, dateTime, fullDateTime, month, number, oneDecimal, plural } = createFormat("en")
 
@@ -41,7 +41,7 @@ const fileNotes = {
   hidden_text_left_out: () => "Hidden text was left out.",
   formulas_shown_as_values: () => "Formulas were replaced by their results.",
   macros_ignored: () => "Macros were ignored.",
-  encoding: (name) => `Read as ${name}.`,
+  encoding: (name) => `Read as ${encodingName(name)}.`,
   name_differs: () => "Its content does not match its file extension.",
   attachments_left_out: () => "Attachments of the email were left out.",
   first_frame: () => "Only the first frame of the animation is kept.",
@@ -273,6 +273,7 @@ export const strings = {
   fileIsEmpty: (name) => `“${name}” is empty.`,
   fileTooLarge: (name, size, limit) => `“${name}” is too large (${bytes(size)}). The limit is ${bytes(limit)}.`,
   fileNotUploaded: (name) => `“${name}” could not be uploaded. Try again or remove it.`,
+  fileRefused: (name) => `“${name}” cannot be sent. Remove it first.`,
   sheets: (names, count) => `Sheets: ${names.join(", ")}${count > names.length ? ", …" : "."}`,
   filesGone: (names) =>
     plural(names.length, {

@@ -1,6 +1,6 @@
 // All text that the page's scripts show, in Japanese; strings.en.js has the same in English.
 
-import { createFormat, extensionOf, minutesAndSeconds, titleFromName } from "./format.js"
+import { createFormat, encodingName, extensionOf, minutesAndSeconds, titleFromName } from "./format.js"
 
 const { bytes, ago, date, dateTime, fullDateTime, month, number, oneDecimal } = createFormat("ja")
 
@@ -45,7 +45,7 @@ const fileNotes = {
   hidden_text_left_out: () => "隠し文字は読み取っていません。",
   formulas_shown_as_values: () => "数式は計算結果に置き換えました。",
   macros_ignored: () => "マクロは無視しました。",
-  encoding: (name) => `文字コード${name}として読み取りました。`,
+  encoding: (name) => `文字コード${encodingName(name)}として読み取りました。`,
   name_differs: () => "ファイルの内容が拡張子と一致しません。",
   attachments_left_out: () => "メールの添付ファイルは読み取っていません。",
   first_frame: () => "アニメーションは、最初のフレームだけを保存しました。",
@@ -272,6 +272,7 @@ export const strings = {
   fileIsEmpty: (name) => `「${name}」は空のファイルです。`,
   fileTooLarge: (name, size, limit) => `「${name}」は大きすぎます（${bytes(size)}）。上限は${bytes(limit)}です。`,
   fileNotUploaded: (name) => `「${name}」をアップロードできませんでした。再試行するか、ファイルを外してください。`,
+  fileRefused: (name) => `「${name}」は送信できません。ファイルを外してください。`,
   sheets: (names, count) => `シート：${names.join("、")}${count > names.length ? "、…" : "。"}`,
   filesGone: (names) =>
     `次の添付は利用できなくなりました：${names.join("、")}。必要な場合は、もう一度添付してください。`,
