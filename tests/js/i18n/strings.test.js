@@ -3,6 +3,7 @@ import { test } from "node:test"
 
 import { now, setClock } from "../../../static/chat/js/data/server_clock.js"
 import { createFormat } from "../../../static/chat/js/i18n/format.js"
+import { strings as japanese } from "../../../static/chat/js/i18n/strings.ja.js"
 import { strings } from "../../../static/chat/js/i18n/strings.js"
 import { escapeInvisible, fieldsOf, pretty } from "../../../static/chat/js/ui/pretty_json.js"
 
@@ -78,4 +79,8 @@ test("ago counts minutes, hours and days by the calendar, and gives the date aft
   assert.match(ago(2026, 9, 1), /Oct/)
   assert.equal(ago(2026, 10, 30, 1, 5), "this minute") // a clock that is ahead
   assert.equal(createFormat("ja").ago(new Date(2026, 10, 29, 12, 0), now), "昨日")
+})
+
+test("a line cannot break within 夜遅く, where the browser takes 夜 for a phrase", () => {
+  assert.match(japanese.greeting.night("ゆき"), /^ゆきさん、夜\u2060遅くまで/u)
 })

@@ -107,7 +107,7 @@ export const strings = {
     morning: (name) => `${name && `${name}さん、`}おはようございます`,
     afternoon: (name) => `${name && `${name}さん、`}こんにちは`,
     evening: (name) => `${name && `${name}さん、`}こんばんは`,
-    night: (name) => `${name && `${name}さん、`}夜遅くまでお疲れさまです`,
+    night: (name) => `${name && `${name}さん、`}夜\u2060遅くまでお疲れさまです`, // no line break in 夜遅く
   },
   ago,
 
