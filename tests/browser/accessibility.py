@@ -42,9 +42,14 @@ class Tab:
     def ask(self, assistant, text):
         """Sends a message to this assistant in a new conversation and waits for the answer."""
         self.page.goto(self.site + "/")
-        self.page.locator("[data-ref=picker]").click()
-        self.page.locator(f"#assistants label:has([value={assistant}])").click()
+        self.pick(assistant)
         self.send(text)
+
+    def pick(self, assistant):
+        # Until the assistants are there, the composer may move from under the pointer.
+        expect(self.find("assistant-name")).not_to_be_empty()
+        self.find("picker").click()
+        self.page.locator(f"#assistants label:has([value={assistant}])").click()
 
     def send(self, text):
         count = self.replies.count()

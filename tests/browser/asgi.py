@@ -1,4 +1,7 @@
-"""The site with the browser tests' provider and tools. GET /gates/NAME opens a gate, see tests.browser.gates."""
+"""The site with the browser tests' provider and tools.
+
+GET /gates/NAME opens a gate, see tests.browser.gates. After GET /approval-seconds/N, approval requests expire so soon.
+"""
 
 from urllib.parse import unquote
 
@@ -17,9 +20,17 @@ from tests.browser.gates import gates  # noqa: E402
 settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher", *settings.PASSWORD_HASHERS]
 
 
+def set_approval_seconds(seconds):
+    settings.APPROVAL_SECONDS = int(seconds)
+
+
+COMMANDS = {"gates": lambda name: gates[name].set(), "approval-seconds": set_approval_seconds}
+
+
 async def application(scope, receive, send):
-    if scope["type"] != "http" or not scope["path"].startswith("/gates/"):
+    command, _, value = scope.get("path", "").removeprefix("/").partition("/")
+    if scope["type"] != "http" or command not in COMMANDS:
         return await site(scope, receive, send)
-    gates[unquote(scope["path"].removeprefix("/gates/"))].set()
+    COMMANDS[command](unquote(value))
     await send({"type": "http.response.start", "status": 204, "headers": []})
     await send({"type": "http.response.body", "body": b""})

@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 from tests.server_process import PASSWORD
 
 SLOW_REPLY = " ".join(str(number) for number in range(1, 101))  # of the assistant `slow`
+COUNT_TO_FIFTY = "Count, please gate:never"  # to `slow`, for a reply that is still running whenever the test stops it
 DEFAULT_PREFERENCES = {
     "instructions": "",
     "language": "",
@@ -68,6 +69,10 @@ class Chat:
         return self
 
     def send(self, text):
+        """Send a message and wait until it is on the page with its reply. Returns the response's data."""
+        return self.wait_for_reply(self.submit(text))
+
+    def submit(self, text):
         """Send a message and wait until the server has it. Returns the response's data."""
         self.text.fill(text)
         with self.page.expect_response(is_sent) as response:
@@ -75,6 +80,14 @@ class Chat:
         assert response.value.status == 202
         expect(self.text).to_have_value("")
         return response.value.json()
+
+    def wait_for_reply(self, accepted):
+        """Wait until the page has drawn the reply, or that its question waits: a frame after the response."""
+        question = self.page.locator(f"[data-message-id='{accepted['message_id']}']")
+        waiting = question.filter(has_text="Waiting for the previous answer")
+        reply = self.page.locator(f"[data-message-id='{accepted['reply_id']}']")
+        expect(reply.or_(waiting).first).to_be_attached()
+        return accepted
 
     def wait_for_end(self):
         expect(self.replies.last).to_have_attribute("aria-busy", "false")
@@ -104,6 +117,25 @@ class Chat:
         response = self.page.request.get(f"{self.site}/api/conversations/{conversation}/messages")
         assert response.ok
         return response.json()["items"]
+
+
+class HeldRequests:
+    """The requests to an address, which wait until `release()`. A test cannot tell when the page will make them."""
+
+    def __init__(self, page, address, method=None):
+        self.method, self.routes, self.is_released = method, [], False
+        page.route(address, self.on_request)
+
+    def on_request(self, route):
+        if self.is_released or self.method not in (None, route.request.method):
+            route.continue_()
+        else:
+            self.routes.append(route)
+
+    def release(self):
+        self.is_released = True
+        for route in self.routes:
+            route.continue_()
 
 
 def page_title(text):

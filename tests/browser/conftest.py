@@ -13,7 +13,7 @@ ASSISTANT_FIELDS = {  # slug -> fields besides those that all assistants have
     "echo": {"starters": ["Say hello", "Say **goodbye**"]},
 }
 AGENT_TOOLS = {"mathematician": "calculator", "secretary": "send_mail"}  # slug -> tool; see tests.browser.tools
-EXPECT_TIMEOUT = 20_000  # ms; long enough for a busy machine
+TIMEOUT = 60_000  # ms; long enough for a busy machine
 CHROMIUM_FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -60,16 +60,16 @@ def site(tmp_path_factory, model_server):
 
 @pytest.fixture(scope="session")
 def short_timeouts_site(tmp_path_factory, model_server):
-    """The URL of a server where an approval request expires after four seconds, and a temporary chat after six."""
+    """The URL of a server where a temporary chat is deleted after six seconds. Tests may change APPROVAL_SECONDS."""
     folder = tmp_path_factory.mktemp("short_timeouts")
-    server = create_site(folder, model_server, "tests.browser.asgi_short_timeouts", APPROVAL_SECONDS="4")
+    server = create_site(folder, model_server, "tests.browser.asgi_short_timeouts")
     yield server.start().url
     server.close()
 
 
 @pytest.fixture(scope="session")
 def browser():
-    expect.set_options(timeout=EXPECT_TIMEOUT)
+    expect.set_options(timeout=TIMEOUT)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_FLAGS)
         yield browser
@@ -85,6 +85,7 @@ def new_context(browser):
     def create(**kwargs):
         # Tests cannot intercept the requests of a service worker. Only its own tests allow one.
         context = browser.new_context(**{"service_workers": "block", **kwargs})
+        context.set_default_timeout(TIMEOUT)
         context.on("weberror", lambda error: errors.append(error.error))
         contexts.append(context)
         return context

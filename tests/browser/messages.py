@@ -24,4 +24,4 @@ def edit(chat, message, text):
     with chat.page.expect_response(re.compile("/edit$")) as response:
         editor(chat).press("Enter")
     assert response.value.status == 202
-    return response.value.json()
+    return chat.wait_for_reply(response.value.json())

@@ -5,8 +5,6 @@ from contextlib import closing
 from chat.events import fold
 from tests.server_process import UserClient
 
-FIRST_USE = 30_000  # ms; the server loads the packages of agents with the first one
-
 
 def step(chat, name):
     """Returns the step with this name in the last reply."""

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.chat import open_gate
+from tests.browser.chat import HeldRequests, open_gate
 
 pytestmark = pytest.mark.browser
 
@@ -58,8 +58,7 @@ def test_code_and_tables_are_announced_by_kind(open_tab):
 
 def start_counting(tab, gate):
     """Have an answer on the page that has come to fifty and waits for the gate."""
-    tab.page.locator("[data-ref=picker]").click()
-    tab.page.locator("#assistants label:has([value=slow])").click()
+    tab.pick("slow")
     tab.text.fill(f"Count, then {gate}")
     tab.text.press("Enter")
     expect(tab.replies.last).to_contain_text("50")
@@ -85,13 +84,12 @@ def test_earlier_reply_is_not_announced_again(open_tab):
 def test_reply_is_announced_once_its_text_is_on_the_page(open_tab):
     """The renderer loads when it is needed, and a fast answer may be complete before."""
     tab = open_tab("en")
-    held = []
-    tab.page.route("**/markdown/streaming*.js", lambda route: held.append(route))
+    renderer = HeldRequests(tab.page, "**/markdown/streaming*.js")
     tab.ask("echo", "One\n\nTwo")
     expect(tab.replies.last).to_have_attribute("aria-busy", "false")
     tab.page.wait_for_timeout(1500)  # several ticks of the page, in which it could announce too much
     expect(tab.find("live").locator("p").last).to_have_text("The assistant is answering.")
-    held.pop().continue_()
+    renderer.release()
     expect(tab.find("live").locator("p").last).to_have_text("The answer is complete.")
     assert tab.find("live").locator("p").all_text_contents()[1:-1] == ["One", "Two"]
 
@@ -101,12 +99,11 @@ def test_earlier_reply_is_not_announced_when_it_is_shown_late(open_tab, late):
     tab = open_tab("en")
     gate = f"gate:announced-late-{'events' in late}"
     start_counting(tab, gate)
-    held = []
-    tab.page.route(late, lambda route: held.append(route))
+    held = HeldRequests(tab.page, late)
     tab.page.reload()
     expect(tab.replies.last).to_have_attribute("aria-busy", "true")
     tab.page.wait_for_timeout(1500)  # several ticks of the page, in which it could take the answer for a new one
-    held.pop().continue_()
+    held.release()
     finish_counting(tab, gate)
 
 

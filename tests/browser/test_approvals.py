@@ -1,12 +1,14 @@
 """What an agent does only with the user's approval."""
 
+import math
 import re
+import time
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.chat import Chat, open_gate
-from tests.browser.steps import FIRST_USE, parts_from_events, step, stored_parts
+from tests.browser.chat import Chat, HeldRequests, open_gate
+from tests.browser.steps import parts_from_events, step, stored_parts
 
 pytestmark = pytest.mark.browser
 
@@ -106,7 +108,7 @@ def test_refusal_continues_the_reply_without_the_tool(asking):
 
 def test_agent_asks_for_approval_and_continues(chat):
     chat.choose("secretary").send('Tell Bob {"to": "bob@example.com", "subject": "Lunch?"}')
-    expect(chat.page.locator(".approval")).to_contain_text("bob@example.com", timeout=FIRST_USE)
+    expect(chat.page.locator(".approval")).to_contain_text("bob@example.com")
     allow(chat).click()
     expect(chat.replies.last).to_contain_text("The tool says: Sent to bob@example.com.")
     chat.wait_for_end()
@@ -121,7 +123,7 @@ def always_allow(chat):
 def test_tool_that_is_always_allowed_does_not_ask_until_it_is_removed(chat):
     chat.choose("secretary").send('Tell Bob {"to": "bob@example.com", "subject": "Lunch?"}')
     card = chat.page.get_by_role("group", name="Allow “Send mail” to run?")
-    expect(card).to_be_visible(timeout=FIRST_USE)
+    expect(card).to_be_visible()
     assert card.inner_text().count("Send mail") == 1
     chat.wait_for_end()
     chat.page.get_by_role("button", name="Chat options").click()
@@ -247,13 +249,12 @@ def test_approval_in_another_browser_is_shown(asking, elsewhere):
 
 def test_second_approval_is_refused_and_shows_the_outcome(asking, elsewhere):
     other = elsewhere(asking)
-    held = []
-    other.page.route("**/resume", lambda route: held.append(route))
+    held = HeldRequests(other.page, "**/resume")
     with other.page.expect_request("**/resume"):
         refuse(other).click()
     allow(asking).click()
     expect(asking.replies.last).to_contain_text("It is sent.")
-    held[0].continue_()
+    held.release()
     expect(other.problem).to_contain_text("different decision")
     expect(other.page.locator(".approval")).to_have_count(0)
     expect(step(other, "Send mail").locator("summary")).to_be_focused()
@@ -284,8 +285,13 @@ def test_approval_is_not_given_by_another_message(asking):
 
 def test_approval_expires(new_context, short_timeouts_site):
     chat = Chat(new_context().new_page(), short_timeouts_site).log_in()
+    began = time.monotonic()
     chat.choose("asks").send("Lunch?")
     expect(allow(chat)).to_be_visible()
+    expire_after(chat, 3 + 3 * math.ceil(time.monotonic() - began))  # time enough to see the next request
+    chat.choose("asks").send("Dinner?")
+    expect(allow(chat)).to_be_visible()
+    expire_after(chat, 3600)
     expect(chat.page.locator(".approval")).to_contain_text("This request expired")
     for reloaded in (False, True):
         if reloaded:
@@ -297,7 +303,12 @@ def test_approval_expires(new_context, short_timeouts_site):
     expect(chat.page.locator('[data-state="waiting"]')).to_be_visible()
     allow(chat).click()
     expect(chat.replies.last).to_contain_text("It is sent.")
-    expect(chat.replies).to_have_count(1)
+    expect(chat.replies).to_have_count(2)
+
+
+def expire_after(chat, seconds):
+    """Let the approval requests of this site expire so soon from now on."""
+    assert chat.page.request.get(f"{chat.site}/approval-seconds/{seconds}").ok
 
 
 HOSTILE = '<img src=x onerror="document.title=1"> **bold** \u202egnp.exe'

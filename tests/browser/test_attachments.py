@@ -9,7 +9,7 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from tests.browser.attachments import as_file, attach, chips, paste, picture, uploaded
-from tests.browser.chat import Chat, bubbles, questions
+from tests.browser.chat import Chat, HeldRequests, bubbles, questions
 
 pytestmark = pytest.mark.browser
 
@@ -139,8 +139,7 @@ def test_failed_upload_says_why(chat):
 
 
 def test_send_waits_for_an_upload(chat):
-    held = []
-    chat.page.route("**/api/attachments", lambda route: held.append(route))
+    upload = HeldRequests(chat.page, "**/api/attachments")
     chat.choose("seer")
     attach(chat, picture())
     expect(chips(chat).get_by_role("progressbar")).to_be_visible()
@@ -148,7 +147,7 @@ def test_send_waits_for_an_upload(chat):
     chat.text.press("Enter")
     expect(chat.page.locator(".composer")).to_have_attribute("aria-busy", "true")
     expect(bubbles(chat)).to_have_count(0)
-    held[0].continue_()
+    upload.release()
     expect(chat.replies.last).to_contain_text("An image, 60 by 40.")
 
 

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.attachments import attach, chips, picture, uploaded
-from tests.browser.chat import DEFAULT_PREFERENCES, Chat, bubbles, id_of, open_gate
+from tests.browser.chat import DEFAULT_PREFERENCES, Chat, HeldRequests, bubbles, id_of
 
 pytestmark = pytest.mark.browser
 
@@ -163,9 +163,11 @@ def test_assistants_show_their_descriptions(chat):
 
 def test_assistants_are_found_by_typing_and_chosen_by_keyboard(chat):
     picker, choices = chat.page.locator("[data-ref=picker]"), chat.page.locator("#assistants .choice:visible")
+    expect(picker.locator("[data-ref=assistant-name]")).not_to_be_empty()
     names = chat.page.locator("#assistants .choice__name").all_text_contents()
     assert names[0] == "Demo" and names[1:] == sorted(names[1:], key=str.lower)
     picker.press("Enter")
+    expect(chat.page.locator("#assistants :checked")).to_be_focused()
     chat.page.keyboard.type("needs approv")
     expect(choices).to_have_count(1)
     chat.page.keyboard.press("Enter")
@@ -174,13 +176,11 @@ def test_assistants_are_found_by_typing_and_chosen_by_keyboard(chat):
 
 
 def test_focus_set_before_the_page_is_ready_is_kept(chat):
-    held = []
-    chat.page.route("**/conversation_view*.js", lambda route: held.append(route))
+    script = HeldRequests(chat.page, "**/conversation_view*.js")
     chat.page.reload(wait_until="commit")
     chat.page.locator("[data-ref=picker]").click()
     expect(chat.page.locator("#assistants")).to_be_visible()
-    for route in held:
-        route.continue_()
+    script.release()
     expect(chat.page.locator("#assistants")).to_contain_text("Repeats the question.")
     expect(chat.page.locator("[data-ref=picker]")).to_be_focused()
 
@@ -189,16 +189,13 @@ def test_message_sent_before_the_conversation_is_loaded_goes_to_its_assistant(ch
     chat.choose("echo").send("Hello")
     chat.wait_for_end()
     id = id_of(chat)
-    held = []
-    chat.page.route(f"**/api/conversations/{id}", lambda route: held.append(route))
+    conversation = HeldRequests(chat.page, f"**/api/conversations/{id}")
     chat.page.reload()
     chat.page.locator("[data-ref=picker]").click()  # the list of assistants is there
     expect(chat.page.locator("#assistants input[value=demo]")).to_be_attached()
     chat.page.keyboard.press("Escape")
-    chat.send("Hello again")
-    for route in held:
-        route.continue_()
-    chat.page.unroute(f"**/api/conversations/{id}")
+    chat.submit("Hello again")
+    conversation.release()
     expect(chat.replies).to_have_count(2)
     chat.wait_for_end()
     assert [item["assistant"] for item in chat.stored_messages() if item["role"] == "assistant"] == ["echo", "echo"]
@@ -208,7 +205,7 @@ def test_message_sent_before_the_conversation_is_loaded_goes_to_its_assistant(ch
 
 
 def test_stop_button_stays_beside_the_next_message(chat):
-    chat.choose("waits").send("Wait gate:stop-1")
+    chat.choose("waits").send("Wait gate:never")
     expect(chat.stop_button).to_be_visible()
     expect(chat.send_button).to_be_hidden()
     chat.text.fill("Next")
@@ -216,7 +213,6 @@ def test_stop_button_stays_beside_the_next_message(chat):
     expect(chat.stop_button).to_be_visible()
     chat.text.fill("")
     expect(chat.send_button).to_be_hidden()
-    open_gate(chat, "gate:stop-1")
     chat.stop_button.click()
     chat.wait_for_end()
     expect(chat.send_button).to_be_visible()

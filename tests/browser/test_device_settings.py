@@ -8,8 +8,7 @@ pytestmark = pytest.mark.browser
 
 def test_reduced_motion_is_respected(open_tab):
     tab = open_tab("en", reduced_motion="reduce")
-    tab.page.locator("[data-ref=picker]").click()
-    tab.page.locator("#assistants label:has([value=slow])").click()
+    tab.pick("slow")
     tab.text.fill("Count")
     tab.text.press("Enter")
     expect(tab.replies.last).to_contain_text("10")

@@ -77,11 +77,12 @@ def test_files_are_read_previewed_sent_and_edited(chat):
     text = chat.page.get_by_role("region", name="Text of the file")
     expect(text).to_contain_text("Line 100 of")
     assert "Line 11999 of" not in text.inner_text()
-    for _ in range(20):
+
+    def has_end():
         text.evaluate("(element) => { element.scrollTop = element.scrollHeight }")
-        if "Line 11999 of" in text.inner_text():
-            break
-    expect(text).to_contain_text("Line 11999 of")
+        return "Line 11999 of" in text.inner_text()
+
+    poll_until(has_end)
     chat.page.keyboard.press("Escape")
 
     chip(chat, "bad.bin").get_by_role("button", name="Remove bad.bin").click()

@@ -3,6 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.chat import open_gate
 from tests.server_process import PASSWORD
 
 pytestmark = pytest.mark.browser
@@ -70,7 +71,7 @@ def test_keyboard_reaches_everything(open_tab):
     user.press("Escape")
     expect(tab.find("picker")).to_contain_text("Slow")
     user.go_to(tab.text, "Shift+Tab")
-    user.type("Count, please")
+    user.type("Count, please gate:by-keyboard")
     user.press("Enter")
 
     # Stop it while it is written, without leaving the field
@@ -86,6 +87,7 @@ def test_keyboard_reaches_everything(open_tab):
     user.go_to(again, "Shift+Tab")
     user.press("Enter")
     expect(tab.replies.last).to_have_attribute("aria-busy", "true")
+    open_gate(tab, "gate:by-keyboard")
     expect(tab.replies.last).to_have_attribute("aria-busy", "false")
     before = tab.replies.last.get_by_role("button", name="Previous version")
     user.go_to(before, "Shift+Tab")

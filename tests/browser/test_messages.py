@@ -151,7 +151,7 @@ def test_messages_are_drawn_as_soon_as_what_draws_them_can_be_loaded(chat, modul
         route.abort()
 
     chat.page.route(f"**/{module}", refuse)
-    chat.choose("echo").send("Good morning")
+    chat.choose("echo").submit("Good morning")
     expect(chat.stop_button).to_be_hidden()
     expect(chat.replies.filter(has_text="Good morning")).to_have_count(0)
     notice = chat.page.get_by_role("alert").filter(has_text="The messages cannot be shown.")

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.chat import Chat, choose, group, id_of, open_gate, page_title, row
+from tests.browser.chat import Chat, HeldRequests, choose, group, id_of, open_gate, page_title, row
 
 pytestmark = pytest.mark.browser
 
@@ -130,15 +130,12 @@ def test_messages_sent_at_the_same_moment_are_versions_in_both_windows(chat, sta
     id = start_conversation("First")
     elsewhere.open(f"/c/{id}/")
     expect(elsewhere.replies).to_have_count(1)
-    held = []
-    chat.page.route(
-        "**/messages", lambda route: held.append(route) if route.request.method == "POST" else route.continue_()
-    )
+    held = HeldRequests(chat.page, "**/messages", "POST")
     chat.text.fill("From here")
     with chat.page.expect_request("**/messages"):
         chat.text.press("Enter")
     elsewhere.send("From there")
-    held[0].continue_()
+    held.release()
     for tab in (chat, elsewhere):
         expect(tab.page.locator(".message__bubble")).to_have_text(["First", "From here"])
         expect(tab.page.locator(".message--question .versions__position").last).to_have_text("2 / 2")

@@ -4,13 +4,12 @@
 `browser` is a running Chromium. The page's policy forbids eval, so waiting is done with locators, not with functions.
 """
 
-import json
 import re
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.chat import SLOW_REPLY, Chat, open_gate, page_title
+from tests.browser.chat import COUNT_TO_FIFTY, SLOW_REPLY, Chat, open_gate, page_title
 from tests.server_process import PASSWORD
 
 pytestmark = pytest.mark.browser
@@ -34,10 +33,11 @@ def test_login_with_a_wrong_password_says_so(new_context, site):
 
 
 def test_reply_streams_in_and_stays(chat):
-    chat.choose("slow").send("Count, please")
+    chat.choose("slow").send("Count, please gate:streams-in")
     expect(chat.page).to_have_url(re.compile(r"/c/[0-9a-f-]{36}/$"))
     expect(chat.replies.last).to_contain_text("5 6 7")
     assert "100" not in chat.reply_text()
+    open_gate(chat, "gate:streams-in")
     chat.wait_for_end()
     assert chat.reply_text() == SLOW_REPLY
     chat.page.reload()
@@ -65,7 +65,7 @@ def test_reload_continues_a_running_reply(chat):
 
 
 def test_stop_keeps_the_text(chat):
-    chat.choose("slow").send("Count, please")
+    chat.choose("slow").send(COUNT_TO_FIFTY)
     expect(chat.replies.last).to_contain_text("1 2 3")
     chat.stop_button.click()
     chat.wait_for_end()
@@ -255,9 +255,10 @@ def test_tabs_show_the_same_text(chat, wire):
     chat.wait_for_end()
     other = Chat(chat.page.context.new_page(), chat.site).open(chat.page.url.removeprefix(chat.site))
     expect(other.replies.last).to_contain_text("Hello")
-    chat.choose("slow").send("Count, please")
+    chat.choose("slow").send(f"Count, please gate:tabs-{wire}")
     expect(other.replies.last).to_contain_text("5 6 7")
     assert "100" not in other.reply_text()
+    open_gate(chat, f"gate:tabs-{wire}")
     other.wait_for_end()
     chat.wait_for_end()
     assert chat.reply_text() == other.reply_text() == SLOW_REPLY
@@ -274,21 +275,21 @@ def test_other_browser_catches_up_when_it_becomes_visible(new_context, chat, sit
 
 
 def test_websocket_can_replace_the_event_stream(new_context, chat, site):
-    streams = []
+    streams, frames = [], []
     chat.page.on("request", lambda request: "/events" in request.url and streams.append(request.url))
     chat.use_websocket().choose("slow")
-    with chat.page.expect_websocket() as socket:
-        chat.send("Count, please")
-    messages = []
-    socket.value.on("framereceived", lambda frame: messages.append(json.loads(frame)))
+    chat.page.on("websocket", lambda socket: socket.on("framereceived", frames.append))
+    chat.send("Count, please gate:websocket")
     expect(chat.replies.last).to_contain_text("5 6 7")
     chat.page.reload()  # the choice stays
+    open_gate(chat, "gate:websocket")
     chat.wait_for_end()
     assert chat.reply_text() == SLOW_REPLY
-    assert any(message["type"] == "TEXT_MESSAGE_CONTENT" for message in messages)
+    assert any("TEXT_MESSAGE_CONTENT" in frame for frame in frames)
     other = Chat(new_context().new_page(), site).log_in(path=chat.page.url.removeprefix(site)).use_websocket()
     expect(other.replies.last).to_contain_text("100")
-    chat.send("Again")  # the socket announces it, nobody has to look
+    chat.send(COUNT_TO_FIFTY)  # the socket announces it, nobody has to look
+    expect(other.replies).to_have_count(2)
     expect(other.replies.last).to_contain_text("5 6 7")
     chat.stop_button.click()
     chat.wait_for_end()
@@ -298,7 +299,7 @@ def test_websocket_can_replace_the_event_stream(new_context, chat, site):
 
 
 def test_hidden_tab_closes_its_stream_and_catches_up(chat):
-    chat.choose("slow").send("Count, please")
+    chat.choose("slow").send("Count, please gate:hidden-tab")
     expect(chat.replies.last).to_contain_text("1 2 3")
     hide = "(state) => { Object.defineProperty(document, 'visibilityState', { value: state, configurable: true });"
     hide += " document.dispatchEvent(new Event('visibilitychange')) }"
@@ -306,6 +307,7 @@ def test_hidden_tab_closes_its_stream_and_catches_up(chat):
         chat.page.evaluate(hide, "hidden")
     with chat.page.expect_request(re.compile(r"/events\?after=[1-9]")):
         chat.page.evaluate(hide, "visible")
+    open_gate(chat, "gate:hidden-tab")
     chat.wait_for_end()
     assert chat.reply_text() == SLOW_REPLY
 

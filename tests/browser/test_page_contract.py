@@ -3,6 +3,8 @@
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.chat import COUNT_TO_FIFTY
+
 pytestmark = pytest.mark.browser
 
 
@@ -39,7 +41,7 @@ def test_composer_field_is_named_text_and_the_stop_button_stop(chat):
     stop = chat.page.get_by_role("button", name="Stop", exact=True)
     expect(stop).to_be_hidden()
     chat.choose("slow")
-    composer.fill("Count, please")
+    composer.fill(COUNT_TO_FIFTY)
     composer.press("Enter")
     stop.click()
     chat.wait_for_end()

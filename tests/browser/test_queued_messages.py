@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.chat import bubbles, open_gate, questions
+from tests.browser.chat import COUNT_TO_FIFTY, bubbles, open_gate, questions
 
 pytestmark = pytest.mark.browser
 
@@ -57,7 +57,7 @@ def test_withdrawn_message_is_put_before_the_draft(chat):
 
 def test_started_message_cannot_be_withdrawn(chat):
     chat.choose("waits").send("One, and gate:line-4")
-    chat.choose("slow").send("Two")
+    chat.choose("slow").send("Two gate:never")
     withdraw = questions(chat).last.get_by_role("button", name="Unsend")
     expect(withdraw).to_be_visible()
     chat.page.route("**/api/messages/*", lambda route: (open_gate(chat, "gate:line-4"), begun.append(route))[0])
@@ -72,7 +72,7 @@ def test_started_message_cannot_be_withdrawn(chat):
 
 
 def test_stop_ends_the_reply_and_the_next_begins(chat):
-    chat.choose("slow").send("Count, please")
+    chat.choose("slow").send(COUNT_TO_FIFTY)
     chat.choose("echo").send("Next")
     chat.stop_button.click()
     expect(chat.replies.last).to_contain_text("Next")
@@ -81,9 +81,10 @@ def test_stop_ends_the_reply_and_the_next_begins(chat):
 
 
 def test_stop_works_for_the_next_reply_too(chat):
-    chat.choose("slow").send("Count, please")
-    chat.send("Once more")
+    chat.choose("slow").send(COUNT_TO_FIFTY)
+    chat.send("Once more gate:never")
     chat.stop_button.click()
+    expect(chat.replies).to_have_count(2)
     expect(chat.replies.last).to_contain_text("5")
     chat.stop_button.click()
     expect(chat.replies.get_by_text("You stopped this answer.")).to_have_count(2)

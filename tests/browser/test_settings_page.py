@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.chat import Chat, id_of, row
+from tests.browser.chat import COUNT_TO_FIFTY, Chat, id_of, open_gate, row
 
 pytestmark = pytest.mark.browser
 
@@ -151,7 +151,7 @@ def test_change_that_cannot_be_saved_is_reverted(chat):
 def test_settings_work_with_the_keyboard(chat):
     chat.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     keyboard = chat.page.keyboard
-    chat.choose("slow").send("Count, please")
+    chat.choose("slow").send(COUNT_TO_FIFTY)
     expect(chat.replies.last).to_contain_text("1 2 3")
     keyboard.press("Escape")
     chat.wait_for_end()
@@ -203,12 +203,13 @@ def test_shortcuts_are_listed(chat):
 
 
 def test_shortcuts_are_ignored_during_composition(chat):
-    chat.choose("slow").send("Count, please")
+    chat.choose("slow").send("Count, please gate:composition")
     expect(chat.replies.last).to_contain_text("1 2 3")
     chat.text.focus()
     keyboard = chat.page.context.new_cdp_session(chat.page)
     keyboard.send("Input.imeSetComposition", {"text": "にほんご", "selectionStart": 4, "selectionEnd": 4})
     chat.text.press("Escape")  # ends the composition, not the answer
+    open_gate(chat, "gate:composition")
     chat.wait_for_end()
     assert "100" in chat.reply_text()
 

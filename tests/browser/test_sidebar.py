@@ -6,7 +6,7 @@ from contextlib import closing
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.chat import Chat, choose, group, id_of, row
+from tests.browser.chat import COUNT_TO_FIFTY, Chat, HeldRequests, choose, group, id_of, row
 from tests.server_process import Site, UserClient
 
 pytestmark = pytest.mark.browser
@@ -45,7 +45,7 @@ def test_deletes_are_undone_one_after_another(chat, start_conversation):
 
 
 def test_delete_stops_a_running_reply(chat):
-    chat.choose("slow").send("Count, please")
+    chat.choose("slow").send(COUNT_TO_FIFTY)
     expect(chat.replies.last).to_contain_text("1 2 3")
     id = id_of(chat)
     with chat.page.expect_response(lambda answer: answer.request.method == "DELETE"):
@@ -111,14 +111,13 @@ def test_undo_with_the_keyboard_moves_the_focus(chat, start_conversation):
 def test_slow_undo_leaves_the_focus_where_it_went_meanwhile(chat, start_conversation):
     id = start_conversation("Back and forth")
     chat.open(f"/c/{id}/")
-    held = []
-    chat.page.route("**/restore", lambda route: held.append(route))
+    held = HeldRequests(chat.page, "**/restore")
     choose(chat, id, "Delete")
     with chat.page.expect_request("**/restore"):
         chat.page.get_by_role("button", name="Undo").press("Enter")
     chat.page.locator(".account").press("Enter")
     expect(chat.page.get_by_role("menuitem", name="Settings")).to_be_focused()
-    held[0].continue_()
+    held.release()
     expect(chat.page).to_have_url(f"{chat.site}/c/{id}/")
     expect(chat.replies.last).to_contain_text("Back and forth")
     expect(chat.page.get_by_role("menuitem", name="Settings")).to_be_focused()
@@ -179,17 +178,23 @@ SCROLL_DOWN = """async () => {
     }
     list.scrollTop = list.scrollHeight
 }"""
+# The median time of two frames (ms) while it scrolls, and in between, as the machine may have other things to do.
 SCROLL_UP = """async () => {
     const list = document.querySelector('.sidebar__list')
-    const step = list.scrollHeight / 120
-    const took = []
-    for (let steps = 119; steps >= 0; steps -= 1) {
-        list.scrollTop = steps * step
+    const step = list.scrollHeight / 60
+    const twoFrames = async () => {
         const began = performance.now()
         await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))
-        took.push(performance.now() - began)
+        return performance.now() - began
     }
-    return took.sort((one, other) => one - other)
+    const took = []
+    const usual = []
+    for (let steps = 59; steps >= 0; steps -= 1) {
+        list.scrollTop = steps * step
+        took.push(await twoFrames())
+        usual.push(await twoFrames())
+    }
+    return [took, usual].map((times) => times.sort((one, other) => one - other)[30])
 }"""
 
 
@@ -200,8 +205,8 @@ def test_ten_thousand_conversations_cost_no_more_than_a_few(new_context, crowded
     expect(tab.page.get_by_role("link", name="Number 9999", exact=True)).to_be_visible()
     assert tab.page.locator(".conversation").count() < 100
     assert re.fullmatch(r"\w+ \d{4}", tab.page.locator(".conversations__title").last.inner_text())
-    took = tab.page.evaluate(SCROLL_UP)
-    assert sorted(took)[len(took) // 2] < 400  # ms for two frames on a busy machine; with all rows it takes seconds
+    took, usual = tab.page.evaluate(SCROLL_UP)
+    assert took < max(400, 8 * usual)  # ms for two frames; with all rows on the page they take seconds
     expect(tab.page.get_by_role("link", name="Number 0", exact=True)).to_be_visible()
 
 

@@ -26,8 +26,7 @@ def test_small_window_scrolls_in_one_direction_only(open_tab, language, window, 
 
 def test_low_window_scrolls_to_the_end_of_a_new_chat(open_tab):
     tab = open_tab("en", "charlie", viewport={"width": 320, "height": 256})  # as 1280 x 1024 at 400 %
-    tab.find("picker").click()
-    tab.page.locator("#assistants label:has([value=echo])").click()
+    tab.pick("echo")
     tab.page.mouse.move(160, 200)
     tab.page.mouse.wheel(0, 1000)
     expect(tab.find("starters").locator("li").last).to_be_in_viewport(ratio=1)

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.chat import SLOW_REPLY, Chat, open_gate
-from tests.browser.steps import FIRST_USE, parts_from_events, step, stored_parts
+from tests.browser.steps import parts_from_events, step, stored_parts
 
 pytestmark = pytest.mark.browser
 
@@ -23,7 +23,6 @@ def test_wait_for_the_first_word_is_shown_with_its_seconds(chat):
     open_gate(chat, "first-word")
     expect(chat.replies.last).to_contain_text("1 2 3")
     expect(wait).to_be_hidden()
-    chat.stop_button.click()
     chat.wait_for_end()
     expect(wait).to_be_hidden()
 
@@ -38,7 +37,7 @@ def test_tool_is_shown_running_then_its_result_then_the_reply(chat, wire):
     for reloaded in (False, True):
         if reloaded:
             chat.page.reload()
-        expect(step(chat, "Calculator")).to_have_attribute("data-state", "running", timeout=FIRST_USE)
+        expect(step(chat, "Calculator")).to_have_attribute("data-state", "running")
         expect(step(chat, "Calculator").locator(".step__time")).to_have_text(re.compile(r"^\d+ s$"))
         expect(chat.replies.last.locator(".prose")).to_have_count(0)
         expect(chat.stop_button).to_be_visible()
@@ -67,7 +66,6 @@ def test_tool_arguments_are_shown_while_it_runs(chat):
     expect(step(chat, "Calculator").get_by_text("Result")).to_be_hidden()
     open_gate(chat, "seen-while-running")
     expect(step(chat, "Calculator").locator("pre").last).to_have_text("8.426149773176359")  # it stays unfolded
-    chat.stop_button.click()
     chat.wait_for_end()
 
 

@@ -35,7 +35,7 @@ def exists(api, id):
 
 
 def wait_until_gone(api, id):
-    poll_until(lambda: not exists(api, id), seconds=20)
+    poll_until(lambda: not exists(api, id), seconds=120)
 
 
 def close(page):

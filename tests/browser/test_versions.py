@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.chat import SLOW_REPLY, bubbles, questions
+from tests.browser.chat import COUNT_TO_FIFTY, SLOW_REPLY, bubbles, questions
 from tests.browser.messages import act, edit, editor, place
 
 pytestmark = pytest.mark.browser
@@ -219,7 +219,7 @@ def test_continue_joins_a_reply_that_reached_its_limit(chat):
 
 
 def test_continue_resumes_a_stopped_reply(chat):
-    chat.choose("slow").send("Count, please")
+    chat.choose("slow").send(COUNT_TO_FIFTY)
     expect(chat.replies.last).to_contain_text("1 2 3")
     chat.stop_button.click()
     chat.wait_for_end()
