@@ -5,7 +5,7 @@ import re
 from playwright.sync_api import expect
 
 from scripts.environment import ROOT
-from tests.server_process import PASSWORD
+from tests.browser.chat import start_session
 
 AXE = (ROOT / "node_modules/axe-core/axe.min.js").read_text()
 RULES = {
@@ -32,11 +32,8 @@ class Tab:
         self.replies = page.locator(".message--reply")
 
     def log_in(self, name="alice", path="/"):
+        start_session(self.page, self.site, name)
         self.page.goto(self.site + path)
-        self.page.locator("[name=username]").fill(name)
-        self.page.locator("[name=password]").fill(PASSWORD)
-        self.page.locator("[type=submit]").click()
-        self.page.wait_for_url(self.site + path)
         return self
 
     def ask(self, assistant, text):

@@ -36,15 +36,19 @@ class Chat:
         self.problem = page.locator(".composer__problem")
 
     def log_in(self, name="alice", path="/"):
-        """Log in, with the default preferences."""
+        """Open a page as this user, with the default preferences."""
+        start_session(self.page, self.site, name)
+        if self.preferences() != DEFAULT_PREFERENCES:
+            self.set_preferences(**DEFAULT_PREFERENCES)
+        return self.open(path)
+
+    def log_in_with_form(self, name="alice", path="/"):
+        """Open a page and log in as it asks for."""
         self.page.goto(self.site + path)
         self.page.get_by_label("Username").fill(name)
         self.page.get_by_label("Password").fill(PASSWORD)
         self.page.get_by_role("button", name="Log in").click()
         self.page.wait_for_url(self.site + path)
-        if self.preferences() != DEFAULT_PREFERENCES:
-            self.set_preferences(**DEFAULT_PREFERENCES)
-            self.page.reload()
         return self
 
     def preferences(self):
@@ -53,8 +57,8 @@ class Chat:
         return {name: preferences[name] for name in DEFAULT_PREFERENCES}
 
     def set_preferences(self, **preferences):
-        [token] = [cookie["value"] for cookie in self.page.context.cookies(self.site) if cookie["name"] == "csrftoken"]
-        response = self.page.request.patch(f"{self.site}/api/me", data=preferences, headers={"X-CSRFToken": token})
+        headers = {"X-CSRFToken": csrf_token(self.page)}
+        response = self.page.request.patch(f"{self.site}/api/me", data=preferences, headers=headers)
         assert response.ok
 
     def open(self, path="/"):
@@ -117,6 +121,18 @@ class Chat:
         response = self.page.request.get(f"{self.site}/api/conversations/{conversation}/messages")
         assert response.ok
         return response.json()["items"]
+
+
+def start_session(page, site, name):
+    """Log the page's browser in without drawing the form, which would take longer than many a test."""
+    page.request.get(f"{site}/accounts/login/")
+    form = {"username": name, "password": PASSWORD, "csrfmiddlewaretoken": csrf_token(page)}
+    assert page.request.post(f"{site}/accounts/login/", form=form, max_redirects=0).status == 302
+
+
+def csrf_token(page):
+    [token] = [cookie["value"] for cookie in page.context.cookies() if cookie["name"] == "csrftoken"]
+    return token
 
 
 class HeldRequests:

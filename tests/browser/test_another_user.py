@@ -14,7 +14,7 @@ def change_user(tab, name):
     tab.page.locator(".account").click()
     tab.page.get_by_role("menuitem", name="Log out").click()
     tab.page.wait_for_url("**/accounts/login/**")
-    return tab.log_in(name)
+    return tab.log_in_with_form(name)
 
 
 def expect_left(tab, name):

@@ -51,7 +51,7 @@ def test_collected_files_are_kept_and_never_sniffed_or_embedded(new_context, col
     chat = Chat(new_context().new_page(), collected_site)
     files = {}
     chat.page.on("response", lambda answer: files.update({answer.url: answer.headers}))
-    chat.log_in()
+    chat.log_in_with_form()
     files = {url: headers for url, headers in files.items() if "/static/" in url}
     assert files
     for url, headers in files.items():

@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from tests.browser.accessibility import AXE
 from tests.browser.attachments import attach, chips, picture, uploaded
-from tests.browser.chat import Chat, questions
+from tests.browser.chat import Chat, csrf_token, questions
 from tests.extraction.made_files import pdf, xlsx
 from tests.server_process import poll_until
 
@@ -129,7 +129,7 @@ def test_files_of_a_draft_that_are_gone_or_were_not_uploaded_are_named(chat):
     attach(chat, text_file("kept.txt", "kept"))
     for name in ("gone.txt", "kept.txt"):
         expect(file_button(chat, name)).to_be_enabled()
-    [token] = [cookie["value"] for cookie in chat.page.context.cookies() if cookie["name"] == "csrftoken"]
+    token = csrf_token(chat.page)
     sent = {"text": "Sent elsewhere", "assistant": "reader", "attachments": [response.value.json()["id"]]}
     assert chat.page.request.post(f"{chat.site}/api/chat", data=sent, headers={"X-CSRFToken": token}).ok
     chat.page.route("**/api/attachments", lambda route: None)  # never answered
@@ -217,7 +217,7 @@ def test_pdfs_sheets_and_csv_files_are_read(chat):
     expect(paper.get_by_role("link", name=re.compile("report.pdf PDF · 2 pages"))).to_have_attribute(
         "href", re.compile("^/api/")
     )
-    [token] = [cookie["value"] for cookie in chat.page.context.cookies() if cookie["name"] == "csrftoken"]
+    token = csrf_token(chat.page)
     shares = chat.page.url.replace("/c/", "/api/conversations/") + "shares"
     shared = chat.page.request.post(shares, headers={"X-CSRFToken": token}).json()["url"]
     paper.goto(shared if shared.startswith("http") else chat.site + shared)

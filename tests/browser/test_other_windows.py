@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.chat import Chat, HeldRequests, choose, group, id_of, open_gate, page_title, row
+from tests.browser.chat import Chat, HeldRequests, choose, csrf_token, group, id_of, open_gate, page_title, row
 
 pytestmark = pytest.mark.browser
 
@@ -150,7 +150,7 @@ def activity(tab, id):
 
 def forget_all(tab):
     """Delete what earlier tests left that wants attention."""
-    headers = {"X-CSRFToken": next(c["value"] for c in tab.page.context.cookies() if c["name"] == "csrftoken")}
+    headers = {"X-CSRFToken": csrf_token(tab.page)}
     for item in tab.page.request.get(f"{tab.site}/api/conversations?limit=100").json()["items"]:
         if item["activity"]:
             tab.page.request.delete(f"{tab.site}/api/conversations/{item['id']}", headers=headers)

@@ -19,7 +19,7 @@ def test_login_leads_to_the_requested_page(new_context, chat, site):
     chat.choose("echo").send("for later")
     chat.wait_for_end()
     path = chat.page.url.removeprefix(site)
-    again = Chat(new_context().new_page(), site).log_in(path=path)
+    again = Chat(new_context().new_page(), site).log_in_with_form(path=path)
     expect(again.replies.last).to_contain_text("for later")
 
 
