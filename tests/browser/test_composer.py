@@ -36,6 +36,7 @@ def test_draft_keeps_its_attachments(chat):
     chat.choose("seer")
     attach(chat, picture(), {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"Some notes"})
     uploaded(chat)
+    expect(chips(chat).last.get_by_role("button", name="notes.txt").first).to_be_enabled()
     chat.text.fill("Look at these")
     chat.page.reload()
     expect(chips(chat)).to_have_count(2)

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.browser
 
 LONGEST_TASK = 2_000  # ms; on a machine of its own it is a quarter of this
 TIMES = 10  # what a friendly page costs at the same time, where the machine has other things to do
-LOOKS = 3  # at a page that took longer: the machine may just then have had other things to do
+LOOKS = 3  # at what took longer: the machine may just then have had other things to do
 SHARES = 4  # of the pages, so that several processes can look at them at once
 FRIENDLY = "Some **plain** words with `code`, a [link](https://example.com/) and a list:\n\n- one\n- two\n\n"
 
@@ -194,9 +194,14 @@ def test_hostile_content_streams_as_fast_as_harmless_text(new_context, hostile_s
     expect(chat.replies.first).to_be_visible()
     texts = [text.replace("\0", "") for text in HOSTILE.values()]
     module = "/static/chat/js/markdown/streaming.js"
-    worst, seen = chat.page.evaluate(STREAM, [module, texts])
-    [usual], _ = chat.page.evaluate(STREAM, [module, [FRIENDLY * 1_000]])
-    allowed = max(LONGEST_TASK, TIMES * usual)
-    slow = {name: cost for name, cost in zip(HOSTILE, worst, strict=True) if cost > allowed}
-    assert slow == {}, f"more than {allowed} ms"
-    assert (seen["owned"], seen["refused"]) == (0, [])
+    slow = dict(zip(HOSTILE, texts, strict=True))
+    for _ in range(1 + LOOKS):
+        worst, seen = chat.page.evaluate(STREAM, [module, list(slow.values())])
+        assert (seen["owned"], seen["refused"]) == (0, [])
+        [usual], _ = chat.page.evaluate(STREAM, [module, [FRIENDLY * 1_000]])
+        allowed = max(LONGEST_TASK, TIMES * usual)
+        costs = dict(zip(slow, worst, strict=True))
+        slow = {name: text for name, text in slow.items() if costs[name] > allowed}
+        if not slow:
+            break
+    assert not slow, f"{costs}, where {allowed} ms are allowed"
