@@ -8,6 +8,7 @@ import { cloneTemplate } from "../ui/dom.js"
 import { LazyLibrary } from "../ui/lazy_library.js"
 import { componentOf } from "./morph.js"
 
+const LOAD_TIMEOUT = 60_000 // ms; Mermaid is large, and some connections are slow
 const RENDER_TIMEOUT = 10_000 // ms
 const MAX_SOURCE_LENGTH = 20_000 // characters
 const MAX_SVG_LENGTH = 2_000_000 // characters
@@ -61,29 +62,29 @@ const drawInTurn = (source) => {
 }
 
 async function drawNow(source) {
-  const { svg, width, height, title, error } = await withTimeout(request({ source, theme: currentTheme() }))
+  const iframe = await withTimeout(mermaid.load(), LOAD_TIMEOUT)
+  const answer = request(iframe, { source, theme: currentTheme() })
+  const { svg, width, height, title, error } = await withTimeout(answer, RENDER_TIMEOUT)
   if (error) return { error: { message: String(error.message), token: String(error.token ?? "") } }
   if (typeof svg !== "string" || !(width > 0 && height > 0)) throw new Error(strings.diagramProblem.empty)
   if (svg.length > MAX_SVG_LENGTH) throw new Error(strings.diagramProblem.tooLarge)
   return { svg, width, height, title: String(title ?? "") }
 }
 
-async function request(message) {
-  const iframe = await mermaid.load()
-  return new Promise((resolve) => {
+const request = (iframe, message) =>
+  new Promise((resolve) => {
     onNextMessage(iframe, resolve)
     iframe.contentWindow.postMessage(message, "*") // it has no origin to name, and no other page can be in it
   })
-}
 
 // After the timeout the iframe is removed, and with it whatever keeps it busy.
-const withTimeout = (promise) =>
+const withTimeout = (promise, timeout) =>
   new Promise((resolve, reject) => {
     const timer = setTimeout(() => {
       mermaid.reset()
       for (const iframe of document.querySelectorAll("iframe.mermaid-frame")) iframe.remove()
       reject(new Error(strings.diagramProblem.slow))
-    }, RENDER_TIMEOUT)
+    }, timeout)
     promise.then(resolve, reject).finally(() => clearTimeout(timer))
   })
 
