@@ -278,7 +278,7 @@ def test_websocket_can_replace_the_event_stream(new_context, chat, site):
     streams, frames = [], []
     chat.page.on("request", lambda request: "/events" in request.url and streams.append(request.url))
     chat.use_websocket().choose("slow")
-    chat.page.on("websocket", lambda socket: socket.on("framereceived", frames.append))
+    chat.page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: frames.append(frame)))
     chat.send("Count, please gate:websocket")
     expect(chat.replies.last).to_contain_text("5 6 7")
     chat.page.reload()  # the choice stays
