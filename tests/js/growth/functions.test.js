@@ -121,6 +121,7 @@ const CALLS = {
   "i18n/detect_language.js detectLanguage": onText((detect, value) => detect(value, "en")),
   "i18n/detect_language.js setLanguage": onText((set, value) => set(document.createElement("p"), value)),
   "i18n/format.js extensionOf": text,
+  "i18n/format.js encodingName": text,
   "i18n/format.js titleFromName": text,
   "markdown/code_pieces.js endOfPiece": onText((end, value) => end(value, 0)),
   "markdown/code_pieces.js isHighlightable": text,
