@@ -305,6 +305,7 @@ class MessageOut(Output):
     parts: list[dict]
     status: str
     run_id: uuid.UUID | None
+    idempotency_key: str | None = Field(description="Of the request that asked for this answer")
     error: Problem | None
     finish_reason: str | None
     notice: str | None
@@ -431,6 +432,7 @@ def message_out(message):
         "feedback": message.feedback,
         "created_at": message.created_at,
         "run_id": run and run.pk,
+        "idempotency_key": run and run.idempotency_key,
         **(_outcome_out(run) if run else NO_OUTCOME),
     }
 

@@ -161,7 +161,7 @@ class Conversation(WithTitle, WithActivity, WithAllowedTools):
             if instead:
                 is_same_place = question.parent_id == instead.parent_id
             else:
-                is_same_place = parent_id in (None, question.parent_id)
+                is_same_place = parent_id in (None, question.parent_id) or self._is_withdrawn(parent_id)
             is_same_assistant = assistant in (None, run.assistant and run.assistant.slug)
             return question.text == text and is_same_place and is_same_assistant
 
@@ -285,6 +285,9 @@ class Conversation(WithTitle, WithActivity, WithAllowedTools):
         if parent is None:
             raise Refused(gettext("The message to reply to is not part of the chat."), "unknown_parent")
         return parent
+
+    def _is_withdrawn(self, message_id):
+        return not self.messages.filter(pk=message_id).exists()  # what followed it has moved up
 
     def choose_assistant(self, slug: str | None) -> Assistant:
         """Returns the assistant with that slug, else the conversation's own while it is enabled, else the default."""

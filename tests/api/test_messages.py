@@ -223,6 +223,33 @@ async def test_withdraw_keeps_the_questions_behind(script, client_of, alice):
     assert [request.turns[-1][1][0]["text"] for request in scripted.requests] == ["One", "Three"]
 
 
+async def test_withdraw_lets_the_questions_behind_be_repeated(script, client_of, alice):
+    gate = asyncio.Event()
+    assistant = await script("slow", Text("a"), gate.wait, Finish("stop"))
+    row = await Conversation.objects.acreate(owner=alice, assistant=assistant)
+    await engine.start(await row.ask("One"))
+    second = await row.ask("Two")
+    client, path = client_of(alice), f"/api/conversations/{row.pk}/messages"
+    third = {"text": "Three", "parent_id": str(second.message_id)}
+    accepted = (await client.send("POST", path, third, idempotency_key="k")).json()
+    await client.send("DELETE", f"/api/messages/{second.message.parent_id}")
+    again = await client.send("POST", path, third, idempotency_key="k")
+    assert (again.status_code, again.json()) == (202, accepted)
+    assert await Message.objects.filter(text="Three").acount() == 1
+    gate.set()
+    await wait_for_run(await Run.objects.aget(pk=accepted["run_id"]))
+
+
+async def test_messages_have_the_keys_of_their_requests(client_of, alice, plain):
+    client = client_of(alice)
+    row = await Conversation.objects.acreate(owner=alice)
+    path = f"/api/conversations/{row.pk}/messages"
+    await answered(await client.send("POST", path, {"text": "One"}, idempotency_key="k"))
+    await answered(await client.send("POST", path, {"text": "Two"}))
+    items = (await client.get(path)).json()["items"]
+    assert [item["idempotency_key"] for item in items] == [None, "k", None, None]
+
+
 async def test_withdraw_refuses_once_the_answer_has_begun(finished_run, client_of, alice):
     run = await finished_run("one")
     before = await all_rows()

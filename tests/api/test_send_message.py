@@ -35,7 +35,7 @@ async def test_list_messages_has_every_field(client_of, alice, script, ask):
     times = [parse_datetime(message.pop("created_at")) for message in (question, reply)]
     assert times == sorted(times)
     empty = dict.fromkeys(("error", "finish_reason", "notice", "assistant", "model", "usage", "run_id", "instruction"))
-    empty |= {"interrupts": [], "feedback": None, "started_at": None, "finished_at": None}
+    empty |= {"interrupts": [], "feedback": None, "started_at": None, "finished_at": None, "idempotency_key": None}
     assert question == empty | {
         "id": str(run.message.parent_id),
         "parent_id": None,
@@ -58,6 +58,7 @@ async def test_list_messages_has_every_field(client_of, alice, script, ask):
         "interrupts": [],
         "feedback": None,
         "run_id": str(run.pk),
+        "idempotency_key": None,
         "error": None,
         "finish_reason": "length",
         "notice": "The answer reached its length limit.",

@@ -103,6 +103,17 @@ export class Composer {
     this.#onEdited()
   }
 
+  /** With which the text was sent before it came back, if the server may have received it; null once it was changed. */
+  get key() {
+    return this.#key
+  }
+
+  /** Removes the text, because the server has it. */
+  discard() {
+    this.#set(this.#draft("", []))
+    this.save()
+  }
+
   /** The next send is a new one, even with the same text. */
   resetKey() {
     this.#key = null
@@ -240,8 +251,7 @@ export class Composer {
     const problem = this.#attachments.problem || (hasImages && this.#imageProblem())
     if (problem) return this.showProblem(problem)
     const key = this.#key ?? newKey()
-    this.#set(this.#draft("", []))
-    this.save()
+    this.discard()
     this.#hooks.onSend({ key, text, attachments })
   }
 

@@ -73,6 +73,13 @@ export class Outbox {
     this.retry()
   }
 
+  /** The server has an entry, as the answer to it shows. */
+  arrive(key, { id, parent_id, run_id }) {
+    const entry = this.#entries.find((entry) => entry.key === key)
+    const accepted = { message_id: parent_id, reply_id: id, run_id }
+    if (entry) this.#onArrived(entry, { ...accepted, conversation_id: entry.conversationKey })
+  }
+
   /** Removes an entry and returns it; null while it is being sent. */
   withdraw(key) {
     const entry = this.#entries.find((entry) => entry.key === key)

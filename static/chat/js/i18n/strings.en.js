@@ -225,6 +225,7 @@ export const strings = {
   waitingForPreviousAnswer: "Waiting for the previous answer",
   sending: "Sending…",
   notSentYet: "Not sent yet. It will be sent when the server can be reached.",
+  alreadySent: "This message had already been sent.",
   messageTakenBack: "Message unsent. You can edit it in the message field.",
   sentImage: "Image you sent",
   imageTitle: (width, height) => `Image, ${width} × ${height}`,

@@ -224,6 +224,7 @@ export const strings = {
   waitingForPreviousAnswer: "前の返答を待っています",
   sending: "送信しています…",
   notSentYet: "未送信です。サーバーに接続できしだい送信します。",
+  alreadySent: "このメッセージはすでに送信されていました。",
   messageTakenBack: "送信を取り消しました。入力欄で編集できます。",
   sentImage: "送信した画像",
   imageTitle: (width, height) => `画像（${width} × ${height}）`,

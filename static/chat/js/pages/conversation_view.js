@@ -4,6 +4,7 @@ import { AssistantPicker } from "../composer/assistant_picker.js"
 import { Composer } from "../composer/composer.js"
 import { listenForDrops } from "../composer/drop_target.js"
 import { Starters } from "../composer/starters.js"
+import { ArrivedMessages } from "../data/arrived_messages.js"
 import { Connection } from "../data/connection.js"
 import { Conversation } from "../data/conversation.js"
 import { Drafts } from "../data/drafts.js"
@@ -19,14 +20,12 @@ import { createPopovers } from "../messages/popovers.js"
 import { QuoteButton } from "../messages/quote.js"
 import { AutoScroll } from "../messages/scroll.js"
 import { find } from "../ui/dom.js"
-import { rememberFocus } from "../ui/focus.js"
+import { hasMouse, rememberFocus, restoreFocus } from "../ui/focus.js"
 import { DrawLoop } from "./draw_loop.js"
 import { EarlierMessages } from "./earlier_messages.js"
 import { showGone } from "./gone.js"
 
 const TICK_INTERVAL = 500 // ms
-
-const hasMouse = () => matchMedia("(pointer: fine)").matches
 
 export class ConversationView {
   #api
@@ -35,6 +34,7 @@ export class ConversationView {
   #row = null // of the conversation, as the server has it
   #conversation
   #outbox
+  #arrived
   #drafts
   #connection
   #composer
@@ -109,6 +109,7 @@ export class ConversationView {
       onSend: (fields) => this.#send(fields),
       onStop: () => this.#stop(),
     })
+    this.#arrived = new ArrivedMessages(this.#conversation, this.#outbox, this.#composer)
     this.#list = new MessageList(find("thread"), {
       nameOf,
       versionsOf: (turn) => this.#conversation.versionsOf(turn),
@@ -411,12 +412,8 @@ export class ConversationView {
     await switched
   }
 
-  // Gives the focus a place if the element that had it is gone. Not the composer on a phone, whose keyboard would open.
   #restoreFocus() {
-    const { activeElement } = document
-    if (activeElement && activeElement !== document.body && activeElement.checkVisibility?.() !== false) return
-    if (hasMouse()) this.#composer.focus()
-    else find("thread").focus({ preventScroll: true })
+    restoreFocus({ composer: this.#composer, thread: find("thread") })
   }
 
   // Drawing
@@ -429,6 +426,7 @@ export class ConversationView {
   }
 
   #draw() {
+    this.#arrived.update()
     const { id, messages, key, live, isDeleted, isConnected } = this.#conversation
     const entries = this.#outbox.entriesOf(key)
     const isEmpty = !id && !messages.length && !entries.length
