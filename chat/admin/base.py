@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.contrib import admin, messages
 from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.views.main import ChangeList
 from django.contrib.admin.widgets import AdminTextareaWidget, AdminTextInputWidget
 from django.db import DataError, models
 from django.db.models import Q
@@ -14,6 +15,7 @@ from django.utils.text import smart_split, unescape_string_literal
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from ..models import NaturalKey
 from .json_field import StrictJSONField
 
 WIDE_FIELDS: dict[type[models.Field], dict[str, Any]] = {
@@ -26,8 +28,29 @@ MAX_SEARCH_WORDS = 20  # each reads the whole table
 SLOW_LOOKUPS = {"regex", "iregex"}  # SQLite evaluates these with Python's re, which may take forever
 
 
+class NaturalChangeList(ChangeList):
+    """A list that orders names naturally, whichever column staff sort it by."""
+
+    def get_ordering(self, request, queryset):
+        orders = super().get_ordering(request, queryset)
+        return [expression for order in orders for expression in (*self._natural(order), order)]
+
+    def _natural(self, order):
+        name = order.removeprefix("-") if isinstance(order, str) else ""
+        if name not in self._names():
+            return []
+        return [NaturalKey(name).desc() if order[0] == "-" else NaturalKey(name).asc()]
+
+    def _names(self):
+        texts = (models.CharField, models.TextField)
+        return {field.name for field in self.lookup_opts.fields if isinstance(field, texts) and not field.choices}
+
+
 class BoundedMixin:
     """Limits the searches and filters of staff; an invalid query string shows Django's error page instead of a 500."""
+
+    def get_changelist(self, request, **kwargs):
+        return NaturalChangeList
 
     def get_changelist_instance(self, request):
         try:

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.utils.translation import gettext
 
 from ..model_servers import FoundModel, Unusable, compatible_models, fetch, ollama_model, ollama_models, ollama_url
+from ..natural_order import natural_key
 from ..providers import ProviderError, missing_key
 from ..providers.credentials import environment_address, only_bound_keys, resolve_server
 from ..providers.forbidden_hosts import check_resolved
@@ -48,7 +49,8 @@ async def list_models(
             "models": [],
             "error": gettext("The server has no models for conversations. Type the name of the model."),
         }
-    return {"models": [asdict(_with_sight(model)) for model in models[:MAX_LISTED]], "error": ""}
+    models = sorted(models[:MAX_LISTED], key=lambda model: natural_key(model.name))
+    return {"models": [asdict(_with_sight(model)) for model in models], "error": ""}
 
 
 async def _ask(provider: str, base_url: str, key_variable: str, model: str, may_bind_keys: bool) -> list[FoundModel]:

@@ -9,6 +9,7 @@ from .ending import Ending
 from .files import StoredFile
 from .imports import Import
 from .journal import RunEvent, ServerProcess
+from .lookups import NaturalKey
 from .search_texts import SearchText, contains, plain_text
 from .shares import Share, shared_name
 
@@ -19,6 +20,7 @@ __all__ = [
     "Ending",
     "Import",
     "Message",
+    "NaturalKey",
     "Run",
     "RunEvent",
     "SearchText",
