@@ -102,3 +102,26 @@ def test_conversation_that_outgrows_its_model_has_one_notice_and_a_line_where_th
     expect(chat.replies.nth(1).locator(".message__trimmed")).to_be_visible()  # where it happened
     expect(boundary).to_have_text("The model no longer sees the messages above.")
     expect(questions(chat).last.locator(".message__boundary")).to_be_visible()
+
+
+def test_print_has_the_whole_conversation(long_chat):
+    page = long_chat.page
+    page.context.add_init_script("window.print = () => {}")
+    page.emulate_media(media="print")
+    expect(page.get_by_text("This is only the end of the chat.")).to_be_visible()
+    with page.expect_popup() as popup:
+        long_chat.text.press("Control+p")
+    paper = popup.value
+    expect(paper).to_have_url(f"{page.url}print/")
+    expect(paper.locator(".transcript-message")).to_have_count(MANY)
+
+
+def test_print_of_a_short_conversation_is_the_browser_s(chat):
+    chat.choose("echo").send("Hello")
+    chat.wait_for_end()
+    chat.page.evaluate("addEventListener('keydown', (event) => { window.wasPrevented = event.defaultPrevented })")
+    chat.text.press("Control+p")
+    assert chat.page.evaluate("wasPrevented") is False
+    assert len(chat.page.context.pages) == 1
+    chat.page.emulate_media(media="print")
+    expect(chat.page.get_by_text("This is only the end of the chat.")).to_be_hidden()

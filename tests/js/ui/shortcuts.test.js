@@ -23,6 +23,7 @@ test("each shortcut is recognized by its keys", () => {
     stop: press("Escape"),
     copyAnswer: press("C", { ctrl: true, shift: true }),
     quote: press("(", { ctrl: true, shift: true, code: "Digit9" }),
+    print: press("p", { ctrl: true }),
     undo: press("z", { ctrl: true }),
     settings: press(",", { ctrl: true }),
     help: press("/", { ctrl: true }),

@@ -153,6 +153,7 @@ export const strings = {
     stop: "Stop the answer",
     copyAnswer: "Copy the last answer",
     quote: "Quote the selection",
+    print: "Print the chat",
     undo: "Undo deleting or archiving",
     settings: "Settings",
     help: "Keyboard shortcuts",

@@ -154,6 +154,7 @@ export const strings = {
     stop: "返答を停止",
     copyAnswer: "最後の返答をコピー",
     quote: "選択範囲を引用",
+    print: "会話を印刷",
     undo: "削除・アーカイブを元に戻す",
     settings: "設定",
     help: "キーボードショートカット",

@@ -43,6 +43,7 @@ const shell = new Shell({ preferences, worker: page.worker }, api, {
   focus: () => view.focus(),
   stop: () => view.stop(),
   quote: () => view.quote(),
+  print: () => !find("beginning").hidden && printWhole(view.id),
   onSignedOut,
 })
 
@@ -69,6 +70,11 @@ const view = new ConversationView(
     onSignedOut,
   },
 )
+
+// The page has only the end of a long conversation.
+function printWhole(id) {
+  open(`/c/${id}/print/`)
+}
 
 // `row` null: a new conversation.
 function showTitle(row, { isGone = false } = {}) {

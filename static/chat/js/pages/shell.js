@@ -41,7 +41,8 @@ export class Shell {
    * Hooks: `open(address, { focusComposer })` shows another conversation, and focuses the composer unless told not to;
    * `onUpdated(row)` when the open conversation changed or was restored; `onDeleted()` when it was deleted elsewhere;
    * `onMissed()` when updates may have been missed; `focus()` focuses the composer;
-   * `stop()` stops the answer and `quote()` quotes the selection, and both return whether there was one; `onLogout()`
+   * `stop()` stops the answer and `quote()` quotes the selection, and both return whether there was one; `print()`
+   * returns false if the browser is to print the page; `onLogout()`
    * removes the user's data from this browser; `onSignedOut()` when the session has ended.
    */
   constructor({ preferences, worker }, api, hooks) {
@@ -232,6 +233,7 @@ export class Shell {
       stop: () => this.#hooks.stop(),
       copyAnswer: () => copyLastAnswer(),
       quote: () => this.#hooks.quote(),
+      print: () => this.#hooks.print(),
       undo: () => this.#toast.canUndo && this.#toast.undo(),
       settings: () => this.#open("settings"),
       help: () => this.#open("help"),

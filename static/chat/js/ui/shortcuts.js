@@ -9,6 +9,7 @@ export const shortcuts = {
   stop: [["Escape"]],
   copyAnswer: [["Mod", "Shift", "C"]],
   quote: [["Mod", "Shift", "9"]],
+  print: [["Mod", "P"]],
   undo: [["Mod", "Z"]],
   settings: [["Mod", ","]],
   help: [["Mod", "/"], ["?"]],
@@ -22,6 +23,7 @@ const WHILE_WRITING = new Set([
   "stop",
   "copyAnswer",
   "quote",
+  "print",
   "settings",
   "help",
 ])
