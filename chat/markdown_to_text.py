@@ -4,6 +4,7 @@ import html
 import re
 
 FENCE = re.compile(r"`{3,}(?=[^`]*$)|~{3,}")
+MAY_BE_FENCE = re.compile("```|~~~")
 BLOCK_MARKS = re.compile(r"^(?:[ \t]*(?:>|[-*+][ \t]+(?:\[[ xX]\](?=[ \t]))?|#{1,6}(?=[ \t]|$)))+")
 RULE = re.compile(r"[-=*_|:+][-=*_|:+ \t]*$")  # below a heading or the head of a table, and between paragraphs
 CELL_BORDER = re.compile(r"(?<!\\)\|")
@@ -33,17 +34,53 @@ def markdown_to_text(text: str, *, is_typed: bool = False, keeps_addresses: bool
     `is_typed`: a person has typed it, so only code and links are marks, as in the page. `keeps_addresses` false: a link
     keeps its words alone.
     """
-    lines = []
+    return _convert(text, "", is_typed, keeps_addresses)
+
+
+def excerpt_to_text(text: str, place: int, length: int, *, is_typed: bool = False) -> str:
+    """Returns the text of the lines around a place, with at least `length` characters on each side of it. Where lines
+    are left out stands an ellipsis.
+    """
+    start = text.rfind("\n", 0, max(0, place - length)) + 1
+    end = text.find("\n", place + length)
+    end = len(text) if end < 0 else end
+    lines = _convert(text[start:end], _fence_before(text, start, is_typed), is_typed, True)
+    return f"{'… ' if start else ''}{lines}{' …' if end < len(text) else ''}"
+
+
+def _fence_before(text: str, end: int, is_typed: bool) -> str:
+    """Returns the mark of the code block that is open at this place, or ""."""
     fence = ""
+    line_end = -1
+    for mark in MAY_BE_FENCE.finditer(text, 0, end):
+        if mark.start() > line_end:
+            line_start = text.rfind("\n", line_end + 1, mark.start()) + 1 or line_end + 1
+            line_end = text.find("\n", mark.start())
+            line_end = len(text) if line_end < 0 else line_end
+            fence = _fence_after(_content(text[line_start:line_end].rstrip(), fence, is_typed), fence)
+    return fence
+
+
+def _content(line: str, fence: str, is_typed: bool) -> str:
+    return line.strip(" \t>") if is_typed or fence else BLOCK_MARKS.sub("", line).strip()
+
+
+def _fence_after(content: str, fence: str) -> str:
+    """Returns the mark of the code block that is open after this line, or ""."""
+    if fence:
+        return "" if content.startswith(fence) and not content.strip(fence[0]) else fence
+    opening = FENCE.match(content)
+    return opening[0] if opening else ""
+
+
+def _convert(text: str, fence: str, is_typed: bool, keeps_addresses: bool) -> str:
+    lines = []
     for line in text.splitlines():
-        content = line.strip(" \t>") if is_typed or fence else BLOCK_MARKS.sub("", line).strip()
-        if fence:
-            if content.startswith(fence) and not content.strip(fence[0]):
-                fence = ""
-            else:
+        content = _content(line, fence, is_typed)
+        before, fence = fence, _fence_after(content, fence)
+        if before or fence:
+            if before and fence:
                 lines.append(line)
-        elif opening := FENCE.match(content):
-            fence = opening[0]
         elif is_typed:
             lines.append(_without_marks(line, TYPED_MARK, keeps_addresses))
         elif not RULE.match(content):

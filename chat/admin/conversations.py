@@ -118,7 +118,8 @@ class ConversationAdmin(ReadOnlyAdmin):
         page = reverse("admin:chat_conversation_change", args=[conversation.pk])
         message = Message(role=conversation.match_role, text=conversation.match_text)
         found = SearchText(message=message, file_names=conversation.match_file_names)
-        text = search.passage(found.plain_text, conversation.match_words, EXCERPT_LENGTH, EXCERPT_CONTEXT_LENGTH)
+        words = conversation.match_words
+        text = search.passage(search.text_near(found, words), words, EXCERPT_LENGTH, EXCERPT_CONTEXT_LENGTH)
         return format_html('<a href="{0}?message={1}#message-{1}">{2}</a>', page, conversation.match_id, text)
 
     def search_rows(self, request, queryset, search_term):

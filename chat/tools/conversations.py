@@ -42,7 +42,7 @@ def search_conversations(words: str, context: Context = ANONYMOUS) -> str:
     lines = []
     for message in messages:
         heading = _heading(message.conversation, message.created_at, context)
-        passage = search.passage(message.search_text.plain_text, words, PASSAGE_LENGTH, CONTEXT_LENGTH)
+        passage = search.passage(search.text_near(message.search_text, words), words, PASSAGE_LENGTH, CONTEXT_LENGTH)
         lines.append(f"{heading}, {SPEAKERS[message.role]}:\n{passage}")
     by_title = by_title.exclude(pk__in={message.conversation_id for message in messages})
     for conversation in by_title[: MAX_PASSAGES - len(messages)]:

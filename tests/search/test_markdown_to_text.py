@@ -2,7 +2,7 @@
 
 import pytest
 
-from chat.markdown_to_text import markdown_to_text
+from chat.markdown_to_text import excerpt_to_text, markdown_to_text
 
 ANSWERS = {
     "# Title #1\n\nSome **bold**, *italic*, ***both***, ~~struck~~ and __more__ text.": (
@@ -54,3 +54,21 @@ def test_answer_loses_its_marks_and_keeps_its_words(markdown):
 @pytest.mark.parametrize("typed", TYPED)
 def test_typed_text_loses_the_marks_that_the_page_draws(typed):
     assert markdown_to_text(typed, is_typed=True) == TYPED[typed]
+
+
+@pytest.mark.parametrize("texts, is_typed", [(ANSWERS, False), (TYPED, True)])
+@pytest.mark.parametrize("separator", ["\n", "\r\n", "\n> "])
+def test_excerpt_is_a_part_of_the_text(texts, is_typed, separator):
+    text = separator.join(texts) + separator + separator.join(texts)
+    whole = f"… {markdown_to_text(text, is_typed=is_typed)} …"
+    for place in range(0, len(text), 7):
+        excerpt = excerpt_to_text(text, place, 40, is_typed=is_typed)
+        assert " ".join(excerpt.removeprefix("…").removesuffix("…").split()) in whole
+
+
+def test_excerpt_has_whole_lines_around_the_place():
+    text = "\n".join(f"**{number}**" for number in range(1000, 2000))
+    assert excerpt_to_text(text, text.index("1500") + 1, 10) == "… 1499 1500 1501 …"
+    assert excerpt_to_text(text, 0, 10) == "1000 1001 …"
+    assert excerpt_to_text(text, len(text), 10) == "… 1998 1999"
+    assert excerpt_to_text(text, 0, 10**6) == markdown_to_text(text)

@@ -3,6 +3,7 @@
 import pytest
 from asgiref.sync import sync_to_async
 
+from chat import search
 from chat.events import Finish, Text
 from chat.models import Conversation, Message, SearchText
 from tests.admin.pages import CONVERSATIONS, get_page
@@ -164,3 +165,31 @@ async def test_file_names_are_found_and_shown_after_the_text(client_of, alice, w
         snippet = {"before": before, "match": match, "after": after, "message_id": str(message.pk)}
         assert item["snippet"] == snippet, words
     assert await found(client_of(alice), "inside") == []
+
+
+LINES = "\n".join(f"Line **{number}** of a [long](https://example.com/) text." for number in range(1_000))
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "before", "match"),
+    [
+        (LINES.replace("**777**", "`__ninja__`"), "ninja", "Line __", "ninja"),
+        (LINES.replace("**777**", "**カ**タカナ"), "かたかな", "Line ", "カタカナ"),  # the mark is within the word
+        (f"```ninja\n{LINES}\n```\nA ninja.", "ninja", "``` A ", "ninja"),  # the first is not shown
+        (f"```\n{LINES}\na * ninja * b", "ninja", "text. a * ", "ninja"),
+    ],
+)
+async def test_snippet_of_a_long_message_is_cut_around_the_match(client_of, alice, write, text, words, before, match):
+    await write("", text)
+    [row] = await found(client_of(alice), words)
+    snippet = row["snippet"]
+    assert snippet["match"] == match
+    assert snippet["before"].startswith("…") and snippet["before"].endswith(before.removeprefix("``` "))
+
+
+def test_snippet_of_a_long_message_does_not_convert_all_of_it():
+    text = f"{LINES}\n" * 20
+    row = SearchText(message=Message(role="assistant", text=f"{text}A **ninja**.\n{text}"), file_names="")
+    near = search.text_near(row, "ninja")
+    assert "text. A ninja. Line 0 of a long (https://example.com/) text." in near
+    assert len(near) < 3 * search.EXCERPT_LENGTH

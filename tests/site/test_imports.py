@@ -88,7 +88,7 @@ MAY_IMPORT = {
     "attachment_response": {"models"},
     "broadcast": set(),
     "checks": set(),
-    "search": {"folding", "models"},
+    "search": {"folding", "markdown_to_text", "models"},
     "upload_slots": {"per_loop", "slots"},
     "images": {"errors", "models", "upload_slots", "workers"},
     "files": {"errors", "events", "images", "models", "upload_slots", "workers"},
