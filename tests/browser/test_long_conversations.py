@@ -16,7 +16,7 @@ SOME = 160  # at most, for who is at the end again
 
 TAKE_IN = """async (text) => {
     const form = new FormData()
-    form.append("file", new Blob([text]), "export.json")
+    form.append("file", new Blob([text]), "conversations.json")
     const token = document.cookie.match(/csrftoken=([^;]*)/)[1]
     const taken = await fetch("/api/import", { method: "POST", body: form, headers: { "X-CSRFToken": token } })
     const { items } = await (await fetch("/api/conversations?q=thousand")).json()
