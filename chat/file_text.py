@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 LEFT_OUT = "[What follows in this document is left out, because it is too long for you. If it matters, say so.]"
 NONE_SHOWN = "[This document is left out, because there is no room for it. If it matters, say so.]"
@@ -43,3 +44,18 @@ def trimmed_sentence(part: Mapping[str, Any]) -> str:
     """Returns the note for readers on a file that the model did not see whole; `part` is a FileTrimmedPart."""
     sentence = TRIMMED.get(part["unit"] or "") if part["count"] and part["shown"] else None
     return str(sentence or _("The file “%(name)s” was too long for the model, which saw at most its beginning.")) % part
+
+
+def context_trimmed_sentence(part: Mapping[str, Any]) -> str:
+    """Returns the note where a model was not sent all messages; `part` is a ContextTrimmedPart."""
+    sentence = ngettext(
+        "The model saw only the last %(kept)s message before this answer.",
+        "The model saw only the last %(kept)s messages before this answer.",
+        part["kept"],
+    )
+    return sentence % {"kept": part["kept"]}
+
+
+def images_trimmed_sentence(part: Mapping[str, Any]) -> str:
+    """Returns the note from where on a model is not sent all images; `part` is an ImagesTrimmedPart."""
+    return str(_("The chat has many images. From here on, the model sees only the newest ones: %(shown)s.")) % part

@@ -12,11 +12,11 @@ from functools import cache
 from types import NoneType
 from typing import Any, Literal, NotRequired, TypedDict, get_args, get_type_hints
 
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from .events import clean_text
-from .file_text import file_text, trimmed_sentence
+from .file_text import context_trimmed_sentence, file_text, images_trimmed_sentence, trimmed_sentence
 
 Part = Mapping[str, Any]  # one of the TypedDicts below, told apart by "type"
 
@@ -87,6 +87,13 @@ class ContextTrimmedPart(TypedDict):
 
     type: Literal["context_trimmed"]
     kept: int  # how many messages before this one were sent, the question included
+
+
+class ImagesTrimmedPart(TypedDict):
+    """The conversation has more images than a model is sent: from this message on, the older ones were left out."""
+
+    type: Literal["images_trimmed"]
+    shown: int  # how many images were sent
 
 
 class FileTrimmedPart(TypedDict):
@@ -252,15 +259,6 @@ def _tool_result_to_staff(part: ToolResultPart) -> StaffView:
     return StaffView(heading=_("Result of the tool call above"), sections=(("", text or ""),), failed=failed)
 
 
-def _context_trimmed_sentence(part: ContextTrimmedPart) -> str:
-    sentence = ngettext(
-        "The chat was too long for the model, which saw only the last %(kept)s message before this answer.",
-        "The chat was too long for the model, which saw only the last %(kept)s messages before this answer.",
-        part["kept"],
-    )
-    return sentence % {"kept": part["kept"]}
-
-
 def _copied_sentence(part: CopiedPart) -> str:
     return gettext("Copied up to here from a chat that was shared on %(date)s.") % {"date": part["shared_at"][:10]}
 
@@ -334,7 +332,8 @@ KINDS: dict[str, Kind] = {
         to_markdown=_document_to_markdown,
         to_staff=_document_to_staff,
     ),
-    "context_trimmed": _note(ContextTrimmedPart, _context_trimmed_sentence),
+    "context_trimmed": _note(ContextTrimmedPart, context_trimmed_sentence),
+    "images_trimmed": _note(ImagesTrimmedPart, images_trimmed_sentence),
     "file_trimmed": _note(FileTrimmedPart, trimmed_sentence),
     "copied": _note(CopiedPart, _copied_sentence),
 }

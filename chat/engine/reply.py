@@ -79,19 +79,21 @@ def build_prompt(
     additions: Iterable[hooks.Addition] = (),
     *,
     is_cut: bool = False,
+    shown_images: int | None = None,
     **fields: Any,
 ) -> Prompt:
     """Returns what a run asks: the request of `build_request`, and shorter ones for a model that it is too long for.
 
-    `is_cut`: older turns of the conversation were left out already.
+    `is_cut`: older turns of the conversation were left out already. `shown_images`: as in `History`.
     """
     additions = list(additions)
-    turns = _remembered(assistant, _tools(assistant, additions), turns)
+    remembered = _remembered(assistant, _tools(assistant, additions), turns)
     return Prompt(
         lambda kept: build_request(assistant, model_id, kept, additions, **fields),
-        turns,
+        remembered,
         assistant.context_window,
-        is_cut,
+        is_cut or len(remembered) < len(turns),
+        shown_images,
     )
 
 
@@ -272,6 +274,8 @@ class ReplyWriter:
             reply, _ = providers.resolve(model_id, prompt.request.tools)
             await prompt.look_up()
             prompt.fit()
+            if prompt.shown_images is not None:
+                self._append([events.ImagesTrimmed(prompt.shown_images)])
             retries = itertools.count()
             while True:
                 self._announce(prompt)

@@ -351,6 +351,7 @@ class LiveRun:
             turns,
             additions,
             is_cut=history.is_cut,
+            shown_images=history.shown_images,
             context=context,
             decisions=run.decisions,
             is_allowed=self._is_allowed,

@@ -128,8 +128,8 @@ class Prompt:
     """A run's request, with as many of the conversation's turns as fit into the model's context window.
 
     `build(turns)` makes the request of turns that begin with a question; `size` is the window as the assistant sets it,
-    in tokens. `is_cut` says that the turns are not the whole conversation, for another reason than what the assistant
-    remembers. `kept` counts the messages in the request, or is None if it has all.
+    in tokens. `is_cut` says that the turns are not the whole conversation; `shown_images` is as in `History`. `kept`
+    counts the messages in the request, or is None if it has all.
     """
 
     def __init__(
@@ -138,6 +138,7 @@ class Prompt:
         turns: Sequence[Turn],
         size: int | None = None,
         is_cut: bool = False,
+        shown_images: int | None = None,
     ) -> None:
         self.build = build
         self.turns = self._whole = list(turns)
@@ -145,6 +146,7 @@ class Prompt:
         self.request = build(without_files(self.turns))
         self.size = size
         self.is_cut = is_cut
+        self.shown_images = shown_images
         self.attempts = 0
         self.start = 0  # index of the first turn in the request
         self.max_tokens: float | None = None  # that the next attempt may have by our estimate

@@ -10,6 +10,7 @@ from .types import (
     CONTEXT_TRIMMED,
     FILE_TRIMMED,
     IMAGE,
+    IMAGES_TRIMMED,
     PART_WITHDRAWN,
     Approval,
     ContextTrimmed,
@@ -17,6 +18,7 @@ from .types import (
     Event,
     FileTrimmed,
     Finish,
+    ImagesTrimmed,
     Piece,
     Reasoning,
     ReasoningEnd,
@@ -110,6 +112,8 @@ class EventBuilder:
             return (Custom(CONTEXT_TRIMMED, {"kept": piece.kept}),)
         if isinstance(piece, FileTrimmed):
             return (Custom(FILE_TRIMMED, dataclasses.asdict(piece)),)
+        if isinstance(piece, ImagesTrimmed):
+            return (Custom(IMAGES_TRIMMED, {"shown": piece.shown}),)
         if isinstance(piece, ResumeState):
             self.resume_state = piece.value
             return ()

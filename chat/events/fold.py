@@ -41,6 +41,7 @@ def fold(events: Iterable[Event]) -> list[Part]:
     `{"type": "tool_result", "id", "result", "error"}` for a call of an earlier message that the user allowed,
     `{"type": "image", "id", "media_type", "width", "height"}` for an image that the model made.
     `{"type": "context_trimmed", "kept"}` if the model was sent only so many messages, by the last event that says so.
+    `{"type": "images_trimmed", "shown"}` if from now on it is sent only so many images.
     `{"type": "file_trimmed", "name", "unit", "count", "shown"}` if it was sent only so many units of a file.
     Reasoning and tool calls also have `"seconds"` if the events carry the time at both ends. `chat.parts` has all
     kinds, also those that a user sends.
@@ -95,7 +96,7 @@ def _add_custom(parts: list[Part], event: Custom) -> None:
     match event.name:
         case types.PART_WITHDRAWN:
             _withdraw(parts, event.value["type"])
-        case types.CONTEXT_TRIMMED:
+        case types.CONTEXT_TRIMMED | types.IMAGES_TRIMMED:
             trimmed = next((part for part in parts if part["type"] == event.name), None)
             if trimmed is None:
                 parts.append({"type": event.name, **event.value})

@@ -171,6 +171,7 @@ EVENTS: dict[str, type[Event]] = {
 }
 PART_WITHDRAWN = "part_withdrawn"  # name of the Custom event; see Withdraw
 FILE_TRIMMED = "file_trimmed"  # the same
+IMAGES_TRIMMED = "images_trimmed"  # the same
 CONTEXT_TRIMMED = "context_trimmed"  # name of the Custom event, and type of the part that it becomes
 IMAGE = "image"  # the same of an image that the model made
 TERMINAL = {RunFinished.type, RunError.type}
@@ -246,9 +247,16 @@ class ResumeState:
 
 @dataclass(frozen=True, slots=True)
 class ContextTrimmed:
-    """The conversation is too long for the model, which is sent `kept` of its last messages, with the question."""
+    """The model is sent `kept` of the conversation's last messages, with the question, and not the older ones."""
 
     kept: int
+
+
+@dataclass(frozen=True, slots=True)
+class ImagesTrimmed:
+    """From now on the model is sent only the newest images of the conversation, now `shown` of them."""
+
+    shown: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,6 +292,7 @@ Piece = (
     | Approval
     | ContextTrimmed
     | FileTrimmed
+    | ImagesTrimmed
     | GeneratedImage
     | ResumeState
     | StoredImage

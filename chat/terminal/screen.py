@@ -96,7 +96,9 @@ class Screen:
                 self.write_note("[Image: cannot be shown in the terminal]")
             case events.Custom(name=events.CONTEXT_TRIMMED) if not self._is_trimmed:
                 self._is_trimmed = True
-                self.write_note("The conversation is too long for the model, which no longer sees the oldest messages.")
+                self.write_note("The conversation is long, and the model no longer sees the oldest messages.")
+            case events.Custom(name=events.IMAGES_TRIMMED):
+                self.write_note(f"The model sees only the newest images from now on: {event.value['shown']}.")
             case events.Custom(name=events.PART_WITHDRAWN):
                 self.end_answer()  # what was shown stays: it was a thought
             case events.ToolCallStart():

@@ -98,7 +98,7 @@ def test_conversation_that_outgrows_its_model_has_one_notice_and_a_line_where_th
         expect(notice).to_have_count(0 if number == 0 else 1)
         if number == 1:
             page.reload()
-    expect(notice).to_contain_text("This chat has become too long for the model")
+    expect(notice).to_contain_text("This chat has become long, and the model no longer sees its oldest messages.")
     expect(chat.replies.nth(1).locator(".message__trimmed")).to_be_visible()  # where it happened
     expect(boundary).to_have_text("The model no longer sees the messages above.")
     expect(questions(chat).last.locator(".message__boundary")).to_be_visible()

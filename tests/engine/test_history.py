@@ -9,7 +9,7 @@ from django.db import OperationalError
 from chat import engine
 from chat.engine import history, runner
 from chat.events import Finish, Text
-from chat.models import Attachment, Conversation, Message, Run
+from chat.models import Assistant, Attachment, Conversation, Message, Run
 from tests import scripted
 from tests.waiting import GATE_TIMEOUT, wait_for_run, wait_until
 
@@ -175,6 +175,44 @@ async def test_history_that_fits_exactly_is_whole(conversation, monkeypatch, lim
     assert (await history_before(rows[-1])).is_cut == is_cut
 
 
-async def test_turns_that_the_assistant_does_not_remember_are_no_cut(conversation):
+@pytest.mark.parametrize(("questions", "is_cut"), [(1, True), (2, False), (3, False)])
+async def test_turns_that_the_assistant_does_not_remember_are_cut(conversation, questions, is_cut):
     rows = await add_messages(conversation, ["one", "1", "two", ""])
-    assert not (await history_before(rows[-1], 1)).is_cut
+    assert (await history_before(rows[-1], questions)).is_cut == is_cut
+
+
+@pytest.mark.parametrize("fields", [{"memory_turns": 2}, {"tools": ["clock"]}])
+async def test_reader_is_told_of_the_turns_that_the_assistant_does_not_remember(script, ask, monkeypatch, fields):
+    monkeypatch.setattr(Assistant, "TURNS_WITH_TOOLS", 2)
+    assistant = await script("plain", Text("Yes"), Finish("stop"), **fields)
+    run = await ask(assistant, "one")
+    await wait_for_run(run)
+    for text, kept in (("two", None), ("three", 3), ("four", 3)):
+        run = await run.conversation.ask(text)
+        await engine.start(run)
+        await wait_for_run(run)
+        assert run.message.parts[:-1] == ([{"type": "context_trimmed", "kept": kept}] if kept else [])
+
+
+async def test_reader_is_told_once_that_older_images_are_left_out(script, alice, monkeypatch):
+    monkeypatch.setattr(history, "MAX_IMAGES", 3)
+    assistant = await script("plain", Text("Yes"), Finish("stop"), sees_images=True)
+    conversation = await Conversation.objects.acreate(owner=alice, assistant=assistant)
+    for count, shown in ((2, None), (1, None), (2, 3), (0, None), (1, None)):
+        rows = [
+            await Attachment.objects.acreate(owner=alice, data=b"i", media_type="image/png", width=1, height=1)
+            for _ in range(count)
+        ]
+        run = await conversation.ask("Look", attachments=[row.pk for row in rows])
+        await engine.start(run)
+        await wait_for_run(run)
+        assert run.message.parts[:-1] == ([{"type": "images_trimmed", "shown": shown}] if shown else [])
+    sent = [part["type"] for _, parts in scripted.requests[-1].turns for part in parts]
+    assert sent.count("image") == 3
+
+
+async def test_images_that_the_assistant_cannot_see_are_not_said_to_be_left_out(conversation, alice, monkeypatch):
+    monkeypatch.setattr(history, "MAX_IMAGES", 1)
+    rows = await add_messages(conversation, ["one", ""], parts=lambda text: [{"type": "image", "id": text}] * 2)
+    assert (await history_before(rows[-1], None, lambda message: False)).shown_images is None
+    assert (await history_before(rows[-1], None, lambda message: True)).shown_images == 0

@@ -250,15 +250,15 @@ async def test_turns_that_fit_are_kept_even_if_each_is_a_large_part_of_the_windo
         assert prompt.kept == 7  # three exchanges of 210 tokens and the question; four exchanges do not fit
 
 
-async def test_remembered_turns_that_fit_are_not_trimmed():
+async def test_remembered_turns_are_not_trimmed_further_if_they_fit():
     assistant = Assistant(context_window=2000, memory_turns=3)
     prompt = build_prompt(assistant, "openai:x", conversation(50))
     prompt.fit()
-    assert (prompt.kept, len(prompt.request.turns)) == (None, 5)
+    assert (prompt.kept, len(prompt.request.turns)) == (5, 5)
     agent = Assistant(context_window=2000, tools=["clock"])
     prompt = build_prompt(agent, "openai:x", conversation(50))
     prompt.fit()
-    assert (prompt.kept, len(prompt.request.turns)) == (None, 9)
+    assert (prompt.kept, len(prompt.request.turns)) == (9, 9)
 
 
 async def test_answer_that_is_continued_keeps_its_question():

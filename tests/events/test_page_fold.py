@@ -61,6 +61,7 @@ def narrated(chance):
         log += builder.feed(piece)
         if chance.random() < 0.05:
             log += builder.feed(events.ContextTrimmed(chance.randrange(1, 9)))
+            log += builder.feed(events.ImagesTrimmed(chance.randrange(9)))
             log += builder.feed(events.FileTrimmed(f"{id}.pdf", "page", 9, chance.randrange(9)))
             log.append(events.Custom("other", {"kept": 1}))
         if chance.random() < 0.05:
@@ -81,4 +82,4 @@ def test_page_folds_events_as_the_server_does():
     for log, parts in zip(logs, run_module(PAGE, sent), strict=True):
         assert parts == events.fold(log), log
     kinds = {(part["type"], "seconds" in part) for log in logs for part in events.fold(log)}
-    assert len(kinds) == 9  # each step with its time and without; texts, results, images and the context have none
+    assert len(kinds) == 10  # each step with its time and without; texts, results, images and the context have none

@@ -135,14 +135,21 @@ def test_read_part_cleans_and_drops():
 def test_context_trimmed_is_shown_to_readers_and_is_not_text():
     part = {"type": "context_trimmed", "kept": 9}
     assert parts.read_part(part | {"color": "red"}) == part
-    assert "which saw only the last 9 messages before this answer." in parts.for_staff(part).text
+    assert "model saw only the last 9 messages before this answer." in parts.for_staff(part).text
     assert parts.text_of([part]) == ""
     assert parts.for_model([part]) == []
     assert parts.for_share([part]) == [part]
-    assert parts.to_markdown([part])[0].endswith("which saw only the last 9 messages before this answer.)*")
+    assert parts.to_markdown([part])[0].endswith("model saw only the last 9 messages before this answer.)*")
     for kept in (None, "9", True, 1.5):
         with pytest.raises((KeyError, ValueError)):
             parts.read_part({"type": "context_trimmed", "kept": kept})
+
+
+def test_images_trimmed_is_shown_to_readers_and_is_not_text():
+    part = {"type": "images_trimmed", "shown": 50}
+    assert parts.read_part(part | {"color": "red"}) == part
+    assert parts.for_staff(part).text.endswith("only the newest ones: 50.")
+    assert (parts.text_of([part]), parts.for_model([part]), parts.for_share([part])) == ("", [], [part])
 
 
 def test_file_trimmed_is_shown_to_readers_and_is_not_text():

@@ -223,7 +223,7 @@ def test_conversation_that_outgrows_the_model_is_noted_once(write, chat, alice, 
     write("plain", *HELLO, context_window=300)
     code, out, err = chat(stdin="\n".join(["word " * 100] * 5), user=user, assistant="plain")
     assert (code, out) == (0, "Hello there\n" * 5)
-    assert err.count("too long for the model, which no longer sees the oldest messages.") == 1
+    assert err.count("The conversation is long, and the model no longer sees the oldest messages.") == 1
 
 
 def test_failure_does_not_end_an_interactive_session(write, chat, settings):

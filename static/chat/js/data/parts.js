@@ -41,6 +41,12 @@ const duration = (start, end) =>
 const newCall = (id, name, args = "") => ({ type: "tool_call", id, name, arguments: args, result: null, error: null })
 const newResult = (id) => ({ type: "tool_result", id, result: null, error: null })
 
+// The last note of a kind counts.
+const setNote = (reply, type, fields) => {
+  const index = reply.parts.findIndex((part) => part.type === type)
+  return index < 0 ? append(reply, { type, ...fields }) : update(reply, index, fields)
+}
+
 export const partKinds = {
   text: {
     group: "text",
@@ -99,11 +105,15 @@ export const partKinds = {
     group: "note",
     events: {},
     customs: {
-      context_trimmed: (reply, { name, value }) => {
-        const { kept } = value
-        const index = reply.parts.findIndex(({ type }) => type === name)
-        return index < 0 ? append(reply, { type: name, kept }) : update(reply, index, { kept })
-      },
+      context_trimmed: (reply, { name, value }) => setNote(reply, name, { kept: value.kept }),
+    },
+  },
+
+  images_trimmed: {
+    group: "note",
+    events: {},
+    customs: {
+      images_trimmed: (reply, { name, value }) => setNote(reply, name, { shown: value.shown }),
     },
   },
 

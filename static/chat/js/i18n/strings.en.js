@@ -177,8 +177,10 @@ export const strings = {
   generatedImage: "Image by the assistant",
   contextTrimmed: ({ kept }) => {
     const messages = plural(kept, { one: "message", other: `${number(kept)} messages` })
-    return `The chat was too long for the model, which saw only the last ${messages} before this answer.`
+    return `The model saw only the last ${messages} before this answer.`
   },
+  imagesTrimmed: ({ shown }) =>
+    `This chat has many images. From here on, the model sees only the newest ${plural(shown, { one: "one", other: number(shown) })}.`,
   fileTrimmed: ({ name, unit, shown, count }) =>
     count && shown
       ? `“${name}” is too long for the model, which saw the first ${shown} of ${countUnits[unit]?.(count) ?? `${count} parts`}.`

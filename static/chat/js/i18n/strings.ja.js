@@ -177,7 +177,9 @@ export const strings = {
   },
   generatedImage: "アシスタントが生成した画像",
   contextTrimmed: ({ kept }) =>
-    `会話が長く、モデルが一度に読める量を超えたため、この返答の時点でモデルに渡したのは直前の${number(kept)}件のメッセージだけです。`,
+    `会話が長いため、この返答の時点でモデルに渡したのは直前の${number(kept)}件のメッセージだけです。`,
+  imagesTrimmed: ({ shown }) =>
+    `この会話には画像が多いため、ここから先、モデルに渡すのは新しい${number(shown)}枚だけです。`,
   fileTrimmed: ({ name, unit, shown, count }) =>
     count && shown
       ? `「${name}」は長く、モデルが一度に読める量を超えるため、最初の${countUnits[unit]?.(shown) ?? shown}だけを渡しました（全${countUnits[unit]?.(count) ?? count}）。`

@@ -21,7 +21,11 @@ const errorHelp = new LazyLibrary(() => import("./error_help.js"))
 
 const sectionViews = { ...textViews, steps: StepsView }
 
-const noteSentences = { file_trimmed: strings.fileTrimmed, copied: strings.copiedUpTo } // by kind of part
+const noteSentences = {
+  images_trimmed: strings.imagesTrimmed,
+  file_trimmed: strings.fileTrimmed,
+  copied: strings.copiedUpTo,
+}
 
 export class AssistantMessage {
   element = cloneTemplate("reply-template")

@@ -72,6 +72,7 @@ export const readonlyParts = {
   document: longText,
   tool_call: toolCall,
   context_trimmed: (part) => note(strings.contextTrimmed(part)),
+  images_trimmed: (part) => note(strings.imagesTrimmed(part)),
   file_trimmed: (part) => note(strings.fileTrimmed(part)),
   copied: (part) => note(strings.copiedUpTo(part)),
 }
