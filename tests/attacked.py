@@ -16,6 +16,7 @@ from bench.attacks import ATTACKS, Attacker
 from scripts.environment import ROOT
 from tests.memory import memory_bytes
 from tests.server_process import free_port, wait_for
+from tests.timeouts import HANG_TIMEOUT
 
 MODELS = ("bench-1-500", "arguments-100-9", "calls-100-9")
 ASSISTANTS = f"""
@@ -24,7 +25,6 @@ for name in {MODELS!r}:
     Assistant.objects.create(slug=name, name=name, model="openai:" + name, tools=["clock"])
 """
 MUST_SAY_WHEN = {429, 503}
-ATTACK_TIMEOUT = 40  # seconds
 HUNG_UP = 0  # instead of a status
 
 
@@ -81,7 +81,7 @@ class RecordingAttacker(Attacker):
 
 async def _attack(attacker, name, answers):
     task = asyncio.create_task(ATTACKS[name](attacker))
-    deadline = time.monotonic() + ATTACK_TIMEOUT
+    deadline = time.monotonic() + HANG_TIMEOUT
     while len(attacker.answers) < answers and time.monotonic() < deadline and not task.done():
         await asyncio.sleep(0.1)
     if task.done():
@@ -129,7 +129,7 @@ class Others(threading.Thread):
     def _look_around(self):
         self.memory = max(self.memory, memory_bytes(self.site.process.pid))
         path = f"/api/conversations/{self.conversation}/messages"
-        self.statuses["health", httpx.get(f"{self.site.url}/health", timeout=30).status_code] += 1
+        self.statuses["health", httpx.get(f"{self.site.url}/health", timeout=HANG_TIMEOUT).status_code] += 1
         self.statuses["page", self.client.get("/").status_code] += 1
         self.statuses["list", self.client.get("/api/conversations").status_code] += 1
         self.statuses["send", self.client.post(path, json={"text": "Hi", "assistant": "demo"}).status_code] += 1

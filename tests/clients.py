@@ -7,7 +7,7 @@ from channels.testing import WebsocketCommunicator
 from django.test import AsyncClient
 
 from chat.events import TERMINAL
-from tests.waiting import HANG_TIMEOUT
+from tests.timeouts import HANG_TIMEOUT
 
 
 class Client(AsyncClient):

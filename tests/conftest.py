@@ -22,8 +22,9 @@ from scripts.environment import VENDOR_PREFIXES
 from tests import scripted
 from tests.clients import Client, EchoApplication, Socket
 from tests.rows import create_user
+from tests.timeouts import HANG_TIMEOUT
 from tests.upstream import Upstream
-from tests.waiting import HANG_TIMEOUT, hang_timeout, wait_for_run
+from tests.waiting import hang_timeout, wait_for_run
 
 # Tests use no assistant or API key of the developer who runs them.
 for name in [name for name in os.environ if name.startswith(VENDOR_PREFIXES)]:

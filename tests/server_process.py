@@ -15,6 +15,7 @@ import httpx
 
 from chat.events import from_json
 from scripts.environment import ROOT
+from tests.timeouts import HANG_TIMEOUT
 
 PASSWORD = "correct horse battery"
 MIGRATE = """
@@ -34,7 +35,7 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def wait_for(url, process=None, seconds=120):
+def wait_for(url, process=None, seconds=HANG_TIMEOUT):
     """Wait until the address answers. Raises RuntimeError if this process ends before."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -48,7 +49,7 @@ def wait_for(url, process=None, seconds=120):
     raise TimeoutError(f"{url} did not answer within {seconds} s.")
 
 
-def poll_until(condition, seconds=30):
+def poll_until(condition, seconds=HANG_TIMEOUT):
     """Wait for a change that another process makes. Returns the first true result of `condition()`."""
     deadline = time.monotonic() + seconds
     while True:
@@ -71,6 +72,7 @@ class Site:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.process = None
+        self.start_seconds = 0  # how long its last start took: two on a machine that does nothing else
         self.environment = {
             name: value for name, value in os.environ.items() if not name.startswith(("OPENAI_", "DJANGO_"))
         }
@@ -108,19 +110,21 @@ class Site:
 
     def start(self):
         command = [*self.command, "--port", str(self.port)]
+        start = time.monotonic()
         with ExitStack() as stack:
             output = stack.enter_context(open(self.log, "ab")) if self.log else None
             self.process = subprocess.Popen(
                 command, cwd=ROOT, env=self.environment, stdout=output, stderr=output, start_new_session=True
             )
         wait_for(f"{self.url}/health", self.process)
+        self.start_seconds = time.monotonic() - start
         return self
 
     def kill(self):
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
-    def stop(self, seconds=120):
+    def stop(self, seconds=HANG_TIMEOUT):
         """Stop the process gracefully. Returns how many seconds this took."""
         start = time.monotonic()
         self.process.send_signal(signal.SIGTERM)
@@ -150,7 +154,7 @@ class Upstream:
 
     def requests(self):
         """Returns the requests. Each has `body` and `closed_at` (seconds since the epoch; None while it is open)."""
-        return httpx.get(self.base_url.removesuffix("/v1") + "/requests").json()
+        return httpx.get(self.base_url.removesuffix("/v1") + "/requests", timeout=HANG_TIMEOUT).json()
 
     def close(self):
         self.process.kill()
@@ -162,7 +166,7 @@ class UserClient(httpx.Client):
     """An HTTP client that is logged in."""
 
     def __init__(self, url, name):
-        super().__init__(base_url=url, timeout=30)
+        super().__init__(base_url=url, timeout=HANG_TIMEOUT)
         self.get("/accounts/login/")
         form = {"username": name, "password": PASSWORD, "csrfmiddlewaretoken": self.cookies["csrftoken"]}
         assert self.post("/accounts/login/", data=form).status_code == 302
@@ -192,7 +196,7 @@ class UserClient(httpx.Client):
         messages = self.get(f"/api/conversations/{run['conversation_id']}/messages").json()["items"]
         return next(message for message in messages if message["id"] == run["reply_id"])
 
-    def wait_for_end(self, run, seconds=120):
+    def wait_for_end(self, run, seconds=HANG_TIMEOUT):
         def ended():
             reply = self.reply(run)
             return reply if reply["status"] not in ("queued", "in_progress") else None

@@ -10,7 +10,7 @@ from chat import image_codec
 from chat.worker_process import TaskRefused
 from chat.workers import Pool
 from tests.images import PICTURE, image_file
-from tests.waiting import HANG_TIMEOUT
+from tests.timeouts import HANG_TIMEOUT
 
 
 def reduce(data):

@@ -13,7 +13,8 @@ import pytest
 from chat import executors, workers
 from chat.workers import Pool, TaskFailed
 from scripts.environment import ROOT
-from tests.waiting import HANG_TIMEOUT, wait_until
+from tests.timeouts import HANG_TIMEOUT
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 

@@ -9,7 +9,7 @@ import threading
 
 from chat import tools
 from chat.tools import ToolError, asks_every_time, asks_first
-from tests.waiting import GATE_TIMEOUT
+from tests.timeouts import GATE_TIMEOUT
 
 calls = []  # (name, argument), in the order in which they began
 ended = []  # the arguments of the calls that have ended, even by cancellation

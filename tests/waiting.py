@@ -9,9 +9,8 @@ from django.db import connection
 
 from chat import engine
 from chat.models import Run
+from tests.timeouts import HANG_TIMEOUT
 
-HANG_TIMEOUT = 120  # seconds until a wait has failed; what it waits for takes milliseconds, on a busy machine seconds
-GATE_TIMEOUT = 2 * HANG_TIMEOUT  # of a thread that a test lets go on; longer, so that whoever waits for it fails first
 ENGINE_THREADS = ("runs", "history", "retention", "journal")  # which query the database at intervals
 
 

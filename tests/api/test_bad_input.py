@@ -20,7 +20,8 @@ from chatsite.asgi import application
 from tests import scripted
 from tests.assertions import assert_error
 from tests.rows import all_rows
-from tests.waiting import HANG_TIMEOUT, wait_for_run
+from tests.timeouts import HANG_TIMEOUT
+from tests.waiting import wait_for_run
 
 pytestmark = pytest.mark.slow
 

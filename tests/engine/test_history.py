@@ -11,7 +11,8 @@ from chat.engine import history, runner
 from chat.events import Finish, Text
 from chat.models import Assistant, Attachment, Conversation, Message, Run
 from tests import scripted
-from tests.waiting import GATE_TIMEOUT, wait_for_run, wait_until
+from tests.timeouts import GATE_TIMEOUT
+from tests.waiting import wait_for_run, wait_until
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ from chat.engine import journal, log, runner
 from chat.events import Finish, Text, ToolCallStart, fold
 from chat.models import Message, RunEvent
 from tests.rows import stored_events
-from tests.waiting import HANG_TIMEOUT, hang_timeout, wait_for_run
+from tests.timeouts import HANG_TIMEOUT
+from tests.waiting import hang_timeout, wait_for_run
 
 
 async def test_journal_holds_every_event_as_it_was_sent(script, ask):

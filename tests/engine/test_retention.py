@@ -9,7 +9,8 @@ from chat import engine
 from chat.engine import heartbeat, retention, runner
 from chat.models import Run, RunEvent, ServerProcess
 from tests.rows import stored_events
-from tests.waiting import GATE_TIMEOUT, wait_for_run, wait_until
+from tests.timeouts import GATE_TIMEOUT
+from tests.waiting import wait_for_run, wait_until
 
 
 async def test_retention_deletes_the_events_of_old_runs(finished_run):

@@ -12,7 +12,8 @@ from chat import engine
 from chat.engine import heartbeat, temporary
 from chat.live import consumers
 from chat.models import Attachment, Conversation, Message, Run, RunEvent
-from tests.waiting import GATE_TIMEOUT, wait_for_run, wait_for_text, wait_until
+from tests.timeouts import GATE_TIMEOUT
+from tests.waiting import wait_for_run, wait_for_text, wait_until
 
 NEWS = "/ws/news"
 

@@ -13,9 +13,9 @@ import httpx
 
 from chat.events import TERMINAL, fold, from_json
 from tests.server_process import Site, poll_until
+from tests.timeouts import HANG_TIMEOUT
 
-WAIT_LIMIT = 30  # seconds; what is expected takes two on a machine that does nothing else
-REQUEST_TIMEOUT = 20  # seconds; longer than the ten after which a frozen database is given up
+REQUEST_TIMEOUT = HANG_TIMEOUT  # longer than the ten after which a frozen database is given up
 RETRY_DELAY = 0.1  # seconds until a refused request is repeated
 WORDS = 10  # words of an answer that make sure that it is under way
 
@@ -58,7 +58,7 @@ class Cluster:
     def log(self):
         return "\n".join(f"--- {site.log.name}\n{site.log.read_text()}" for site in self.sites)
 
-    def wait_until(self, condition, what, seconds=WAIT_LIMIT):
+    def wait_until(self, condition, what, seconds=HANG_TIMEOUT):
         """Returns the first true result of `condition()`; fails with the processes' logs."""
         try:
             return poll_until(condition, seconds)
@@ -77,7 +77,7 @@ class Follower(threading.Thread):
         self.client, self.run_data = client, run
         self.events = []  # (seq, event)
         self.refusals = []  # answers that were no stream
-        self.deadline = time.monotonic() + 3 * WAIT_LIMIT
+        self.deadline = time.monotonic() + 3 * HANG_TIMEOUT
 
     def run(self):
         while not self.has_ended and time.monotonic() < self.deadline:
@@ -138,7 +138,7 @@ class Sender(threading.Thread):
     def _send(self, text):
         """Sends the message, with the same key, until it is accepted; the last one also after the end."""
         path = f"/api/conversations/{self.conversation}/messages"
-        deadline = time.monotonic() + 2 * WAIT_LIMIT
+        deadline = time.monotonic() + 2 * HANG_TIMEOUT
         while time.monotonic() < deadline:
             answer = self.client.post(
                 path, json={"text": text, "assistant": "echo"}, headers={"Idempotency-Key": text.replace(" ", "-")}
@@ -157,7 +157,7 @@ class Sender(threading.Thread):
 
     def finish(self):
         self.stopped.set()
-        self.join(3 * WAIT_LIMIT)
+        self.join(3 * HANG_TIMEOUT)
         assert self.failure is None and not self.is_alive(), self.failure
 
 
@@ -188,7 +188,7 @@ class Scene:
         self.wait_until(lambda: all(each.words > WORDS for each in self.followers.values()), "answers under way")
         self.wait_until(lambda: all(sender.accepted for sender in self.senders), "messages accepted")
 
-    def wait_until(self, condition, what, seconds=WAIT_LIMIT):
+    def wait_until(self, condition, what, seconds=HANG_TIMEOUT):
         return self.cluster.wait_until(condition, what, seconds)
 
     def wait_until_accepted(self):

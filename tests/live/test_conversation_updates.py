@@ -10,7 +10,8 @@ from django.db.backends.utils import CursorWrapper
 from chat import broadcast
 from chat.live import conversation_updates
 from chat.models import Conversation
-from tests.waiting import ENGINE_THREADS, GATE_TIMEOUT, wait_for_run, wait_until
+from tests.timeouts import GATE_TIMEOUT
+from tests.waiting import ENGINE_THREADS, wait_for_run, wait_until
 
 UPDATES = "/ws/news"
 SOCKETS, CHANGES = 10, 20

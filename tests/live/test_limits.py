@@ -10,7 +10,8 @@ from chat.live import limits
 from chat.models import Assistant, Conversation, Message, Run
 from chatsite.asgi import application
 from tests.clients import asgi_request, asgi_response
-from tests.waiting import HANG_TIMEOUT, wait_for_run, wait_until
+from tests.timeouts import HANG_TIMEOUT
+from tests.waiting import wait_for_run, wait_until
 
 
 async def request_of(client_of, user, method, path, body=b"", *headers):

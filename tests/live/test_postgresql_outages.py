@@ -12,7 +12,7 @@ import pytest
 from scripts.postgresql import TemporaryServer, programs_folder
 from tests.live.outages import Cluster, scene
 from tests.server_process import free_port
-from tests.waiting import HANG_TIMEOUT
+from tests.timeouts import HANG_TIMEOUT
 
 pytestmark = [
     pytest.mark.process,

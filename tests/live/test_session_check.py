@@ -14,7 +14,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from chat.live import session_check
-from tests.waiting import GATE_TIMEOUT, HANG_TIMEOUT, wait_until
+from tests.timeouts import GATE_TIMEOUT, HANG_TIMEOUT
+from tests.waiting import wait_until
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ from django.db import IntegrityError, OperationalError, connection, transaction
 from chat.backends.sqlite3.base import lines, locked
 from chat.backends.sqlite3.write_line import WriteLine
 from tests.server_process import poll_until
-from tests.waiting import HANG_TIMEOUT
+from tests.timeouts import HANG_TIMEOUT
 
 pytestmark = [
     pytest.mark.skipif(connection.vendor != "sqlite", reason="is about SQLite"),

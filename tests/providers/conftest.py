@@ -11,8 +11,8 @@ from tests import toolbox
 from tests.providers import aimock as aimock_server
 from tests.providers.agent_runs import text_part
 from tests.providers.provider_runs import ProviderReply, wait_until_idle
+from tests.timeouts import HANG_TIMEOUT
 from tests.upstream import Answer
-from tests.waiting import HANG_TIMEOUT
 
 
 @pytest.fixture(autouse=True)

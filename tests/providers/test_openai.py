@@ -10,8 +10,9 @@ import pytest
 from chat import engine, providers
 from chat.providers.openai import stream
 from tests.providers.provider_runs import ProviderReply, outcome_of, wait_until_closed
+from tests.timeouts import HANG_TIMEOUT
 from tests.upstream import ANSWER, DONE, END, RESET, SILENCE, STOP, chunk, model_behavior, usage
-from tests.waiting import HANG_TIMEOUT, wait_for_run
+from tests.waiting import wait_for_run
 
 pytestmark = pytest.mark.slow
 

@@ -19,7 +19,8 @@ from chat.events import Finish, Text
 from chat.live import session_check
 from chatsite.asgi import application
 from tests.clients import asgi_request, asgi_response
-from tests.waiting import HANG_TIMEOUT, hang_timeout, wait_for_run
+from tests.timeouts import HANG_TIMEOUT
+from tests.waiting import hang_timeout, wait_for_run
 
 
 def body_part(body, more_body=False):

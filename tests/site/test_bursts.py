@@ -10,7 +10,8 @@ from chat.asgi.bursts import MAX_STARTS, MAX_UNANSWERED, spread_bursts
 from chat.models import Assistant
 from chatsite.asgi import application
 from tests.clients import asgi_request, asgi_response
-from tests.waiting import HANG_TIMEOUT, count_turns, wait_until
+from tests.timeouts import HANG_TIMEOUT
+from tests.waiting import count_turns, wait_until
 
 BURST, OTHER = "127.0.0.9", "127.0.0.8"  # addresses
 

@@ -13,7 +13,7 @@ from chat import engine, health, readiness
 from chat.models import ServerProcess
 from chatsite.asgi import application
 from tests.clients import asgi_request, asgi_response
-from tests.waiting import GATE_TIMEOUT, HANG_TIMEOUT
+from tests.timeouts import GATE_TIMEOUT, HANG_TIMEOUT
 
 
 @pytest.fixture

@@ -16,7 +16,8 @@ from django.test import AsyncRequestFactory
 from chat import address_limits, executors, password_checks
 from chat.executors import database_executor
 from chat.password_checks import MAX_WAITING_PER_ADDRESS, PasswordChecks, limit_password_checks
-from tests.waiting import GATE_TIMEOUT, wait_until
+from tests.timeouts import GATE_TIMEOUT
+from tests.waiting import wait_until
 
 LOGIN = "/accounts/login/"
 

@@ -13,7 +13,8 @@ from chat.asgi.headers import sanitize
 from chat.asgi.threads import MAX_SLOW_PER_ADDRESS, READ_THREADS, share_database_threads
 from chatsite.asgi import application
 from tests.clients import asgi_request, asgi_response
-from tests.waiting import HANG_TIMEOUT, hang_timeout, wait_until
+from tests.timeouts import HANG_TIMEOUT
+from tests.waiting import hang_timeout, wait_until
 
 
 def body_part(body, more_body=False):

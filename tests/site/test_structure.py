@@ -5,7 +5,7 @@ import ast
 import pytest
 
 from scripts.environment import ROOT
-from tests.waiting import HANG_TIMEOUT
+from tests.timeouts import HANG_TIMEOUT
 
 MAX_FILE_LINES = 450
 MAX_FUNCTION_LINES = 60

@@ -12,8 +12,9 @@ from chat.models import ToolServer
 from chat.tools import mcp
 from chat.tools.schema_limits import MAX_DEPTH, is_small
 from tests.providers import misbehaviours
+from tests.timeouts import HANG_TIMEOUT
 from tests.upstream import Answer
-from tests.waiting import HANG_TIMEOUT, wait_until
+from tests.waiting import wait_until
 
 PROGRAM = [sys.executable, str(Path(__file__).parent / "hostile_mcp_server.py")]
 HELLO = {"protocolVersion": "2025-06-18", "capabilities": {}, "serverInfo": {"name": "a", "version": "1"}}

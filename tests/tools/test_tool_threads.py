@@ -12,8 +12,9 @@ from django.db import connections
 from chat import tools
 from chat.executors import DaemonPool
 from chat.tools import Context, execution
+from tests.timeouts import GATE_TIMEOUT, HANG_TIMEOUT
 from tests.tools.calls import refusal, use
-from tests.waiting import GATE_TIMEOUT, HANG_TIMEOUT, hang_timeout, wait_until
+from tests.waiting import hang_timeout, wait_until
 
 
 @pytest.mark.parametrize("is_async", [False, True])

@@ -16,8 +16,9 @@ from django.utils import timezone
 from chat.models import Import
 from chat.transfer import importing
 from chat.transfer.save import Importer
+from tests.timeouts import GATE_TIMEOUT, HANG_TIMEOUT
 from tests.transfer.transfers import VALID, import_data
-from tests.waiting import GATE_TIMEOUT, HANG_TIMEOUT, hang_timeout, wait_until
+from tests.waiting import hang_timeout, wait_until
 
 pytestmark = pytest.mark.slow
 

@@ -216,6 +216,7 @@ const EXEMPT = [
     "cloneTemplate find icon placeAtEdge placeBeside showTime showTimeAgo",
   ],
   ["ui/download.js", "writes a file", "download"],
+  ["ui/focus.js", "an element", "restoreFocus"],
   ["ui/icon_mark.js", "a choice", "markIcon"],
   ["ui/install.js", "an address of our own", "offerInstall startWorker"],
   ["ui/notifications.js", "a row of the server", "notify"],

@@ -14,8 +14,9 @@ from tests.providers.aimock import LONG, TEXT
 from tests.providers.openai_responses.parts import THOUGHT
 from tests.providers.provider_runs import outcome_of, wait_until_closed, wait_until_shown
 from tests.providers.responses_stream import answer, message, reasoning
+from tests.timeouts import HANG_TIMEOUT
 from tests.upstream import SILENCE
-from tests.waiting import HANG_TIMEOUT, hang_timeout, wait_for_run
+from tests.waiting import hang_timeout, wait_for_run
 
 pytestmark = pytest.mark.slow
 

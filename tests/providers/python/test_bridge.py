@@ -14,7 +14,8 @@ from chat.events import Approval, Finish, Reasoning, Text, ToolCallArgs, ToolCal
 from chat.providers import bridge as bridge_module
 from chat.providers.python import Bridge, Stopped
 from tests.providers.python.functions import read_pieces
-from tests.waiting import HANG_TIMEOUT, hang_timeout, wait_until
+from tests.timeouts import HANG_TIMEOUT
+from tests.waiting import hang_timeout, wait_until
 
 pytestmark = pytest.mark.slow
 

@@ -16,7 +16,8 @@ from chat.models import Assistant
 from chat.providers import Request
 from chat.providers import python as python_provider
 from tests.providers.python.functions import all_threads_are_free, answer
-from tests.waiting import GATE_TIMEOUT, wait_for_run, wait_until
+from tests.timeouts import GATE_TIMEOUT
+from tests.waiting import wait_for_run, wait_until
 
 pytestmark = pytest.mark.slow
 

@@ -15,7 +15,8 @@ from chat.providers import python as python_provider
 from chat.providers.python import Bridge, Stopped
 from scripts.environment import ROOT
 from tests.providers.python.functions import OwnError, all_threads_are_free
-from tests.waiting import GATE_TIMEOUT, HANG_TIMEOUT, wait_for_run, wait_until
+from tests.timeouts import GATE_TIMEOUT, HANG_TIMEOUT
+from tests.waiting import wait_for_run, wait_until
 
 pytestmark = pytest.mark.slow
 

@@ -12,6 +12,7 @@ import termios
 import time
 
 from scripts.environment import ROOT
+from tests.timeouts import HANG_TIMEOUT
 
 UP, CTRL_C, CTRL_D = "\x1b[A", "\x03", "\x04"
 TABLES = ("conversation", "message", "run", "runevent", "serverprocess")
@@ -37,7 +38,7 @@ class Tty:
     def type(self, text):
         os.write(self.master, text.encode())
 
-    def until(self, text, seconds=20):
+    def until(self, text, seconds=HANG_TIMEOUT):
         """Waits until this shows after the last match; returns what was shown since then."""
         deadline = time.monotonic() + seconds
         while text not in self.unmatched:
@@ -49,12 +50,12 @@ class Tty:
 
     def interrupt(self):
         """Press Ctrl-C at the prompt; again where it was lost, as readline misses what comes just before it waits."""
-        for seconds in (5, 5, 20):
+        for seconds in (5, 5, HANG_TIMEOUT):
             self.type(CTRL_C)
-            with contextlib.suppress(AssertionError if seconds < 20 else ()):
+            with contextlib.suppress(AssertionError if seconds < HANG_TIMEOUT else ()):
                 return self.until("\n", seconds)
 
-    def ends(self, seconds=20):
+    def ends(self, seconds=HANG_TIMEOUT):
         """Waits for the end; returns the exit code and what was shown last."""
         code = self.process.wait(seconds)
         while select.select([self.master], [], [], 0)[0]:

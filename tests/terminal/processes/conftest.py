@@ -9,7 +9,7 @@ import pytest
 from scripts.environment import ROOT
 from tests.server_process import Site, Upstream
 from tests.terminal.processes.command import Tty
-from tests.waiting import HANG_TIMEOUT
+from tests.timeouts import HANG_TIMEOUT
 
 
 @pytest.fixture(scope="session")

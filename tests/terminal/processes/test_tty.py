@@ -1,14 +1,15 @@
 """`manage.py chat` in a real process, with a terminal around it."""
 
 import os
+import re
 import time
 
 import pytest
 
 from tests.server_process import poll_until
 from tests.terminal.processes.command import CTRL_C, CTRL_D, UP, last_request, runs
+from tests.timeouts import HANG_TIMEOUT
 from tests.upstream import ANSWER
-from tests.waiting import HANG_TIMEOUT
 
 pytestmark = pytest.mark.process
 
@@ -22,17 +23,19 @@ def test_ctrl_c_stops_the_answer_and_not_the_session(tty, upstream):
     at.type(CTRL_C)
     at.until("Stopped.")
     at.until("> ")
-    closed = poll_until(lambda: upstream.requests()[-1]["closed_at"])
-    assert closed - stopped < 1
+    took = poll_until(lambda: upstream.requests()[-1]["closed_at"]) - stopped
     at.type("two\r")
     at.until("## An")
     roles, texts = zip(*last_request(upstream), strict=True)
     assert roles == ("user", "assistant", "user")
     assert (texts[0], texts[2]) == ("one", "two")
     assert ANSWER.startswith(texts[1])
+    stopped = time.time()
     at.type(CTRL_C)
     at.until("Stopped.")
     at.until("> ")
+    took_again = poll_until(lambda: upstream.requests()[-1]["closed_at"]) - stopped
+    assert min(took, took_again) < 1  # seconds; the machine may have other things to do
     at.type(CTRL_D)
     assert at.ends()[0] == 0
 
@@ -41,11 +44,13 @@ def test_wait_for_the_first_word_is_shown_and_erased(tty):
     at = tty("--assistant", "silent")
     at.until("> ")
     at.type("Hello\r")
-    for seconds in (3, 4):
-        at.until(f"The model is reading your message… {seconds} s (Ctrl-C stops it)")
+    for _ in range(2):
+        shown = at.until(" s (Ctrl-C stops it)")
     at.type(CTRL_C)
-    shown = at.until("Stopped.")
-    assert shown.endswith("\r" + " " * len("The model is reading your message… 4 s (Ctrl-C stops it)^C") + "\rStopped.")
+    shown += at.until("Stopped.")
+    *_, (line, seconds) = re.findall(r"(The model is reading your message… (\d+) s \(Ctrl-C stops it\))", shown)
+    assert int(seconds) >= 4
+    assert shown.endswith("\r" + " " * len(f"{line}^C") + "\rStopped.")
     at.until("> ")
 
 

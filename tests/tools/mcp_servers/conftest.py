@@ -8,8 +8,9 @@ import pytest
 from chat.models import ToolServer
 from chat.tools import mcp
 from tests.server_process import free_port, wait_for
+from tests.timeouts import HANG_TIMEOUT
 from tests.tools.mcp_servers.servers import PROGRAM, TOKEN, is_stdio
-from tests.waiting import HANG_TIMEOUT, wait_until
+from tests.waiting import wait_until
 
 
 @pytest.fixture(autouse=True)
