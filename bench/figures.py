@@ -14,6 +14,7 @@ from statistics import median
 import psycopg
 
 from bench.databases import DATABASE, postgresql
+from bench.elsewhere import elsewhere
 from bench.load import STARTS, Load, bytes_of, drive, finish, ramp, read
 from bench.page import opening, p99, share, streaming, weight
 from bench.sample_conversations import SEARCHES
@@ -58,6 +59,8 @@ class Sizes:
     runs: tuple = (50, 400)
     reports: float = 12  # PostgreSQL backends tell their counters after 10 s of idleness at the latest
     counting: float = 20
+    elsewhere: int = 200  # runs that one process writes and readers on another follow
+    followers_elsewhere: tuple = (1, 10, 100)  # of one of them
     stalled: int = 20  # readers
     stall: float = 30
     kilobytes: int = 100  # of an answer in the browser
@@ -82,6 +85,8 @@ QUICK = Sizes(
     runs=(5, 20),
     reports=1,
     counting=1.5,
+    elsewhere=10,
+    followers_elsewhere=(1, 5),
     stall=2,
     kilobytes=4,
     messages=60,
@@ -286,6 +291,12 @@ async def transactions(bench):
     yield Row(what, both, "", f"{rates[1] / rates[0]:.2f}", "≤ 15 /s, any N", met)
 
 
+async def other_process(bench):
+    """What readers get whose runs another process writes, and what they cost."""
+    async for each in elsewhere(bench, Row):
+        yield each
+
+
 async def search(bench):
     """What the list of a user with many conversations costs, and looking for words in them."""
     for name, database, target in ("PostgreSQL", postgresql(), 50), ("SQLite", contextlib.nullcontext([None] * 2), 300):
@@ -401,6 +412,7 @@ FIGURES = {
     "ttft": first_token,
     "followers": followers,
     "transactions": transactions,
+    "elsewhere": other_process,
     "stalled": stalled,
     "page": page,
     "search": search,

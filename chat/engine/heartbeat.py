@@ -96,6 +96,11 @@ class Heartbeat:
         return Peer(count, before.missed + 1)
 
     @property
+    def has_peers(self) -> bool:
+        """Whether another process lives, as far as its heartbeats tell."""
+        return any(peer.missed < MAX_MISSED_BEATS for peer in self.peers.values())
+
+    @property
     def dead(self) -> dict[uuid.UUID, int | None]:
         """The processes that count as dead, each with its last known count."""
         if self.grace:

@@ -29,6 +29,7 @@ TICK_INTERVAL = 0.1  # seconds between commits: what a killed process loses
 # however many events of its run it holds, so fewer and longer rows cost less.
 MAX_TICK_INTERVAL = 0.5  # seconds
 MAX_ROWS_PER_SECOND = 400
+MAX_ROWS_PER_SECOND_WITH_PEERS = 2000  # readers on other processes wait for the commit
 RETRY_DELAY = 1  # seconds after a commit that failed
 UNWRITABLE_ERROR: Error = (
     "internal",
@@ -69,12 +70,17 @@ class Journal:
         self.process_id = process_id
         self.live = live
         self.database = DatabaseThread("journal")
+        self.max_rows_per_second = MAX_ROWS_PER_SECOND
         self.finishing: list[PendingEnd] = []
         self._wanted = asyncio.Event()
 
     def wake(self) -> None:
         """There is something to write."""
         self._wanted.set()
+
+    def set_has_peers(self, has_peers: bool) -> None:
+        """Writes more often while there are other processes, whose readers learn of events by their rows."""
+        self.max_rows_per_second = MAX_ROWS_PER_SECOND_WITH_PEERS if has_peers else MAX_ROWS_PER_SECOND
 
     async def write_forever(self) -> None:
         """Commits once a tick; a run that ends does not wait for the tick."""
@@ -86,7 +92,7 @@ class Journal:
             try:
                 if began >= due:
                     rows = await self.commit(self.live)
-                    due = now() + pause(now() - began, rows)
+                    due = now() + pause(now() - began, rows, self.max_rows_per_second)
                 else:
                     await self.commit({item.live.run.pk: item.live for item in self.finishing})
             except Exception:
@@ -185,6 +191,6 @@ class Journal:
             return run if run and interrupt(run, UNWRITABLE_ERROR) else None
 
 
-def pause(seconds: float, rows: int) -> float:
+def pause(seconds: float, rows: int, max_rows_per_second: int) -> float:
     """Seconds from a commit that took that long for that many rows to the next."""
-    return max(TICK_INTERVAL, min(max(4 * seconds, rows / MAX_ROWS_PER_SECOND), MAX_TICK_INTERVAL))
+    return max(TICK_INTERVAL, min(max(4 * seconds, rows / max_rows_per_second), MAX_TICK_INTERVAL))

@@ -2,11 +2,15 @@
 
 Readers keep a cursor, not a queue. A wake-up carries no data; the log does. A reader that lags reads more at once:
 consecutive deltas that wait for it leave as one event whose number is the last of them.
+
+Stored events are read from the database, new ones from a log in memory: the run's own if this process writes it, else
+one that remote_logs fills.
 """
 
 import asyncio
 import uuid
 from collections.abc import AsyncGenerator, Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from asgiref.sync import sync_to_async
@@ -14,19 +18,19 @@ from django.db import close_old_connections
 from django.db.models import Subquery
 
 from .. import events, outages
-from ..models import Message, Run, RunEvent
+from ..models import Message, ReadPosition, Run, RunEvent
 from ..parts import to_agui_messages
 
 if TYPE_CHECKING:
     from .runner import Engine, LiveRun
 
-POLL_INTERVAL = 0.25  # seconds between queries for a run that another process writes
 OUTAGE_DELAY = 1  # second until a database that could not be read is asked again
 MAX_ROWS_PER_QUERY = 200
 MAX_DELTA_CHARS = 64_000  # of a delta that is joined from several
 MAX_SNAPSHOT_LENGTH = 10_000_000  # characters; older messages are left out
 MAX_EVENTS_PER_TURN = 1000  # of a replay, before it lets other tasks have the loop; a millisecond
 
+NOTHING_READ = ReadPosition()
 Numbered: TypeAlias = tuple[int, events.Event]
 
 
@@ -82,6 +86,15 @@ class Log:
         return _join(enumerate(self.events[cursor:end], cursor + 1))
 
 
+@dataclass(slots=True)
+class Stored:
+    """What the database holds of a run behind a position: some of it, or all if `is_complete`, up to `position`."""
+
+    numbered: list[Numbered] = field(default_factory=list)
+    position: ReadPosition = NOTHING_READ
+    is_complete: bool = True
+
+
 async def follow(engine: "Engine", run: Run, after: int = 0) -> AsyncGenerator[tuple[int, events.Event | None], None]:
     """Reads a run's events behind position `after`, stored ones first, then each new one until the run ends.
 
@@ -95,9 +108,9 @@ async def follow(engine: "Engine", run: Run, after: int = 0) -> AsyncGenerator[t
     is_lost = after > 0 and attempt > 1  # the position may be one of an earlier attempt
     while not engine.is_shutting_down:
         try:
-            live = _live(engine, run)  # subscribe first, read the log second: no event falls between
+            live = live_run(engine, run)
             if live is None:
-                stored_run = await Run.objects.filter(pk=run.pk).afirst()  # the status before the events, likewise
+                stored_run = await Run.objects.filter(pk=run.pk).afirst()  # the status before the events
                 if stored_run is None:
                     return
                 run = stored_run
@@ -110,14 +123,24 @@ async def follow(engine: "Engine", run: Run, after: int = 0) -> AsyncGenerator[t
                 is_lost, cursor = False, 1
                 for event in replacement:
                     yield cursor, event
-            if live:
-                log = live.log
+            log = live.log if live else engine.remote_logs.open(run, cursor)
+            if log is None:
+                stored = await _read(run, None if is_lost else cursor, attempt)
+                for seq, event in stored.numbered:
+                    cursor = seq
+                    yield seq, event
+                    if event.type in events.TERMINAL:
+                        return
+                log = engine.remote_logs.open(run, cursor, stored) if stored.is_complete else None
+                if log is None:
+                    continue
+            with engine.remote_logs.reading(log):
                 while not engine.is_shutting_down:
                     if cursor >= len(log.events):
                         if log.ended:
                             break
                         await log.next_wake()
-                        if cursor == len(log.events) and not log.ended:
+                        if cursor >= len(log.events) and not log.ended:
                             yield cursor, None
                         continue
                     for seq, event in log.next_events(cursor):
@@ -127,16 +150,6 @@ async def follow(engine: "Engine", run: Run, after: int = 0) -> AsyncGenerator[t
                             return
                     if cursor % MAX_EVENTS_PER_TURN == 0:
                         await asyncio.sleep(0)
-                continue
-            numbered = await _read(run, None if is_lost else cursor, attempt, is_first=cursor == after)
-            for seq, event in numbered:
-                cursor = seq
-                yield seq, event
-                if event.type in events.TERMINAL:
-                    return
-            if not numbered:
-                yield cursor, None
-                await asyncio.sleep(POLL_INTERVAL)
         except outages.DATABASE_ERRORS as error:
             if outages.outage(error) is None:
                 raise
@@ -149,7 +162,7 @@ async def _wait_after_outage() -> None:
     await sync_to_async(close_old_connections)()  # otherwise done between requests
 
 
-def _live(engine: "Engine", run: Run) -> "LiveRun | None":
+def live_run(engine: "Engine", run: Run) -> "LiveRun | None":
     """Returns the run if this process writes it. One that has ended is read from the database, where all of it is."""
     live = engine.live.get(run.pk)
     return live if live and live.run.is_open else None
@@ -170,15 +183,16 @@ def _join(numbered: Iterable[Numbered]) -> Iterator[Numbered]:
         yield last, events.join_deltas(deltas)
 
 
-async def _read(run: Run, after: int | None, attempt: int, is_first: bool) -> list[Numbered]:
+async def _read(run: Run, after: int | None, attempt: int) -> Stored:
     """Returns the next stored events, or of an ended run that has none what replaces them. `after` None: it is lost."""
-    must_reach = is_first and not run.is_open
-    stored = [] if after is None else await _stored(run.pk, after, attempt, must_reach)
-    return list(_join(stored)) if stored or run.is_open else await _replacement(run)
+    stored = Stored() if after is None else await _stored(run.pk, after, attempt, must_reach=not run.is_open)
+    if not stored.numbered and not run.is_open:
+        stored.numbered = await _replacement(run)
+    return stored
 
 
 @sync_to_async
-def _stored(run_id: uuid.UUID, after: int, attempt: int, must_reach: bool) -> list[Numbered]:
+def _stored(run_id: uuid.UUID, after: int, attempt: int, must_reach: bool) -> Stored:
     """The next stored events.
 
     None are returned once the run was started again, as its numbers then mean other events; nor, with `must_reach`, if
@@ -186,10 +200,16 @@ def _stored(run_id: uuid.UUID, after: int, attempt: int, must_reach: bool) -> li
     """
     rows = RunEvent.objects.filter(run_id=run_id, run__attempts=attempt)
     row_of_position = rows.filter(seq__lte=max(after, 1)).order_by("-seq").values("seq")[:1]
-    numbered = rows.filter(seq__gte=Subquery(row_of_position))[:MAX_ROWS_PER_QUERY].numbered()
+    numbered: list[Numbered] = []
+    position, count = NOTHING_READ, 0
+    for seq, data in rows.filter(seq__gte=Subquery(row_of_position)).values_list("seq", "data")[:MAX_ROWS_PER_QUERY]:
+        numbered += enumerate(events.unpack(data), seq)
+        position = ReadPosition(numbered[-1][0], seq, len(data))
+        count += 1
     if must_reach and after and all(seq != after for seq, _ in numbered):
-        return []
-    return [(seq, event) for seq, event in numbered if seq > after]
+        return Stored()
+    new = _join((seq, event) for seq, event in numbered if seq > after)
+    return Stored(list(new), position, count < MAX_ROWS_PER_QUERY)
 
 
 async def _replacement(run: Run) -> list[Numbered]:

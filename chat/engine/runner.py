@@ -23,7 +23,9 @@ from . import heartbeat
 from .heartbeat import Heartbeat
 from .history import turns_before
 from .journal import Journal
+from .log import Log
 from .recovery import recover, recover_own
+from .remote_logs import RemoteLogs
 from .reply import LOST, ReplyWriter, build_prompt, with_revision
 from .retention import prune
 from .server_load import server_of_run
@@ -65,6 +67,7 @@ class Engine:
         self.run_in_database = self.database_thread.run
         self.journal = Journal(self.process_id, self.live)
         self.heartbeat = Heartbeat(self.process_id, adopts)
+        self.remote_logs = RemoteLogs(self)
         self.temporary = TemporaryConversations(self)
         chores = [self.journal.write_forever(), self._beat(), self._prune(), self._wake_readers()]
         for chore in (*chores, self.temporary.sweep_forever()):
@@ -116,13 +119,18 @@ class Engine:
         await self.history_thread.close()
         await self.retention_thread.close()
         await self.journal.database.close()
+        await self.remote_logs.database.close()
         await providers.close()
 
     def begin_shutdown(self) -> None:
         """From now on no run starts, and the readers leave to come back in another process."""
         self.is_shutting_down = True
-        for live in self.live.values():
-            live.log.wake()
+        for log in self._logs():
+            log.wake()
+
+    def _logs(self) -> list[Log]:
+        """The logs that readers here follow."""
+        return [*(live.log for live in self.live.values()), *self.remote_logs.logs.values()]
 
     def call_end_hooks(self, run: Run) -> None:
         """Calls the RUN_ENDED hooks in a task of their own, after the commit that ended the run."""
@@ -149,6 +157,7 @@ class Engine:
             live = LiveRun(self, run)
             self.live[run.pk] = live
             self.queue[run.pk] = live
+            self.remote_logs.end(run.pk)  # its readers come here
         self._fill_slots(run.pk if was_just_created else None)
 
     def _fill_slots(self, just_created: uuid.UUID | None = None) -> None:
@@ -217,6 +226,7 @@ class Engine:
                 claimed = [live for live in self.live.values() if live.is_claimed]
                 room = max(0, settings.MAX_RUNS - len(self.live))
                 beat = await self.run_in_database(self.heartbeat.beat, room)
+                self.journal.set_has_peers(self.heartbeat.has_peers)
                 for live in claimed:
                     if live.run.pk in beat.to_stop:
                         live.stop(Run.CANCELLED)
@@ -257,8 +267,8 @@ class Engine:
     async def _wake_readers(self) -> None:
         while True:
             await asyncio.sleep(READER_WAKE_INTERVAL)
-            for live in list(self.live.values()):
-                live.log.wake_if_quiet()
+            for log in self._logs():
+                log.wake_if_quiet()
 
 
 class LiveRun:

@@ -8,7 +8,7 @@ from .deletion import lock_runs  # noqa: F401  # connects it
 from .ending import Ending
 from .files import StoredFile
 from .imports import Import
-from .journal import RunEvent, ServerProcess
+from .journal import ReadPosition, RunEvent, ServerProcess
 from .lookups import NaturalKey
 from .search_texts import SearchText, contains, plain_text
 from .shares import Share, shared_name
@@ -21,6 +21,7 @@ __all__ = [
     "Import",
     "Message",
     "NaturalKey",
+    "ReadPosition",
     "Run",
     "RunEvent",
     "SearchText",

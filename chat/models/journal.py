@@ -1,12 +1,40 @@
 """The journal's rows: the events of live runs, and the processes that write them."""
 
 import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import groupby
+from typing import NamedTuple
 
 from django.db import connections, models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from .. import events
+
+
+class ReadPosition(NamedTuple):
+    """How far a reader has read the rows of a run: up to event `seq`, in a row that had this first number and length.
+
+    A row that a commit has written again begins at the same number and is longer.
+    """
+
+    seq: int = 0
+    row_seq: int = 0
+    row_length: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class NewRows:
+    """What a run has behind a position: its rows as (seq, packed events), and its state at the same moment.
+
+    `attempts` and `status` are None if the run was deleted.
+    """
+
+    run_id: uuid.UUID
+    attempts: int | None
+    status: str | None
+    rows: list[tuple[int, str]]
 
 
 class RunEventQuerySet(models.QuerySet):
@@ -46,6 +74,50 @@ class RunEventQuerySet(models.QuerySet):
                 "ON CONFLICT (run_id, seq) DO UPDATE SET data = excluded.data",
                 [f"[{','.join(items)}]", process],
             )
+
+    def read_many(self, positions: Iterable[tuple[uuid.UUID, int, ReadPosition]], reach: int) -> list[NewRows]:
+        """Returns the rows behind the positions of many runs, of each those that begin at most `reach` events later.
+
+        Positions are (run id, attempts, position). Runs that are in progress in this attempt and have no new rows are
+        left out: those are most of them. It is one statement, so a run that has ended has its last rows here as well,
+        and one that was started again has none of an earlier attempt.
+        """
+        rows = (
+            "SELECT event.seq, event.data FROM chat_runevent event WHERE event.run_id = run.id "
+            "AND event.seq BETWEEN {1} AND {2} AND (event.seq > {1} OR length(event.data) > {3})"
+        )
+        if connections[self.db].vendor == "postgresql":
+            fields = ["(value->>0)::uuid", *(f"(value->>{index})::int" for index in range(1, 5))]
+            # A subquery with a limit is one look into the index for each run. The planner would read the whole table
+            # for a plain join, as it does not know how short these ranges are.
+            events_sql = f"LATERAL ({rows.format(*fields)} ORDER BY event.seq LIMIT {reach + 1}) event ON true"
+            source = "json_array_elements(%s::json) AS e(value)"
+        else:
+            fields = [f"json_extract(value, '$[{index}]')" for index in range(5)]
+            events_sql = f"chat_runevent event ON {rows.format(*fields).partition(' WHERE ')[2]}"
+            source = "json_each(%s)"
+        items = (
+            f'["{run_id.hex}",{position.row_seq},{position.seq + reach},{position.row_length},{attempts}]'
+            for run_id, attempts, position in positions
+        )
+        with connections[self.db].cursor() as cursor:
+            cursor.execute(
+                f"SELECT {fields[0]}, run.attempts, run.status, event.seq, event.data FROM {source} "
+                f"LEFT JOIN chat_run run ON run.id = {fields[0]} LEFT JOIN {events_sql} "
+                f"WHERE event.seq > 0 OR coalesce(run.status, '') <> 'in_progress' OR run.attempts <> {fields[4]} "
+                "ORDER BY 1, event.seq",
+                [f"[{','.join(items)}]"],
+            )
+            found = cursor.fetchall()
+        return [
+            NewRows(_as_uuid(run_id), attempts, status, [(seq, data) for *_, seq, data in rows if seq is not None])
+            for (run_id, attempts, status), rows in groupby(found, key=lambda row: row[:3])
+        ]
+
+
+def _as_uuid(value: uuid.UUID | str) -> uuid.UUID:
+    """SQLite has UUIDs as text."""
+    return value if isinstance(value, uuid.UUID) else uuid.UUID(value)
 
 
 class RunEvent(models.Model):

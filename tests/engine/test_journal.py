@@ -5,12 +5,13 @@ import uuid
 
 import pytest
 
-from chat.engine import journal, log, runner
+from chat import engine
+from chat.engine import heartbeat, journal, log, runner
 from chat.events import Finish, Text, ToolCallStart, fold
-from chat.models import Message, RunEvent
+from chat.models import Message, RunEvent, ServerProcess
 from tests.rows import stored_events
 from tests.timeouts import HANG_TIMEOUT
-from tests.waiting import hang_timeout, wait_for_run
+from tests.waiting import hang_timeout, wait_for_run, wait_until
 
 
 async def test_journal_holds_every_event_as_it_was_sent(script, ask):
@@ -61,7 +62,19 @@ async def test_journal_ends_when_it_is_cancelled_while_it_wakes_up(turns, monkey
     [(0.002, 1, 0.1), (0.002, 40, 0.1), (0.002, 100, 0.25), (0.002, 1000, 0.5), (0.1, 10, 0.4), (2, 10, 0.5)],
 )
 def test_journal_pause_grows_with_the_rows(took, rows, seconds):
-    assert journal.pause(took, rows) == pytest.approx(seconds)
+    assert journal.pause(took, rows, journal.MAX_ROWS_PER_SECOND) == pytest.approx(seconds)
+
+
+async def test_journal_pauses_less_while_other_processes_live(script, ask, monkeypatch):
+    monkeypatch.setattr(heartbeat, "HEARTBEAT_INTERVAL", 0.05)
+    current = engine.current()
+    await wait_until(lambda: ServerProcess.objects.filter(pk=current.process_id).aexists())
+    assert current.journal.max_rows_per_second == journal.MAX_ROWS_PER_SECOND
+    other = await ServerProcess.objects.acreate(pk=uuid.uuid4())
+    await wait_until(lambda: current.journal.max_rows_per_second > journal.MAX_ROWS_PER_SECOND)
+    monkeypatch.setattr(heartbeat, "OUTAGE_GRACE", 0)
+    await wait_until(lambda: current.journal.max_rows_per_second == journal.MAX_ROWS_PER_SECOND)
+    assert other.pk not in current.heartbeat.peers or current.heartbeat.peers[other.pk].missed
 
 
 async def test_journal_serves_followers_in_another_process(script, ask):
