@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy
 
 from ..errors import Refused
 from ..fair_queue import FairQueue, Ticket
+from ..live.consumers import TOO_MANY
 from ..per_loop import PerLoop
 from .base import Application, Receive, Scope, Send, address_of, send_error, session_of
 
@@ -43,7 +44,8 @@ def spread_bursts(application: Application) -> Application:
 async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["type"] == "websocket":
         await receive()
-        return await send({"type": "websocket.close"})
+        await send({"type": "websocket.accept"})  # without it, the client would get a 403 and no code
+        return await send({"type": "websocket.close", "code": TOO_MANY})
     sentence = gettext_lazy("You have too many requests in progress. Try again in a moment.")
     await send_error(scope, send, Refused(sentence, "too_many_requests", 429, retry_after=RETRY_DELAY))
 
