@@ -32,6 +32,15 @@ test("what has an answer, a failure or a question is counted, unless the user lo
   assert.equal(counts.at(-1), 0)
 })
 
+test("a temporary chat is counted only in the page that has it open", () => {
+  attention.take([{ ...row("a", "answered"), is_temporary: true }], { isNews: true })
+  assert.deepEqual([counts.at(-1), events], [0, []])
+  attention.setOpen("b")
+  attention.setVisible(false)
+  attention.take([{ ...row("b", "answered"), is_temporary: true }], { isNews: true })
+  assert.deepEqual([counts.at(-1), events], [1, ["b answered"]])
+})
+
 test("the server is told once that an answer is seen, and only when it is", () => {
   attention.setVisible(false)
   attention.setOpen("a")

@@ -24,6 +24,7 @@ export class Attention {
   /** Takes rows of the server; `isNews` if they have just changed. */
   take(rows, { isNews = false } = {}) {
     for (const row of rows) {
+      if (row.is_temporary && row.id !== this.#openId) continue // only the page that has it open shows it
       const before = this.#activities.get(row.id) ?? null
       this.#activities.set(row.id, row.activity)
       const isNew = isNews && row.activity !== before && now() - Date.parse(row.updated_at) < RECENT
