@@ -124,3 +124,23 @@ def test_buttons_of_a_diagram_are_whole_in_a_narrow_window(start_conversation, c
     boxes = [button.bounding_box() for button in block.locator(".block-button:visible").all()]
     assert len(boxes) == 4
     assert all(box["x"] + box["width"] <= edge for box in boxes)
+
+
+def test_share_dialog_fits_a_narrow_window(chat, start_conversation):
+    start_conversation("Hello")
+    chat.page.set_viewport_size({"width": 320, "height": 640})
+    chat.page.locator("[data-ref=share]").click()
+    chat.page.get_by_role("button", name="Create a link").click()
+    link = chat.page.locator(".shared-link")
+    copy, revoke = [link.locator(f"[data-ref={name}]").bounding_box() for name in ("copy", "revoke")]
+    assert copy["y"] == revoke["y"]
+    assert revoke["x"] + revoke["width"] <= link.bounding_box()["x"] + link.bounding_box()["width"]
+
+
+@pytest.mark.parametrize("dialog", ["share", "help", "settings", "tools"])
+def test_japanese_titles_of_dialogs_are_one_line_in_a_narrow_window(open_tab, dialog):
+    chat = open_tab("ja")
+    chat.page.set_viewport_size({"width": 320, "height": 640})
+    chat.page.locator(f"[data-ref={dialog}-dialog]").evaluate("(element) => element.showModal()")
+    title = chat.page.locator(f"[data-ref={dialog}-dialog] h2")
+    assert title.evaluate("(element) => element.offsetHeight < 2 * parseFloat(getComputedStyle(element).fontSize)")

@@ -157,7 +157,7 @@ export const strings = {
     print: "会話を印刷",
     undo: "削除・アーカイブを元に戻す",
     settings: "設定",
-    help: "キーボードショートカット",
+    help: "ショートカットキー",
     move: "一覧：前後の会話へ移動",
     rename: "一覧：名前を変更",
     remove: "一覧：削除",
