@@ -198,10 +198,13 @@ def test_hostile_content_streams_as_fast_as_harmless_text(new_context, hostile_s
     for _ in range(1 + LOOKS):
         worst, seen = chat.page.evaluate(STREAM, [module, list(slow.values())])
         assert (seen["owned"], seen["refused"]) == (0, [])
-        [usual], _ = chat.page.evaluate(STREAM, [module, [FRIENDLY * 1_000]])
-        allowed = max(LONGEST_TASK, TIMES * usual)
+        friendly = FRIENDLY * 1_000
+        [usual], _ = chat.page.evaluate(STREAM, [module, [friendly]])
         costs = dict(zip(slow, worst, strict=True))
-        slow = {name: text for name, text in slow.items() if costs[name] > allowed}
+        allowed = {
+            name: max(LONGEST_TASK, usual * max(TIMES, 2 * len(text) / len(friendly))) for name, text in slow.items()
+        }
+        slow = {name: text for name, text in slow.items() if costs[name] > allowed[name]}
         if not slow:
             break
-    assert not slow, f"{costs}, where {allowed} ms are allowed"
+    assert not slow, [(name, costs[name], allowed[name]) for name in slow]
