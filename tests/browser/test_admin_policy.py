@@ -82,7 +82,7 @@ def test_assistant_form_lists_the_models_of_its_server(reviewer, model_server):
     page.get_by_label("Provider").select_option("demo")
     expect(page.get_by_label("Temperature")).to_be_hidden()
     page.get_by_label("Provider").select_option("openai")
-    page.get_by_label("Address of the server").fill(model_server.base_url)
+    page.get_by_label("Server address").fill(model_server.base_url)
     page.get_by_role("button", name="Ask the server").click()
     expect(page.locator("[data-ref=server-answer]")).to_contain_text("scripted")
     assert page.evaluate("violations") == []
