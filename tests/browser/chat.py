@@ -3,7 +3,7 @@
 import re
 from urllib.parse import quote
 
-from playwright.sync_api import expect
+from playwright.sync_api import TimeoutError, expect
 
 from tests.server_process import PASSWORD
 
@@ -68,9 +68,16 @@ class Chat:
     def choose(self, assistant):
         # Until the assistants are there, the composer may move from under the pointer.
         expect(self.page.locator("[data-ref=assistant-name]")).not_to_be_empty()
-        self.page.locator("[data-ref=picker]").click()
-        self.page.locator("#assistants label", has=self.page.locator(f"input[value={assistant}]")).click()
-        return self
+        label = self.page.locator("#assistants label", has=self.page.locator(f"input[value={assistant}]"))
+        for _ in range(3):  # a page that opens at that moment closes the list
+            if not label.is_visible():
+                self.page.locator("[data-ref=picker]").click()
+            try:
+                label.click(timeout=20_000)
+                return self
+            except TimeoutError:
+                continue
+        raise AssertionError(f"The list of assistants does not stay open for {assistant}.")
 
     def send(self, text):
         """Send a message and wait until it is on the page with its reply. Returns the response's data."""

@@ -337,6 +337,7 @@ def test_import_shows_how_far_it_is_after_a_reload(new_context, site, locale):
     page.locator("[name=password]").fill(PASSWORD)
     page.locator("[type=submit]").click()
     page.wait_for_url(f"{site}/")
+    expect(page.locator("[data-ref=assistant-name]")).not_to_be_empty()  # the page listens to keys
     page.keyboard.press("Control+,")
     expect(page.get_by_text(waiting)).to_have_count(1)
     newest[0] = saving
