@@ -99,8 +99,7 @@ class Slots:
 
     def _refuse_if_line_is_full(self, key: Hashable) -> None:
         if self.held[key] + len(self._lines.get(key, ())) >= self.per_key + self.max_waiting_per_key:
-            sentence = gettext_lazy("You have too many requests in progress. Try again in a moment.")
-            raise Refused(sentence, "too_many_requests", 429, retry_after=RETRY_DELAY)
+            raise too_many_requests()
         if self.waiting >= self.max_waiting:
             raise _busy()
 
@@ -125,6 +124,11 @@ class Slots:
         line = self._lines.get(key)
         first = line.first() if line and self._is_free_for(key) else None
         return (*first, key) if first else None
+
+
+def too_many_requests() -> Refused:
+    sentence = gettext_lazy("You have too many requests in progress. Try again in a moment.")
+    return Refused(sentence, "too_many_requests", 429, retry_after=RETRY_DELAY)
 
 
 def _busy() -> Refused:
