@@ -23,9 +23,8 @@ from .log import Log, Stored, live_run
 if TYPE_CHECKING:
     from .runner import Engine
 
-POLL_INTERVAL = (
-    0.1  # seconds between two queries; more where one takes long, so that they take half of the time at most
-)
+# Seconds between two queries; more where one takes long, so that they take half of the time at most.
+POLL_INTERVAL = 0.1
 RETRY_DELAY = 1  # seconds after a query that failed
 MAX_EVENTS_PER_QUERY = 10_000  # after an outage, say; in equal shares for all runs
 MIN_EVENTS_PER_RUN = 50  # of a query; more than nearly all runs have in a tick
