@@ -13,6 +13,7 @@ from chat.errors import Refused
 from chat.models import Conversation, Message, Run
 from tests.clients import messages_url
 from tests.rows import get_run
+from tests.timeouts import HANG_TIMEOUT
 from tests.waiting import run_together, wait_for_run, wait_for_text
 
 
@@ -98,7 +99,7 @@ async def test_queued_question_starts_if_the_answer_ends_during_the_claim(
         won = claim(self, process_id)
         if not won:  # and only now the answer before ends
             loop.call_soon_threadsafe(gate.set)
-            deadline = time.monotonic() + 10
+            deadline = time.monotonic() + HANG_TIMEOUT
             while first.pk in here.live:
                 assert time.monotonic() < deadline
                 time.sleep(0.01)  # before it looks again; in the database's thread, where nothing can be awaited
