@@ -208,3 +208,38 @@ def test_hostile_content_streams_as_fast_as_harmless_text(new_context, hostile_s
         if not slow:
             break
     assert not slow, [(name, costs[name], allowed[name]) for name in slow]
+
+
+# One text without a line break, wherever it stands in a message.
+LONG_TEXTS = {
+    "paragraph": "{}",
+    "heading": "# {}",
+    "item of a list": "- {}",
+    "quote": "> {}",
+    "cell": "| a |\n|---|\n| {} |",
+    "head of a table": "| {} |\n|---|\n| a |",
+    "bold": "**{}**",
+    "line of code": "```\n{}\n```",
+    "footnote": "a[^1]\n\n[^1]: {}",
+}
+
+
+@pytest.mark.parametrize("letters", ["x", "word ", "日本語", "אבג "], ids=["letters", "words", "japanese", "hebrew"])
+def test_layout_time_grows_as_the_length_of_a_text(open_tab, letters):
+    chat = open_tab()
+    chat.send("Hello")
+    expect(chat.replies.first).to_be_visible()
+    slow = LONG_TEXTS
+    for _ in range(1 + LOOKS):
+        texts = {
+            (name, length): form.format(letters * (length // len(letters)))
+            for name, form in slow.items()
+            for length in (100_000, 400_000)
+        }
+        chat.page.evaluate("() => { window.seen = null }")
+        worst, _ = chat.page.evaluate(STREAM, ["/static/chat/js/markdown/streaming.js", list(texts.values())])
+        costs = dict(zip(texts, worst, strict=True))
+        slow = {name: form for name, form in slow.items() if costs[name, 400_000] > 8 * max(20, costs[name, 100_000])}
+        if not slow:
+            break
+    assert not slow, [(name, costs[name, 100_000], costs[name, 400_000]) for name in slow]

@@ -207,7 +207,7 @@ const EXEMPT = [
   ["markdown/rich_text.js", "elements that were drawn, each once", "csvOf htmlOf rowsOf selectionAsRichText tsvOf"],
   ["markdown/scrollable.js", "two elements", "makeScrollable"],
   ["markdown/typed_text.js", "draws what parseTypedText reads", "drawTypedText"],
-  ["markdown/windows.js", "tested in markdown.test.js", "readInWindows"],
+  ["markdown/windows.js", "tested in markdown.test.js", "readInWindows piecesOf"],
   ["ui/avatar.js", "a name, of which it reads the first letter", "showAvatar"],
   ["ui/copy_feedback.js", "a button", "copyRichWithFeedback copyWithFeedback showCopied writeRich"],
   [

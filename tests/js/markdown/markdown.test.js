@@ -238,6 +238,17 @@ test("tables keep their alignment, and lists their numbers and checkboxes", () =
   assert.match(rendered("- [x] done\n- [ ] open").textContent, /☑ done\s*☐ open/)
 })
 
+test("a very long text in one place is drawn in pieces", () => {
+  const words = "word &amp; ".repeat(3_000)
+  const cell = rendered(`| a |\n|---|\n| ${words}|`).querySelector("td")
+  const pieces = cell.querySelectorAll(".piece")
+  assert.equal(pieces.length, 2)
+  assert.equal(cell.textContent, "word & ".repeat(3_000).trim())
+  assert.equal(rendered(words.slice(0, 15_000)).querySelector(".piece"), null)
+  const faces = rendered(`# ${"😀".repeat(30_000)}`).textContent
+  assert.equal(faces, "😀".repeat(30_000))
+})
+
 test("a line break stays a line break", () => {
   assert.equal(html("one\ntwo"), "<p>one<br>two</p>")
 })

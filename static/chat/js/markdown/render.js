@@ -13,6 +13,7 @@ import { INCOMPLETE_URL } from "./incomplete.js"
 import { Formula } from "./math.js"
 import { component } from "./morph.js"
 import { makeScrollable } from "./scrollable.js"
+import { piecesOf, WINDOW_LENGTH } from "./windows.js"
 
 /**
  * Returns the element of a block, or null if it shows nothing. `context` has `notes`, the names of the text's footnotes, and
@@ -131,8 +132,17 @@ const renderBlocks = (tokens, context) => tokens.map((token) => renderBlock(toke
 
 const renderInline = (tokens, context) => tokens.map((token) => inlines[token.type]?.(token, context) ?? token.raw)
 
+// Browsers take time in proportion to the square of the length to find the direction of each line of a text.
+const plainText = (text) => {
+  const decoded = decodeEntities(text)
+  if (decoded.length <= WINDOW_LENGTH) return decoded
+  const pieces = piecesOf(decoded, WINDOW_LENGTH).map((piece) => make("span", piece))
+  for (const piece of pieces) piece.className = "piece"
+  return fragment(pieces)
+}
+
 const inlines = {
-  text: ({ text, tokens }, context) => (tokens ? fragment(renderInline(tokens, context)) : decodeEntities(text)),
+  text: ({ text, tokens }, context) => (tokens ? fragment(renderInline(tokens, context)) : plainText(text)),
   escape: ({ text }) => text,
   strong: ({ tokens }, context) => make("strong", ...renderInline(tokens, context)),
   em: ({ tokens }, context) => make("em", ...renderInline(tokens, context)),

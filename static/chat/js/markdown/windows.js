@@ -22,6 +22,16 @@ export const readInWindows = (text, tokens, { read, forget }) => {
   }
 }
 
+/** Returns a text in pieces of at most this length. */
+export const piecesOf = (text, length) => {
+  const pieces = []
+  for (let start = 0, end; start < text.length; start = end) {
+    end = endOfWindow(text, start, length)
+    pieces.push(text.slice(start, end))
+  }
+  return pieces
+}
+
 // At the end of a line or a word, if there is one.
 const endOfWindow = (text, start, length) => {
   const end = start + length
