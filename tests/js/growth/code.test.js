@@ -55,6 +55,15 @@ function timeOfPieces(text, language) {
   return longest
 }
 
+// Times both again, side by side: processors do not keep their speed.
+function isSlow(text, language, timeOfProgram) {
+  for (let look = 0; look < 5; look += 1) {
+    const usual = Math.max(timeOfProgram(), timeOfProgram())
+    if (timeOfPieces(text, language) <= MAX_FACTOR * usual) return false
+  }
+  return true
+}
+
 test("a line that is too long is not highlighted", () => {
   const line = "0".repeat(LINE)
   assert.equal(isHighlightable(`a\n${line}\nb`), true)
@@ -74,13 +83,14 @@ test("pieces are short, and together they are the text", () => {
 
 test("no piece in any language holds up the page", () => {
   const program = PROGRAM.repeat(60)
-  highlight(program, "python") // compiled by now
-  const usual = Math.min(...[1, 2, 3].map(() => cpuTime(() => highlight(program, "python"))))
+  const timeOfProgram = () => cpuTime(() => highlight(program, "python"))
+  timeOfProgram() // compiled by now
+  const usual = Math.min(timeOfProgram(), timeOfProgram(), timeOfProgram())
   const slow = []
   for (const language of highlighter.listLanguages())
     for (const unit of UNITS) {
       const text = linesOf(unit)
-      if (timeOfPieces(text, language) > MAX_FACTOR * usual && timeOfPieces(text, language) > MAX_FACTOR * usual)
+      if (timeOfPieces(text, language) > MAX_FACTOR * usual && isSlow(text, language, timeOfProgram))
         slow.push([language, unit])
     }
   assert.deepEqual(slow, [])
