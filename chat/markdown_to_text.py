@@ -16,6 +16,7 @@ LINK = (
 PLACE = "\ue000"  # stands for what no further mark is looked for in
 MARK = re.compile(
     rf"{CODE}|{LINK}|\\(?P<escaped>[!-/:-@\[-`{{-~])|<(?P<link>https?:[^\s<>]{{1,2000}})>"
+    r"|(?P<line_break><[bB][rR] ?/?>)"
     rf"|(?P<entity>&(?:\#\d{{1,7}}|\#[xX][0-9a-fA-F]{{1,6}}|\w{{2,31}});)|(?P<place>{PLACE})"
 )
 TYPED_MARK = re.compile(f"{CODE}|{LINK}|(?P<place>{PLACE})")
@@ -25,7 +26,8 @@ EMPHASIS = {
     "_": re.compile(r"(?<!\w)(_{1,3})(?=[^\s_])([^_]+)(?<=\S)\1(?!\w)"),
     "~~": re.compile(r"(~~)(?=[^\s~])([^~]+)(?<=\S)~~"),
 }
-MAX_NESTING = 2  # of emphasis
+ELEMENT = re.compile(r"<(sub|sup|kbd|u|mark|small|s|del|ins|b|strong|i|em|ruby|rt|rp)>(.{0,500}?)</\1>", re.IGNORECASE)
+MAX_NESTING = 2  # of emphasis, and of HTML elements
 
 
 def markdown_to_text(text: str, *, is_typed: bool = False, keeps_addresses: bool = True) -> str:
@@ -102,6 +104,8 @@ def _without_marks(line: str, marks: re.Pattern[str], keeps_addresses: bool) -> 
         if kind == "address":
             label = marks.sub(replace, match["label"])
             return f"{label} ({keep(match['address'])})" if keeps_addresses and match[0][0] != "!" else label
+        if kind == "line_break":
+            return " "
         return keep(html.unescape(match[0]) if kind == "entity" else match[kind])
 
     if MAY_BE_MARK.search(line):
@@ -115,7 +119,7 @@ def _without_marks(line: str, marks: re.Pattern[str], keeps_addresses: bool) -> 
 
 
 def _without_emphasis(line: str) -> str:
-    for mark, expression in EMPHASIS.items():
+    for mark, expression in {**EMPHASIS, "</": ELEMENT}.items():
         for _ in range(MAX_NESTING):
             if mark not in line:
                 break

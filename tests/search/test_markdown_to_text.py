@@ -32,6 +32,11 @@ ANSWERS = {
     r"\*not italic\* and C:\Users": r"*not italic* and C:\Users",
     "a&nbsp;b &lt;p&gt; &copy; AT&T &unknown;": "a b <p> © AT&T &unknown;",
     "2 * 3 * 4, snake_case_name, 10~20分, a ** b": "2 * 3 * 4, snake_case_name, 10~20分, a ** b",
+    "H<sub>2</sub>O, x<SUP>2</SUP>, <kbd>Ctrl</kbd>+<kbd>C</kbd><br>and<br/>more": "H2O, x2, Ctrl+C and more",
+    "<ruby>漢字<rt>かんじ</rt></ruby>を読む": "漢字かんじを読む",
+    "<b> makes text bold, `<sub>x</sub>` lowers it, <div>this</div> stays": (
+        "<b> makes text bold, <sub>x</sub> lowers it, <div>this</div> stays"
+    ),
     "`open and [open](": "`open and [open](",
     "a\ue000b `c` \ue000": "a\ue000b c \ue000",
     "": "",

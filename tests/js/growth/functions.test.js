@@ -141,6 +141,7 @@ const CALLS = {
   "markdown/formulas.js lastEnds": text,
   "markdown/formulas.js openFormula": text,
   "markdown/incomplete.js cutUndecided": text,
+  "markdown/inline_html.js htmlAt": onText((find, value) => find(`<u>${value}`, 0)),
   "markdown/math.js katexOptions": text,
   "markdown/smooth.js prefixOf": onText((cut, value) => cut(value, value.length / 2)),
   "ui/avatar.js hueOf": text,

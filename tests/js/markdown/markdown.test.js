@@ -113,8 +113,8 @@ test("an endless or too long formula shows its source", () => {
 
 test("raw HTML is shown as text", () => {
   assert.equal(
-    rendered("<b>bold</b> and <script>alert(1)</script>").textContent.trim(),
-    "<b>bold</b> and <script>alert(1)</script>",
+    rendered("<p>bold</p> and <script>alert(1)</script>").textContent.trim(),
+    "<p>bold</p> and <script>alert(1)</script>",
   )
   assert.equal(rendered("<div>\n\n**x**\n\n</div>").textContent.replace(/\s/g, ""), "<div>x</div>")
 })
@@ -249,6 +249,38 @@ test("a very long text in one place is drawn in pieces", () => {
   assert.equal(faces, "😀".repeat(30_000))
 })
 
+test("HTML elements that Markdown has no marks for are drawn", () => {
+  for (const [text, drawn] of Object.entries({
+    "H<sub>2</sub>O and 10<SUP>-3</SUP>": "H<sub>2</sub>O and 10<sup>-3</sup>",
+    "<kbd>Ctrl</kbd>+<kbd>C</kbd>": "<kbd>Ctrl</kbd>+<kbd>C</kbd>",
+    "<ruby>漢字<rt>かんじ</rt></ruby>を": "<ruby>漢字<rt>かんじ</rt></ruby>を",
+    "**x<sub>*i*</sub>** <u>a `</u>` b</u>":
+      "<strong>x<sub><em>i</em></sub></strong> <u>a <code>&lt;/u&gt;</code> b</u>",
+    "<sub>a<sub>b</sub></sub>": "<sub>a<sub>b</sub></sub>",
+    "*a <u>b* c</u>": "<em>a &lt;u&gt;b</em> c&lt;/u&gt;",
+    "`<sub>x</sub>`": "<code>&lt;sub&gt;x&lt;/sub&gt;</code>",
+    "<b> makes bold": "&lt;b&gt; makes bold",
+    '<u style="color:red">x</u>': '&lt;u style="color:red"&gt;x&lt;/u&gt;',
+    "<u><script>x</script></u>": "<u>&lt;script&gt;x&lt;/script&gt;</u>",
+  }))
+    assert.equal(html(text), `<p>${drawn}</p>`)
+  assert.equal(rendered(`<u>${"x".repeat(600)}</u>`).querySelector("u"), null)
+  assert.equal(rendered("| a |\n|---|\n| x<sub>1</sub> |").querySelector("td").innerHTML, "x<sub>1</sub>")
+})
+
+test("an HTML element is shown once it is closed", () => {
+  const shown = (text) => {
+    const element = document.createElement("div")
+    new StreamingMarkdown(element).show(text, { done: false })
+    return element.textContent.trim()
+  }
+  assert.equal(shown("H<su"), "H")
+  assert.equal(shown("H<sub>2"), "H")
+  assert.equal(shown("H<sub>2</su"), "H")
+  assert.equal(shown("H<sub>2</sub>"), "H2")
+  assert.equal(shown(`a <u>${"x".repeat(600)}`), `a <u>${"x".repeat(600)}`)
+})
+
 test("a line break stays a line break", () => {
   assert.equal(html("one\ntwo"), "<p>one<br>two</p>")
 })
@@ -301,6 +333,8 @@ Setext
     indented
 
 <div>raw</div>
+
+H<sub>2</sub>O and **x<sup>*n*</sup>** with <kbd>Ctrl</kbd>; <u>never closed and <b>**bold**</b>
 
 [ref]: https://example.com
 `

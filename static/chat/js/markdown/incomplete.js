@@ -1,5 +1,5 @@
 // Incomplete Markdown: text that may continue at any character is changed so that it shows nothing that later disappears: no
-// mark that may become a bold word, a link or a table, and no formula before its end. Uses no DOM and no parser.
+// mark that may become a bold word, a link or a table, and no formula or HTML element before its end. Uses no DOM and no parser.
 //
 // There are two steps. `cutUndecided` cuts off an end that may become another block: a single "#", the "```py" of a code block,
 // half of a table's head. `closeOpenMarks` closes what the last paragraph, cell or heading leaves open.
@@ -8,6 +8,7 @@ import { addressAt } from "./addresses.js"
 import { codeEnd, runLength } from "./code_spans.js"
 import { hasCjk, OpenRuns, readRun } from "./emphasis.js"
 import { delimitedAt, lastEnds, MAX_FORMULA_LENGTH, openFormula, readDollar } from "./formulas.js"
+import { htmlAt, MAX_HTML_LENGTH } from "./inline_html.js"
 
 export const INCOMPLETE_URL = "incomplete:" // the address of a link whose address is not complete
 
@@ -169,6 +170,9 @@ const angle = (leaf, at) => {
     return end < 0 ? cut(leaf, at) : at + end + 3
   }
   if (/^<(?:!-?|[a-z][a-z0-9+.-]{0,15}\s?\/?)?$/i.test(rest)) return cut(leaf, at)
+  const element = htmlAt(leaf.text, at)
+  if (element?.end >= 0) return element.end
+  if (element && rest.length < MAX_HTML_LENGTH) return cut(leaf, at)
   if (/^<(?:https?|mailto):[^\s<>]*$/i.test(rest)) return cut(leaf, at, `[${rest.slice(1)}](${INCOMPLETE_URL})`)
   return at + 1
 }

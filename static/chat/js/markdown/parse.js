@@ -1,13 +1,14 @@
 // Markdown -> tokens. Uses no DOM; render.js makes elements of them.
 //
-// Differences from GitHub's dialect: raw HTML stays text (but comments vanish, and <br> breaks the line), a line break stays one,
-// there are formulas and footnotes, a single ~ strikes nothing, and emphasis needs no spaces beside Chinese, Japanese and Korean.
+// Differences from GitHub's dialect: raw HTML stays text (but comments vanish, <br> breaks the line, and inline_html.js names
+// the elements that are read), a line break stays one, there are formulas and footnotes, a single ~ strikes nothing, and emphasis needs no spaces beside Chinese, Japanese and Korean.
 
 import { Lexer, Marked, Tokenizer } from "../../../vendor/marked.js"
 import { addressAt, maskAddresses } from "./addresses.js"
 import { findEmphasis } from "./emphasis.js"
 import { delimitedAt, formulaAt, maskFormulas, openFormula } from "./formulas.js"
 import { closeOpenMarks, INCOMPLETE_URL } from "./incomplete.js"
+import { htmlAt } from "./inline_html.js"
 import { inlineQueueOf, removeFromQueue } from "./marked_internals.js"
 import { readInWindows } from "./windows.js"
 
@@ -187,7 +188,15 @@ const tokenizer = {
     const comment = /^<!--[\s\S]*?-->/.exec(source)?.[0]
     if (comment) return { type: "comment", raw: comment }
     const raw = /^<br\s*\/?>/i.exec(source)?.[0]
-    return raw && { type: "br", raw }
+    if (raw) return { type: "br", raw }
+    const { name, start, stop, end } = htmlAt(source, 0) ?? { end: -1 }
+    if (end < 0) return undefined
+    return {
+      type: "element",
+      name,
+      raw: source.slice(0, end),
+      tokens: this.lexer.inlineTokens(source.slice(start, stop)),
+    }
   },
 
   emStrong(source, masked) {

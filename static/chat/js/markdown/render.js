@@ -147,6 +147,7 @@ const inlines = {
   strong: ({ tokens }, context) => make("strong", ...renderInline(tokens, context)),
   em: ({ tokens }, context) => make("em", ...renderInline(tokens, context)),
   del: ({ tokens }, context) => make("del", ...renderInline(tokens, context)),
+  element: ({ name, tokens }, context) => make(name, ...renderInline(tokens, context)),
   codespan: ({ text }) => make("code", text),
   br: () => make("br"),
   comment: () => "",

@@ -2,7 +2,12 @@
 //
 // What a browser copies by itself has the page's colors, buttons and each formula twice. This has the elements alone.
 
-const KEPT = new Set("p h1 h2 h3 h4 h5 h6 ul ol li blockquote strong em del sup thead tbody tr br hr code".split(" "))
+const KEPT = new Set(
+  (
+    "p h1 h2 h3 h4 h5 h6 ul ol li blockquote strong em del sup thead tbody tr br hr code " +
+    "sub kbd u mark small s ins b i ruby rt rp"
+  ).split(" "),
+)
 const EMPTY = new Set(["br", "hr"])
 const LEFT_OUT = ".code__header, .diagram__notice, .diagram__picture, .table__tools, svg, img, iframe"
 const FORMULA_START = /^\s*[=+\-@＝＋－＠]/ // what a spreadsheet takes for a formula

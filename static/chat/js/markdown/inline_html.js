@@ -1,0 +1,34 @@
+// The few HTML elements that models write within a line and that Markdown has no marks for: H<sub>2</sub>O, <kbd>Ctrl</kbd>,
+// <ruby>漢字<rt>かんじ</rt></ruby>. They are read without attributes, and only where the closing tag follows soon. Uses no DOM.
+
+import { codeEnd } from "./code_spans.js"
+
+export const MAX_HTML_LENGTH = 500 // characters, with both tags
+
+const NAMES = "sub|sup|kbd|u|mark|small|s|del|ins|b|strong|i|em|ruby|rt|rp"
+const OPENING = new RegExp(`<(${NAMES})>`, "iy")
+
+/** Returns the element that begins here as { name, start, stop, end }, of which -1 are the last two if it is not closed; or null. */
+export const htmlAt = (text, at) => {
+  OPENING.lastIndex = at
+  const opening = OPENING.exec(text)
+  if (!opening) return null
+  const name = opening[1].toLowerCase()
+  const start = at + opening[0].length
+  return { name, start, ...closingTag(text.slice(start, at + MAX_HTML_LENGTH), name, start) }
+}
+
+// An element may stand in another one of the same name, and a tag in code is none.
+const closingTag = (text, name, start) => {
+  const mark = new RegExp(`\`+|</?${name}>`, "gi")
+  let depth = 1
+  for (let found = mark.exec(text); found; found = mark.exec(text)) {
+    const [{ length }] = found
+    if (found[0].startsWith("`")) mark.lastIndex = Math.max(mark.lastIndex, codeEnd(text, found.index, length))
+    else {
+      depth += found[0].startsWith("</") ? -1 : 1
+      if (!depth) return { stop: start + found.index, end: start + found.index + length }
+    }
+  }
+  return { stop: -1, end: -1 }
+}
