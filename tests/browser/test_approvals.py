@@ -128,6 +128,7 @@ def test_tool_that_is_always_allowed_does_not_ask_until_it_is_removed(chat):
     chat.wait_for_end()
     chat.page.get_by_role("button", name="Chat options").click()
     expect(chat.page.get_by_role("menuitem", name="Allowed tools…")).to_be_hidden()
+    expect(chat.page.locator(":popover-open .menu-separator:visible")).to_have_count(2)
     chat.page.keyboard.press("Escape")
     with chat.page.expect_request(re.compile("/resume$")) as request:
         always_allow(chat).click()
