@@ -70,7 +70,7 @@ def read_catalog():
 
 def is_translated(message):
     """Returns whether the message has a translation, or all its plurals have one."""
-    return all([message.string] if isinstance(message.string, str) else message.string)
+    return all(message.string if isinstance(message.string, tuple | list) else [message.string])
 
 
 def main():
