@@ -5,7 +5,7 @@ from asgiref.sync import markcoroutinefunction
 from . import locale
 from .models import Preferences
 
-PAGES = {"new_chat", "conversation"}  # names of the URLs whose page shows preferences
+PAGES = {"new_chat", "conversation", "password", "password_changed"}  # names of the URLs that show preferences
 
 
 class PreferencesMiddleware:

@@ -1,9 +1,11 @@
-"""Sign-in and sign-out pages."""
+"""The pages about one's login: sign-in, sign-out and password."""
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth import views as auth
 from django.contrib.auth.decorators import login_required
+from django.http import Http404
 from django.shortcuts import render
+from django.urls import reverse_lazy
 from django.views.decorators.http import require_safe
 
 
@@ -14,6 +16,22 @@ class LogoutView(auth.LogoutView):
         response = super().post(request, *args, **kwargs)
         response["Clear-Site-Data"] = '"cache", "storage"'
         return response
+
+
+class PasswordView(auth.PasswordChangeView):
+    """Django's form. It logs the user out everywhere else. Not found for a user whose login is checked elsewhere."""
+
+    template_name = "registration/password_change.html"
+    success_url = reverse_lazy("password_changed")
+
+    def get_form_kwargs(self):
+        if not self.request.user.has_usable_password():
+            raise Http404
+        return super().get_form_kwargs()
+
+
+class PasswordChangedView(auth.PasswordChangeDoneView):
+    template_name = "registration/password_changed.html"
 
 
 @require_safe

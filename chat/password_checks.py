@@ -22,7 +22,7 @@ from .per_loop import PerLoop
 from .slots import Slots
 
 LOGIN_PATHS = re.compile(r"/(accounts|admin)/login/")
-OTHER_PATHS = re.compile(r"/admin/(password_change/|auth/user/(add/|\d+/password/))")
+OTHER_PATHS = re.compile(r"/accounts/password/|/admin/(password_change/|auth/user/(add/|\d+/password/))")
 THREADS = 2  # the checks of one address leave one of them to others
 MAX_WAITING = 200
 MAX_WAITING_PER_ADDRESS = 10
