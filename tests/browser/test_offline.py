@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.attachments import attach, picture, uploaded
-from tests.browser.chat import bubbles, is_sent, open_gate, questions
+from tests.browser.chat import bubbles, is_sent, open_gate, questions, row
 
 pytestmark = pytest.mark.browser
 
@@ -201,3 +201,19 @@ def test_offline_message_arrives_in_its_own_conversation(chat):
     expect(bubbles(chat)).to_have_count(0)
     chat.page.goto(address)
     expect(bubbles(chat)).to_have_text(["Here", "And here"])
+
+
+def test_chat_that_loads_slowly_shows_the_shape_of_its_messages(chat, start_conversation):
+    id = start_conversation("Hello")
+    loading = chat.page.locator("[data-ref=loading]")
+    expect(loading).to_be_hidden()
+    chat.open()
+    held = []
+    chat.page.route(f"**/conversations/{id}/messages*", lambda route: held.append(route), times=1)
+    row(chat, id).click()
+    expect(loading).to_be_visible()
+    expect(loading).to_have_css("opacity", "1")
+    for route in held:
+        route.continue_()
+    expect(chat.replies).to_have_count(1)
+    expect(loading).to_be_hidden()

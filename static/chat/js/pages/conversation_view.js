@@ -429,11 +429,13 @@ export class ConversationView {
     this.#arrived.update()
     const { id, messages, key, live, isDeleted, isConnected } = this.#conversation
     const entries = this.#outbox.entriesOf(key)
-    const isEmpty = !id && !messages.length && !entries.length
+    const hasMessages = messages.length > 0 || entries.length > 0
+    const isEmpty = !id && !hasMessages
     this.#list.show(messages, entries)
     this.#composer.setRunningReply(live?.id ?? null)
     this.#starters.show(isEmpty ? (this.#picker.chosen?.starters ?? []) : [])
     find("main").classList.toggle("main--empty", isEmpty)
+    find("loading").hidden = !id || hasMessages || isDeleted || this.#row !== null
     showGone(isDeleted, { onGone: this.#hooks.onGone, focusComposer: () => this.#composer.focus() })
     this.#earlier.update()
     this.#connection.report(isConnected, "stream")
