@@ -25,7 +25,8 @@ class PasswordView(auth.PasswordChangeView):
     success_url = reverse_lazy("password_changed")
 
     def get_form_kwargs(self):
-        if not self.request.user.has_usable_password():
+        user = self.request.user
+        if not user.is_authenticated or not user.has_usable_password():
             raise Http404
         return super().get_form_kwargs()
 
