@@ -45,6 +45,7 @@ lock: develop  ## Pin the requirements again (ARGS=--upgrade, or ARGS="--upgrade
 	$(COMPILE) $(ARGS) requirements.in -o requirements.txt
 	$(COMPILE) $(ARGS) requirements-dev.in -o requirements-dev.txt
 	$(COMPILE) $(ARGS) -c requirements.txt requirements-s3.in -o requirements-s3.txt
+	$(COMPILE) $(ARGS) -c requirements.txt requirements-redis.in -o requirements-redis.txt
 	$(COMPILE) $(ARGS) --no-deps requirements-models.in -o requirements-models.txt
 
 messages: develop  ## Add new messages to the Japanese translation and remove unused ones

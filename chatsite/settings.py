@@ -6,6 +6,7 @@ An invalid value prevents startup; the error message names the variable.
 import json
 import os
 import re
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -120,6 +121,18 @@ if "*" in ALLOWED_HOSTS and not DEBUG:
 
 DATABASES = {"default": database()}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+
+def redis_url() -> str:
+    url = env.str("REDIS_URL", default="")
+    if url and not url.startswith(("redis://", "rediss://", "unix://")):
+        raise ImproperlyConfigured("REDIS_URL must begin with redis://, rediss:// or unix://.")
+    if url and not find_spec("redis"):
+        raise ImproperlyConfigured("REDIS_URL needs the packages in requirements-redis.txt.")
+    return url
+
+
+REDIS_URL = redis_url()  # carries what runs write to readers on other processes sooner than the database does
 
 # The first two are limits of one process: a run over them waits as `queued`. The third counts in all processes: a user
 # with that many waiting runs gets a 429.

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
-from . import postgresql
+from . import postgresql, redis_server
 from .debian import chromium, install
 from .environment import ROOT, clean_environment
 
@@ -42,6 +42,10 @@ def main():
         database_url = stack.enter_context(postgresql.server_url())
         if not database_url:
             missing.append("tests on PostgreSQL (no server is running and none can be installed)")
+        if not redis_server.program():
+            install("redis-server")
+        if not redis_server.program():
+            missing.append("tests of the relay (Redis is not installed and cannot be)")
         has_browser = install_chromium()
         if not has_browser:
             missing.append("browser tests (Chromium is missing and cannot be installed)")

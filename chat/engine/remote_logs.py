@@ -3,15 +3,15 @@
 A reader first reads what the database holds. Then it follows the run's log in memory, like one that is written here.
 The first reader of a run opens its log, and the last one to leave closes it; the query runs while a log is open.
 
-The query need not be the only source: whoever learns of events sooner may `RemoteLog.add` them. What comes twice is
-left out, and nothing is added behind a gap, so the query then adds only what the other source has missed.
+With a relay, the events come sooner from there. What comes twice is left out, and nothing is added behind a gap, so the
+query then adds only what the relay has lost, and is less frequent while that is nothing.
 """
 
 import asyncio
 import logging
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -19,12 +19,14 @@ from .. import events
 from ..executors import DatabaseThread
 from ..models import ReadPosition, Run, RunEvent
 from .log import Log, Stored, live_run
+from .relay import Entry, Position
 
 if TYPE_CHECKING:
     from .runner import Engine
 
 # Seconds between two queries; more where one takes long, so that they take half of the time at most.
 POLL_INTERVAL = 0.1
+RELAYED_POLL_INTERVAL = 0.5  # while the relay has brought everything before
 RETRY_DELAY = 1  # seconds after a query that failed
 MAX_EVENTS_PER_QUERY = 10_000  # after an outage, say; in equal shares for all runs
 MIN_EVENTS_PER_RUN = 50  # of a query; more than nearly all runs have in a tick
@@ -51,7 +53,7 @@ class Row:
 class RemoteLog(Log):
     """A log of events from behind position `start`. Those before it are None, and no reader here asks for them."""
 
-    __slots__ = ("attempts", "position", "readers", "run_id", "start")
+    __slots__ = ("attempts", "gap", "position", "readers", "run_id", "start")
 
     def __init__(self, run: Run, position: ReadPosition) -> None:
         super().__init__()
@@ -60,7 +62,18 @@ class RemoteLog(Log):
         self.position = position  # up to which the rows have been read
         self.start = position.seq
         self.readers = 0
+        self.gap = -1  # how many events there were when the relay had none that follow
         self.events += [None] * self.start  # type: ignore[list-item]  # 8 bytes each; the index stays the number
+
+    @property
+    def relay_position(self) -> Position:
+        """Behind what the relay continues the log."""
+        return self.run_id, self.attempts or 1, len(self.events)
+
+    @property
+    def has_gap(self) -> bool:
+        """Whether only the journal can continue the log."""
+        return self.gap == len(self.events)
 
     def add(self, seq: int, new: Sequence[events.Event]) -> bool:
         """Appends those of these consecutive events that are not known yet; returns False if others are missing before.
@@ -80,6 +93,8 @@ class RemoteLog(Log):
         """Adds what the database holds; ends the log if that does not continue it."""
         if (self.attempts, attempts) == (0, 1):  # it waited for its first claim
             self.attempts = 1
+        if (self.attempts, attempts) == (1, 0):  # read before that claim, of which the relay has told meanwhile
+            return
         is_repeated = self.attempts != attempts or (status == Run.QUEUED and self.events)
         size = len(self.events)
         is_continued = not is_repeated
@@ -110,6 +125,8 @@ class RemoteLogs:
         self.logs: dict[uuid.UUID, RemoteLog] = {}
         self.database = DatabaseThread("remote-logs")
         self._filling: asyncio.Task | None = None
+        self._has_gap = asyncio.Event()  # a log waits for the next query
+        self._relay_was_first = False  # with all that the last query has found
 
     def open(self, run: Run, cursor: int, stored: Stored | None = None) -> RemoteLog | None:
         """Returns the log in which a reader at this position continues; it has to be `reading` in the same turn.
@@ -131,7 +148,24 @@ class RemoteLogs:
         log = self.logs[run.pk] = RemoteLog(run, position)
         if self._filling is None:
             self._filling = self.engine.spawn(self._fill_forever())
+        if self.engine.relay:
+            self.engine.relay.read_for(self)
         return log
+
+    def add(self, entry: Entry) -> None:
+        """Adds events from the relay to the log that they continue."""
+        log = self.logs.get(entry.run_id)
+        if log is None:
+            return
+        if (log.attempts, entry.attempt) == (0, 1):
+            log.attempts = 1
+        if log.attempts != entry.attempt:  # it was started again, which the next query tells
+            return
+        if not log.add(entry.first, events.unpack(entry.data)):
+            log.gap = len(log.events)
+            self._has_gap.set()
+        if log.ended:
+            del self.logs[entry.run_id]
 
     def end(self, run_id: uuid.UUID) -> None:
         """Sends the readers of a run away: they look again where it is written."""
@@ -159,17 +193,27 @@ class RemoteLogs:
         pause = POLL_INTERVAL
         try:
             while self.logs:
-                await asyncio.sleep(pause)
+                await self._sleep(pause)
                 began = now()
                 try:
                     has_more = await self.fill()
                     took = now() - began
-                    pause = took if has_more else max(POLL_INTERVAL - took, took)
+                    interval = RELAYED_POLL_INTERVAL if self._relay_was_first else POLL_INTERVAL
+                    pause = took if has_more else max(interval - took, took)
                 except Exception:
                     logger.exception("The runs of other processes could not be read; trying again")
                     pause = RETRY_DELAY
         finally:
             self._filling = None
+
+    async def _sleep(self, seconds: float) -> None:
+        """Sleeps that long, but no longer than POLL_INTERVAL where a log has a gap."""
+        await asyncio.sleep(min(seconds, POLL_INTERVAL))
+        if seconds > POLL_INTERVAL:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds - POLL_INTERVAL):
+                    await self._has_gap.wait()
+        self._has_gap.clear()
 
     async def fill(self) -> bool:
         """Adds to each log what the database has; returns whether it may have more at once."""
@@ -179,15 +223,18 @@ class RemoteLogs:
         reach = max(MIN_EVENTS_PER_RUN, MAX_EVENTS_PER_QUERY // len(logs))
         positions = [(log.run_id, log.attempts, log.position) for log in logs]
         found = await self.database.run(_read, positions, reach)
-        has_more = False
+        has_more, count = False, 0
         for number, (log, (run_id, _, position)) in enumerate(zip(logs, positions, strict=True)):
             if number and number % MAX_LOGS_PER_TURN == 0:
                 await asyncio.sleep(0)
             if run_id in found and self.logs.get(run_id) is log:  # it may have been closed meanwhile
+                count -= len(log.events)
                 log.take(*found[run_id])
+                count += len(log.events)
                 has_more = has_more or log.position.seq - position.seq >= reach
                 if log.ended:
                     del self.logs[run_id]
+        self._relay_was_first = self.engine.relay is not None and not count
         return has_more
 
 

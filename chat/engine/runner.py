@@ -25,6 +25,7 @@ from .history import turns_before
 from .journal import Journal
 from .log import Log
 from .recovery import recover, recover_own
+from .relay import make_relay
 from .remote_logs import RemoteLogs
 from .reply import LOST, ReplyWriter, build_prompt, with_revision
 from .retention import prune
@@ -68,6 +69,7 @@ class Engine:
         self.journal = Journal(self.process_id, self.live)
         self.heartbeat = Heartbeat(self.process_id, adopts)
         self.remote_logs = RemoteLogs(self)
+        self.relay = make_relay(self)
         self.temporary = TemporaryConversations(self)
         chores = [self.journal.write_forever(), self._beat(), self._prune(), self._wake_readers()]
         for chore in (*chores, self.temporary.sweep_forever()):
@@ -120,6 +122,8 @@ class Engine:
         await self.retention_thread.close()
         await self.journal.database.close()
         await self.remote_logs.database.close()
+        if self.relay:
+            await self.relay.close()
         await providers.close()
 
     def begin_shutdown(self) -> None:
@@ -226,7 +230,8 @@ class Engine:
                 claimed = [live for live in self.live.values() if live.is_claimed]
                 room = max(0, settings.MAX_RUNS - len(self.live))
                 beat = await self.run_in_database(self.heartbeat.beat, room)
-                self.journal.set_has_peers(self.heartbeat.has_peers)
+                is_relayed = self.relay is not None and self.relay.is_sending
+                self.journal.set_has_peers(self.heartbeat.has_peers and not is_relayed)
                 for live in claimed:
                     if live.run.pk in beat.to_stop:
                         live.stop(Run.CANCELLED)
@@ -303,6 +308,8 @@ class LiveRun:
         self.reply.task = asyncio.current_task()
         self.is_claimed = True
         self.engine.journal.wake()
+        if self.engine.relay:
+            self.engine.relay.add(self)
         self.log.append(events.RunStarted(str(self.run.conversation_id), str(self.run.pk)))
         with self.run.in_its_language():
             prompt = await self._prepare()

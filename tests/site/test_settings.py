@@ -25,6 +25,7 @@ def start(code="pass", **environment):
         ("DATABASE_URL", "nonsense"),
         ("DATABASE_URL", "mysql://somewhere/chat"),
         ("DATABASE_URL", "sqlite://:memory:"),
+        ("REDIS_URL", "127.0.0.1:6379"),
         ("ALLOWED_HOSTS", "*"),
         ("MAX_RUNS", "many"),
         ("MAX_RUNS", "0"),
