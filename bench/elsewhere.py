@@ -1,4 +1,5 @@
-"""What readers get whose runs another process writes, and what they cost: two processes share a PostgreSQL database.
+"""What readers get whose runs another process writes, and what they cost: two processes share a PostgreSQL database,
+first without a relay and then with one.
 
 Both processes have the server's core, so the age of a token includes what they take from each other. For comparison,
 the same runs have their readers on the writing process: what the frames cost there is the difference to runs whose
@@ -10,9 +11,14 @@ import time
 from dataclasses import dataclass
 from statistics import median
 
+import psutil
+
 from bench.databases import DATABASE, postgresql
 from bench.load import GRACE, Load, drive, finish, ramp, read
 from bench.servers import Site
+from bench.system import free_port
+from scripts import redis_server
+from scripts.redis_server import TemporaryRedis
 
 RATE = 20  # tokens a second of each run
 START_SECONDS = 0.1  # for each run, at most
@@ -35,14 +41,15 @@ class SecondSite(Site):
 
 @dataclass
 class Streams:
-    """What came of runs with a reader each, and the µs of CPU per token of the process that writes and of the other."""
+    """What came of runs with a reader each, and the µs of CPU per token: of both processes, and of the relay."""
 
     load: Load
     writer_cpu: float
     reader_cpu: float
+    relay_cpu: float
 
 
-async def stream(writer, other, reader, runs, seconds):
+async def stream(writer, other, reader, runs, seconds, relay=None):
     """Runs that `writer` writes, each followed at `reader`, which is one of the two. Measured while all are live."""
     count = round(RATE * (runs * START_SECONDS + seconds))
     readers = []
@@ -52,7 +59,8 @@ async def stream(writer, other, reader, runs, seconds):
     await asyncio.sleep(1)
 
     def now():
-        return writer.cpu(), other.cpu(), sum(len(each.sent) for each in readers), time.monotonic_ns()
+        relay_cpu = sum(relay.cpu_times()[:2]) if relay else 0
+        return writer.cpu(), other.cpu(), relay_cpu, sum(len(each.sent) for each in readers), time.monotonic_ns()
 
     *used, before, since = now()
     await asyncio.sleep(seconds / 2)
@@ -83,11 +91,7 @@ async def elsewhere(bench, row):
         with Site(bench.upstream, database) as writer, SecondSite(writer) as other:
             for server in writer, other:
                 await drive(server, 5, RATE, 0.5)
-            pairs = []
-            for _ in range(sizes.repeats):
-                remote = await stream(writer, other, other, sizes.elsewhere, sizes.seconds)
-                pairs.append((remote, await stream(writer, other, writer, sizes.elsewhere, sizes.seconds)))
-            for each in latencies(pairs, sizes.elsewhere, row):
+            for each in latencies(await pairs_of(writer, other, sizes), sizes.elsewhere, row):
                 yield each
             rates = {}
             for followers in sizes.followers_elsewhere:
@@ -101,21 +105,63 @@ async def elsewhere(bench, row):
     met = many <= few + 5  # what opening the streams took may be told late
     rates = ", ".join(f"{rate:.1f}" for rate in rates.values())
     yield row(what, rates, "", f"{many / few:.2f}", "≤ 5 /s more", met)
+    async for each in relayed(bench, row):
+        yield each
+
+
+async def pairs_of(writer, other, sizes, relay=None):
+    """Pairs of Streams: with readers on the other process, and on the same one."""
+    pairs = []
+    for _ in range(sizes.repeats):
+        remote = await stream(writer, other, other, sizes.elsewhere, sizes.seconds, relay)
+        pairs.append((remote, await stream(writer, other, writer, sizes.elsewhere, sizes.seconds, relay)))
+    return pairs
+
+
+async def relayed(bench, row):
+    """Yields the rows of the same runs with a relay."""
+    sizes = bench.sizes
+    with postgresql() as (_, database):
+        if not database or not redis_server.program():
+            yield row("readers on another process with a relay", "skipped: no Redis here", "", "", "", None)
+            return
+        with TemporaryRedis(free_port()) as server:
+            site = Site(bench.upstream, database)
+            site.env["REDIS_URL"] = server.url
+            with site as writer, SecondSite(writer) as other:
+                for each in writer, other:
+                    await drive(each, 5, RATE, 0.5)
+                pairs = await pairs_of(writer, other, sizes, psutil.Process(server.process.pid))
+    title = f"{sizes.elsewhere} × {RATE} tok/s with a relay, readers on another process (peer: on the same)"
+    ours, same = both(pairs, lambda each: each.load.delivered)
+    yield row(f"{title}: tokens delivered in time, %", f"{ours:.2f}", f"{same:.2f}", "", "100", ours == 100)
+    for name, of in ("p50", lambda each: each.load.p50), ("p99", lambda each: each.load.p99):
+        ours, same = both(pairs, of)
+        met = ours <= same + 60 if name == "p99" else None
+        target = "≤ 60 more" if name == "p99" else ""
+        yield row(
+            f"{title}: age of a token {name}, ms", f"{ours:.1f}", f"{same:.1f}", f"{ours / same:.3g}", target, met
+        )
+    ours, same = both(pairs, lambda each: each.writer_cpu + each.reader_cpu + each.relay_cpu)
+    what = f"{title}: CPU of both processes and Redis per token, µs"
+    yield row(what, f"{ours:.1f}", f"{same:.1f}", f"{ours / same:.3g}", "≤ 30 more", ours <= same + 30)
+
+
+def both(pairs, of):
+    """The medians of a figure over the pairs, for each side."""
+    return [median(of(each) for each in side) for side in zip(*pairs, strict=True)]
 
 
 def latencies(pairs, runs, row):
     """The medians over pairs of (readers on the other process, readers on the same one)."""
 
-    def both(of):
-        return [median(of(each) for each in side) for side in zip(*pairs, strict=True)]
-
     def line(what, of, target="", limit=None):
-        ours, same = both(of)
+        ours, same = both(pairs, of)
         met = None if limit is None else ours <= limit
         return row(f"{title}: {what}", f"{ours:.1f}", f"{same:.1f}", f"{ours / max(same, 0.001):.3g}", target, met)
 
     title = f"{runs} × {RATE} tok/s on PostgreSQL, readers on another process (peer: on the same)"
-    ours, same = both(lambda each: each.load.delivered)
+    ours, same = both(pairs, lambda each: each.load.delivered)
     yield row(f"{title}: tokens delivered in time, %", f"{ours:.2f}", f"{same:.2f}", "", "100", ours == 100)
     yield line("age of a token p50, ms", lambda each: each.load.p50, "≤ 150", 150)
     yield line("age of a token p99, ms", lambda each: each.load.p99, "≤ 400", 400)
