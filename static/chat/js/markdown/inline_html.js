@@ -5,8 +5,7 @@ import { codeEnd } from "./code_spans.js"
 
 export const MAX_HTML_LENGTH = 500 // characters, with both tags
 
-const NAMES = "sub|sup|kbd|u|mark|small|s|del|ins|b|strong|i|em|ruby|rt|rp"
-const OPENING = new RegExp(`<(${NAMES})>`, "iy")
+const OPENING = /<(sub|sup|kbd|u|mark|small|s|del|ins|b|strong|i|em|ruby|rt|rp)>/iy
 
 /** Returns the element that begins here as { name, start, stop, end }, of which -1 are the last two if it is not closed; or null. */
 export const htmlAt = (text, at) => {
@@ -20,13 +19,13 @@ export const htmlAt = (text, at) => {
 
 // An element may stand in another one of the same name, and a tag in code is none.
 const closingTag = (text, name, start) => {
-  const mark = new RegExp(`\`+|</?${name}>`, "gi")
+  const mark = /`+|<(\/?)([a-z]{1,6})>/gi
   let depth = 1
   for (let found = mark.exec(text); found; found = mark.exec(text)) {
-    const [{ length }] = found
+    const [{ length }, slash, other] = found
     if (found[0].startsWith("`")) mark.lastIndex = Math.max(mark.lastIndex, codeEnd(text, found.index, length))
-    else {
-      depth += found[0].startsWith("</") ? -1 : 1
+    else if (other.toLowerCase() === name) {
+      depth += slash ? -1 : 1
       if (!depth) return { stop: start + found.index, end: start + found.index + length }
     }
   }
