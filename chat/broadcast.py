@@ -41,3 +41,9 @@ async def announce_run(run: Any) -> None:
     if layer := get_channel_layer():
         message = {"type": "run.created"} | {name: str(id) for name, id in ids.items()}
         await layer.group_send(conversation_group(run.conversation_id), message)
+
+
+async def close() -> None:
+    """Ends what the channel layer does in this event loop, once nothing is sent any more."""
+    if close_layer := getattr(get_channel_layer(), "close", None):  # not every layer has it
+        await close_layer()

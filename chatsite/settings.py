@@ -297,7 +297,11 @@ AGENT_MIDDLEWARE: list[str] = []
 
 ROOT_URLCONF = "chatsite.urls"
 ASGI_APPLICATION = "chatsite.asgi.application"
-CHANNEL_LAYERS = {"default": {"BACKEND": "chat.live.layer.ChannelLayer"}}
+CHANNEL_LAYERS = {
+    "default": {"BACKEND": "chat.live.redis_layer.RedisChannelLayer", "CONFIG": {"url": REDIS_URL}}
+    if REDIS_URL
+    else {"BACKEND": "chat.live.layer.ChannelLayer"}
+}
 
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "/"

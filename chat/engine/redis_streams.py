@@ -8,13 +8,9 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-
+from ..redis_connection import connect
 from .relay import Entry, Position
 
-TIMEOUT = 1  # seconds for a command; the relay's loop tries again
 KEPT_ENTRIES = 100  # of a run, and up to as many again; two seconds of a fast model
 KEPT_SECONDS = 60  # after the last entry
 MAX_ENTRIES_PER_READ = 200  # of a run
@@ -40,15 +36,7 @@ class RedisStreams:
     """A `Transport`. Makes its connections when they are needed."""
 
     def __init__(self, url: str) -> None:
-        self.redis = Redis.from_url(
-            url,
-            socket_timeout=TIMEOUT,
-            socket_connect_timeout=TIMEOUT,
-            retry=Retry(NoBackoff(), 0),
-            max_connections=4,
-            client_name="chat-relay",
-            protocol=2,
-        )
+        self.redis = connect(url, "chat-relay")
         self._write = self.redis.register_script(WRITE)
 
     async def write(self, entries: Sequence[Entry]) -> None:

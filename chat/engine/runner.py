@@ -124,6 +124,7 @@ class Engine:
         await self.remote_logs.database.close()
         if self.relay:
             await self.relay.close()
+        await broadcast.close()
         await providers.close()
 
     def begin_shutdown(self) -> None:

@@ -69,9 +69,11 @@ MAY_IMPORT = {
     },
     "executors": set(),
     "per_loop": set(),
+    "redis_connection": set(),
     "engine": {
         "outages",
         "redaction",
+        "redis_connection",
         "providers",
         "models",
         "events",
@@ -117,7 +119,8 @@ MAY_IMPORT = {
     "schemas": {"errors", "models"},
     "api": ENTRY_POINT | {"page_user", "schemas", "per_loop", "slots", "outages", "address_limits"},
     # both validate messages alike
-    "live": ENTRY_POINT | {"executors", "page_user", "schemas", "per_loop", "slots", "outages", "address_limits"},
+    "live": ENTRY_POINT
+    | {"executors", "page_user", "schemas", "per_loop", "redis_connection", "slots", "outages", "address_limits"},
     "views": ENTRY_POINT | {"branding", "outages", "storage"},
     "addresses": set(),
     "page_user": set(),
