@@ -142,6 +142,21 @@ def test_field_grows_with_its_text_up_to_a_limit(chat):
 # Starters and assistants
 
 
+def test_assistant_is_named_together_with_its_starters(chat):
+    """If they came later, the composer would move from under the pointer. Until it is known, no assistant is named."""
+    chat.choose("echo")
+    chat.page.add_init_script(
+        """window.drawn = []
+        new MutationObserver(() => {
+            const name = document.querySelector("[data-ref=assistant-name]")?.textContent
+            if (name) drawn.push([name, document.querySelectorAll(".starter").length])
+        }).observe(document, { subtree: true, childList: true, characterData: true })"""
+    )
+    chat.page.reload()
+    expect(chat.page.get_by_role("list", name="Suggestions")).to_be_visible()
+    assert chat.page.evaluate("drawn[0]") == ["Echo", 2]
+
+
 def test_starters_of_the_assistant_are_offered(chat):
     starters = chat.page.get_by_role("list", name="Suggestions")
     expect(starters).to_be_hidden()

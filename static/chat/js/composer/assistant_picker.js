@@ -12,7 +12,7 @@ export class AssistantPicker {
   #list
   #search
   #typed = { text: "", at: 0 }
-  #items = []
+  #items = null // until they are loaded
   #slug = null
 
   /** `onPick(slug)` is called when the list has closed and another assistant is chosen. */
@@ -65,8 +65,8 @@ export class AssistantPicker {
     const isNew = event.timeStamp - this.#typed.at > TYPING_PAUSE
     this.#typed = { text: (isNew ? "" : this.#typed.text) + event.key.toLowerCase(), at: event.timeStamp }
     const { text } = this.#typed
-    const start = this.#items.findIndex(({ slug }) => slug === this.slug) + (text.length > 1 ? 0 : 1)
-    const items = [...this.#items.slice(start), ...this.#items.slice(0, start)]
+    const start = this.items.findIndex(({ slug }) => slug === this.slug) + (text.length > 1 ? 0 : 1)
+    const items = [...this.items.slice(start), ...this.items.slice(0, start)]
     const item = items.find(({ name }) => name.toLowerCase().startsWith(text))
     if (!item) return
     const radio = this.#shownRadios.find(({ value }) => value === item.slug)
@@ -76,15 +76,15 @@ export class AssistantPicker {
 
   #filter(query) {
     this.#search.value = query
-    this.#items.forEach((item, index) => {
+    this.items.forEach((item, index) => {
       this.#list.children[index].hidden = !matches(item, query)
     })
   }
 
   /** The assistant that was picked if it is still offered, else the default one; undefined until the list is loaded. */
   get chosen() {
-    const picked = this.#items.find((item) => item.slug === this.#slug)
-    return picked ?? this.#items.find((item) => item.is_default) ?? this.#items[0]
+    const picked = this.items.find((item) => item.slug === this.#slug)
+    return picked ?? this.items.find((item) => item.is_default) ?? this.items[0]
   }
 
   /** The slug that was picked, or null for the default; known before the list is loaded. */
@@ -103,7 +103,7 @@ export class AssistantPicker {
 
   /** In the order of the list. */
   get items() {
-    return this.#items
+    return this.#items ?? []
   }
 
   set items(items) {
@@ -113,15 +113,15 @@ export class AssistantPicker {
   }
 
   nameOf(slug) {
-    return this.#items.find((item) => item.slug === slug)?.name
+    return this.items.find((item) => item.slug === slug)?.name
   }
 
   #draw() {
     const slug = this.slug
     showAvatar(find("avatar", this.#button), slug, this.nameOf(slug) ?? "")
-    setText(find("assistant-name", this.#button), this.nameOf(slug) ?? strings.noAssistants)
+    setText(find("assistant-name", this.#button), this.nameOf(slug) ?? (this.#items ? strings.noAssistants : ""))
     const rows = [...this.#list.children]
-    this.#items.forEach((item, index) => {
+    this.items.forEach((item, index) => {
       const row = rows[index] ?? this.#list.appendChild(cloneTemplate("choice-template"))
       const radio = row.querySelector("input")
       radio.value = item.slug
@@ -130,6 +130,6 @@ export class AssistantPicker {
       setText(find("name", row), item.name)
       setText(find("description", row), item.description)
     })
-    for (const row of rows.slice(this.#items.length)) row.remove()
+    for (const row of rows.slice(this.items.length)) row.remove()
   }
 }

@@ -357,10 +357,10 @@ export class ConversationView {
   async #loadAssistants() {
     try {
       this.#picker.items = await this.#api.assistants()
-      this.#drawLoop.scheduleDraw()
     } catch ({ message }) {
-      this.#composer.showProblem(message)
+      return this.#composer.showProblem(message)
     }
+    this.#drawLoop.drawNow() // with the name: later, the composer would move from under a pointer
   }
 
   #onAssistantChosen() {
