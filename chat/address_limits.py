@@ -54,7 +54,7 @@ def limit_requests_per_address(get_response):
             return await get_response(request)
         address = request.META.get("REMOTE_ADDR") or ""
         async with AsyncExitStack() as request.address_slot:
-            session = request.COOKIES.get(settings.SESSION_COOKIE_NAME, "")
+            session = request.COOKIES.get(settings.SESSION_COOKIE_NAME) or request.META.get("HTTP_AUTHORIZATION", "")
             await request.address_slot.enter_async_context(hold_address_slot(address, session))
             response = await get_response(request)
             try:

@@ -26,11 +26,13 @@ def address_of(scope: Scope) -> str:
 
 
 def session_of(scope: Scope) -> bytes:
-    """Returns the cookie of the client's session as it was sent, valid or not; empty if there is none."""
+    """Returns the cookie of the client's session as it was sent, valid or not; else its Authorization header; else
+    nothing. It is compared, and not kept."""
     name = settings.SESSION_COOKIE_NAME.encode()
     cookies = (value for header, value in scope.get("headers", ()) if header == b"cookie")
     pairs = (pair.strip().partition(b"=") for value in cookies for pair in value.split(b";"))
-    return next((value for key, _, value in pairs if key == name), b"")
+    cookie = next((value for key, _, value in pairs if key == name), b"")
+    return cookie or next((value for header, value in scope.get("headers", ()) if header == b"authorization"), b"")
 
 
 async def send_error(scope: Scope, send: Send, error: Refused) -> None:
@@ -59,5 +61,7 @@ async def send_refusal(
     ]
     if retry_after is not None:
         headers.append((b"retry-after", str(retry_after).encode()))
+    if status == 401:
+        headers.append((b"www-authenticate", b"Bearer"))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": content})

@@ -11,6 +11,7 @@ CHAT = ROOT / "chat"
 APPS = {path.parent.name for path in ROOT.glob("*/apps.py")} - {"chat"}
 
 ENTRY_POINT = {
+    "api_keys",
     "attachment_response",
     "broadcast",
     "engine",
@@ -34,6 +35,7 @@ MAY_IMPORT = {
     "error_reports": {"redaction"},
     "logs": {"outages", "redaction"},
     "hooks": set(),
+    "api_keys": {"errors", "redaction"},
     "redaction": set(),
     "stored_sentences": set(),
     "file_text": set(),
@@ -126,6 +128,7 @@ MAY_IMPORT = {
     "password_checks": {"addresses", "errors", "executors", "per_loop", "slots", "address_limits"},
     "asgi": {
         "addresses",
+        "api_keys",
         "engine",
         "errors",
         "executors",
@@ -165,7 +168,9 @@ MAY_IMPORT = {
     },
 }
 PUBLIC = {
+    "admin",
     "api",
+    "api_keys",
     "broadcast",
     "engine",
     "errors",
