@@ -23,10 +23,9 @@ from .errors import Refused
 from .redaction import KEY_PREFIX as KEY_PREFIX
 
 SCOPES = ("chat", "read", "write")
-KEY_FORMAT = re.compile(rf"{KEY_PREFIX}[A-Za-z0-9_-]{{43}}")  # 32 random bytes
 # Anywhere in the header: several headers arrive as one, joined by commas.
 BEARER = re.compile(r"(?:^|[,\s])bearer(?:[\s,]|$)", re.IGNORECASE)
-SINGLE_KEY = re.compile(rf"\s*bearer[ \t]+({KEY_FORMAT.pattern})\s*", re.IGNORECASE)
+SINGLE_KEY = re.compile(r"\s*bearer[ \t]+(chatkey_[A-Za-z0-9_-]{43})\s*", re.IGNORECASE)  # 32 random bytes
 READING = {"GET", "HEAD", "OPTIONS"}
 
 _acting: contextvars.ContextVar["Grant | None"] = contextvars.ContextVar("grant", default=None)

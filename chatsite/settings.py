@@ -271,6 +271,7 @@ INSTALLED_APPS = [
     "csp",
     "ninja",
     "accounts",
+    "gateways",
 ]
 
 MIDDLEWARE = [  # most are Django's own, adapted to ASGI: see chat.middleware
@@ -316,6 +317,8 @@ RUN_CHECKS = [
     "chat.limits.refuse_too_many_open_runs",
 ]
 RUN_ENDED: list[str] = []
+# Where an app has paths with errors in another format: their beginning -> function(refused) -> what the body says.
+ERROR_FORMATS = {"/v1/": "gateways.openai.errors.error_body"}
 # Finds API keys: see chat.api_keys. Empty: the site accepts none.
 KEY_LOOKUP = "accounts.keys.find"
 

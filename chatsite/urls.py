@@ -13,6 +13,8 @@ urlpatterns = [
     path("", include("chat.urls")),
     path("api/", api.urls),
     path("api/<path:rest>", no_such_call),
+    path("v1/", include("gateways.openai.urls")),
+    path("v1/<path:rest>", no_such_call),
     path("accounts/login/", auth.LoginView.as_view(redirect_authenticated_user=True), name="login"),
     path("accounts/logout/", LogoutView.as_view(), name="logout"),
     path("accounts/password/", PasswordView.as_view(), name="password"),

@@ -9,7 +9,7 @@ from django.template.loader import render_to_string
 
 from .. import language
 from ..addresses import network_of
-from ..errors import Refused
+from ..errors import Refused, error_prefixes, to_json_at
 
 # Django, Channels and uvicorn each type ASGI in a way of their own; these fit them all.
 Scope = dict[str, Any]
@@ -39,10 +39,10 @@ async def send_error(scope: Scope, send: Send, error: Refused) -> None:
     """Sends the error in the language of the request, as a page if it is one that was asked for."""
     language.activate_from_scope(scope)
     accept = dict(scope["headers"]).get(b"accept", b"")
-    if b"text/html" in accept and not scope["path"].startswith("/api/"):
+    if b"text/html" in accept and not scope["path"].startswith(tuple(error_prefixes())):
         page = render_to_string("refused.html", {"message": error.message}).encode()
         return await send_refusal(send, error.status, page, error.retry_after, b"text/html; charset=utf-8")
-    content = JsonResponse(error.to_json()).content
+    content = JsonResponse(to_json_at(scope["path"], error)).content
     await send_refusal(send, error.status, content, error.retry_after)
 
 

@@ -1,4 +1,4 @@
-"""Temporary conversations: they exist while a page shows them, and are deleted within a minute after that.
+"""Temporary conversations: they exist while a page or a request shows them, and are deleted within a minute after that.
 
 A page reports every few seconds that it shows one (`keep`), which is stored as its last activity. Any process deletes
 the conversations that were not kept for LEASE seconds, so neither a closed page nor the process that it was connected
@@ -8,6 +8,8 @@ to has to report anything. All times are the database's, so no clocks are compar
 import asyncio
 import logging
 import uuid
+from collections.abc import Iterator
+from contextlib import aclosing, contextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,7 @@ from django.db.models.functions import Now
 
 from .. import broadcast
 from ..models import Conversation, Run
+from . import log
 
 if TYPE_CHECKING:
     from .runner import Engine
@@ -29,6 +32,7 @@ STOP_LEASE = 45  # seconds, while a run is being stopped: by then its answer has
 GRACE = 30  # seconds
 MAX_MISSED_SWEEPS = 3  # intervals that may pass between two sweeps without an outage
 MAX_PER_SWEEP = 20
+END_TIMEOUT = 5  # seconds that a deletion waits for the end of its run, and for the RUN_ENDED hooks
 
 logger = logging.getLogger(__name__)
 
@@ -39,12 +43,36 @@ class TemporaryConversations:
     def __init__(self, engine: "Engine") -> None:
         self.engine = engine
         self.shown: set[uuid.UUID] = set()  # since the last sweep
+        self.held: set[uuid.UUID] = set()  # by requests that are open here
         self.stable_since: float | None = None  # loop time since which each sweep has succeeded
         self.last_sweep_at = 0.0
 
     def keep(self, conversation_id: uuid.UUID) -> None:
         """Notes that a page shows this conversation."""
         self.shown.add(conversation_id)
+
+    @contextmanager
+    def hold(self, run: Run) -> Iterator[None]:
+        """Keeps the conversation of this run while the block runs. Then stops the run and deletes the conversation."""
+        self.held.add(run.conversation_id)
+        try:
+            yield
+        finally:
+            self.held.discard(run.conversation_id)
+            if not self.engine.is_shutting_down:  # else another process deletes it
+                self.engine.spawn(self._discard(run))
+
+    async def _discard(self, run: Run) -> None:
+        """Deletes the conversation once its run has ended and the hooks know. If it cannot, a sweep does it later."""
+        if await self.engine.run_in_database(Run.objects.open().filter(pk=run.pk).exists):
+            await self.engine.cancel(run)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(END_TIMEOUT), aclosing(log.follow(self.engine, run)) as events:
+                    async for _ in events:
+                        pass
+        if self.engine.hook_tasks:
+            await asyncio.wait(set(self.engine.hook_tasks), timeout=END_TIMEOUT)
+        await self.engine.run_in_database(_delete_ended, run.conversation)
 
     async def sweep_forever(self) -> None:
         while True:
@@ -56,7 +84,7 @@ class TemporaryConversations:
             await asyncio.sleep(SWEEP_INTERVAL)
 
     async def _sweep(self) -> None:
-        shown, self.shown = self.shown, set()  # a page that reports meanwhile is stored by the next sweep
+        shown, self.shown = self.shown | self.held, set()  # a page that reports meanwhile is stored by the next sweep
         try:
             await self.engine.run_in_database(_renew, shown)
         except Exception:
@@ -107,3 +135,10 @@ def _delete(conversation: Conversation) -> bool:
             return False
         conversation.delete()
         return True
+
+
+def _delete_ended(conversation: Conversation) -> None:
+    with transaction.atomic():
+        conversation.runs.lock()
+        if not conversation.runs.open().exists():
+            conversation.delete()

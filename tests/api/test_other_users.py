@@ -24,7 +24,8 @@ pytestmark = pytest.mark.slow
 
 METHODS = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"]  # DELETE last
 # Nothing is there for anybody: SITE_ACCENT and SITE_LOGO are not set.
-WITHOUT_ROWS = {"api/<path:rest>", "accent-<slug:version>.css", "icon-<slug:version>"}
+WITHOUT_ROWS = {"api/<path:rest>", "v1/<path:rest>", "accent-<slug:version>.css", "icon-<slug:version>"}
+WITH_KEYS_ALONE = {"v1/models/<slug:slug>"}  # and for everybody who has one: an assistant has no owner
 SHARED = {  # for whoever has the link: see test_shares
     "s/<slug:token>/",
     "s/<slug:token>/images/<uuid:attachment_id>",
@@ -63,6 +64,7 @@ async def url_values(alice, finished_run):
         "app_label": "chat",
         "content_type_id": (await sync_to_async(ContentType.objects.get_for_model)(alice)).pk,
         "object_id": alice.pk,
+        "slug": "words",
         "url": "nothing",
     }
 
@@ -113,7 +115,7 @@ BODY = {
 
 
 def takes_keys(path):
-    return path.startswith("/api/")
+    return path.startswith(("/api/", "/v1/"))
 
 
 def test_routes_are_read_from_the_site():
@@ -127,7 +129,7 @@ async def test_other_user_gets_404_on_every_route_with_a_key(client_of, charlie,
     await wait_until(ApiKey.objects.exclude(last_used_at=None).aexists)
     before = await all_rows()
     for route, path in with_parameters(url_values):
-        if route in SHARED or not takes_keys(path):
+        if route in SHARED | WITH_KEYS_ALONE or not takes_keys(path):
             continue
         methods = await existing(client, path)
         for method in METHODS:
@@ -164,7 +166,7 @@ async def test_other_user_gets_404_on_every_route(client_of, charlie, url_values
     await client.get("/health")
     before = await all_rows()
     for route, path in with_parameters(url_values):
-        if route in SHARED:
+        if route in SHARED | WITH_KEYS_ALONE:
             continue
         methods = await existing(client, path)
         for method in METHODS:
@@ -193,7 +195,7 @@ async def test_anonymous_gets_401_or_the_login_on_every_route(client_of, url_val
                 assert answer.status_code == 405, (method, path)
             elif route in WITHOUT_ROWS:
                 assert answer.status_code == 404, (method, path)
-            elif path.startswith("/api/") or "/images/" in path:
+            elif takes_keys(path) or "/images/" in path:
                 assert answer.status_code == 401, (method, path)
             elif route.startswith("admin/") and answer.status_code == 403:
                 assert method == "POST", path  # a button's address, where there is nothing to come back to
@@ -208,7 +210,7 @@ async def test_anonymous_gets_401_or_the_login_on_every_route(client_of, url_val
 async def test_owner_reaches_every_route(client_of, alice, url_values):
     """Otherwise, the tests above would prove nothing."""
     client = client_of(alice)
-    routes = [(route, path) for route, path in with_parameters(url_values) if not route.startswith("admin/")]
+    routes = [(route, path) for route, path in with_parameters(url_values) if not route.startswith(("admin/", "v1/"))]
     for method in METHODS:
         for route, path in reversed(routes):  # the rows of a conversation before the conversation
             if route not in WITHOUT_ROWS | SHARED and method in await existing(client, path):
