@@ -51,7 +51,7 @@ def keep(conversation_id: uuid.UUID) -> None:
 
 
 def hold_temporary(run: Run) -> AbstractContextManager[None]:
-    """Keeps the temporary conversation of this run while the block runs. Then stops the run and deletes it all."""
+    """Keeps the temporary conversation of this run while the block runs. Then stops the run, and deletes it soon."""
     return current().temporary.hold(run)
 
 

@@ -1,6 +1,7 @@
 """The body of POST /v1/chat/completions: which parameters there are, and what each may be."""
 
 import json
+import math
 from typing import Any, Literal
 
 from django.utils.translation import gettext
@@ -95,7 +96,7 @@ class ChatRequest(Strict):
 
 def loads(text: str | bytes) -> Any:
     """Parses JSON in which no name stands twice and every number is one. Raises ValueError or RecursionError."""
-    return json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant)
+    return json.loads(text, object_pairs_hook=_object, parse_float=_finite, parse_constant=_refuse_constant)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -103,6 +104,13 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(result) < len(pairs):
         raise ValueError("a name stands twice")
     return result
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):  # which no database stores
+        raise ValueError("a number is too large")
+    return number
 
 
 def _refuse_constant(name: str) -> Any:

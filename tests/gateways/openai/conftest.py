@@ -4,10 +4,16 @@ import json
 
 import pytest
 
+from chat.engine import temporary
 from tests.live.event_stream import read_body
 
 URL = "/v1/chat/completions"
 HI = [{"role": "user", "content": "Hi"}]
+
+
+@pytest.fixture(autouse=True)
+def short_sweep_interval(monkeypatch):
+    monkeypatch.setattr(temporary, "SWEEP_INTERVAL", 0.02)
 
 
 @pytest.fixture

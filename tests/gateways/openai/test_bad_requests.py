@@ -152,6 +152,7 @@ async def test_refused_run_leaves_no_image(complete, sees, settings):
         b'{"model": "words", "model": "words", "messages": [{"role": "user", "content": "Hi"}]}',
         b'{"model": "words", "temperature": NaN, "messages": [{"role": "user", "content": "Hi"}]}',
         b'{"model": "words", "temperature": 1e999, "messages": [{"role": "user", "content": "Hi"}]}',
+        b'{"model": "words", "response_format": {"a": 1e999}, "messages": [{"role": "user", "content": "Hi"}]}',
         b'{"model": "words", "a": ' + b"[" * 30_000 + b"]" * 30_000 + b"}",
         b"\xff\xfe\x00",
         b'{"model": "words", "messages": [' + b"0," * 40_000 + b"0]}",
