@@ -14,6 +14,7 @@ from .errors import BadParameter
 
 MAX_MESSAGES = 2_000  # as many as a model is shown of a conversation
 MAX_STOPS = 4
+MAX_LEVELS = 50  # of values in values
 # What no assistant can do here yet, unless the value asks for nothing.
 UNSUPPORTED: dict[str, list[Any]] = {
     "audio": [None],
@@ -138,17 +139,19 @@ def parse_chat_request(data: Any) -> ChatRequest:
     return request
 
 
-def _check_texts(value: Any) -> None:
-    """Raises Refused if a text in the request cannot be stored."""
+def _check_texts(value: Any, levels: int = MAX_LEVELS) -> None:
+    """Raises Refused if a text in the request cannot be stored, or if the request is nested too deeply."""
+    if not levels:
+        raise BadParameter(gettext("The request is nested too deeply."), None)
     if isinstance(value, str):
         validate_text(value)
     elif isinstance(value, dict):
         for name, item in value.items():
             validate_text(name)
-            _check_texts(item)
+            _check_texts(item, levels - 1)
     elif isinstance(value, list):
         for item in value:
-            _check_texts(item)
+            _check_texts(item, levels - 1)
 
 
 def _bad_parameter(error: Any) -> Refused:

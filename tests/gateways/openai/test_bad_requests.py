@@ -154,6 +154,7 @@ async def test_refused_run_leaves_no_image(complete, sees, settings):
         b'{"model": "words", "temperature": 1e999, "messages": [{"role": "user", "content": "Hi"}]}',
         b'{"model": "words", "response_format": {"a": 1e999}, "messages": [{"role": "user", "content": "Hi"}]}',
         b'{"model": "words", "a": ' + b"[" * 30_000 + b"]" * 30_000 + b"}",
+        b'{"model": "words", "response_format": {"a": ' + b"[" * 900 + b"]" * 900 + b"}}",
         b"\xff\xfe\x00",
         b'{"model": "words", "messages": [' + b"0," * 40_000 + b"0]}",
     ],
@@ -209,3 +210,20 @@ async def test_other_methods_and_paths_are_refused(client_of, alice, key_of):
     assert answer["Allow"] == "POST"
     for path in ("/v1/nothing", "/v1/models/a/b"):
         assert (await client.get(path)).json()["error"]["code"] == "not_found"
+
+
+async def test_key_in_a_url_is_refused(client_of, alice, key_of, caplog):
+    key = await key_of(alice)
+    assert_error(await client_of(key=key).get(f"/v1/models?api_key={key}"), 400, "key_in_url", None)
+    assert key not in caplog.text
+
+
+async def test_scripts_of_listed_origins_may_call(client_of, alice, key_of, settings):
+    settings.CORS_ALLOWED_ORIGINS = ["https://app.example.com"]
+    headers = {"origin": "https://app.example.com", "access-control-request-method": "POST"}
+    preflight = await client_of().send("OPTIONS", URL, **headers)
+    assert preflight.status_code == 200
+    assert {"authorization", "x-stainless-os"} <= set(preflight["Access-Control-Allow-Headers"].split(", "))
+    answer = await client_of(key=await key_of(alice)).send("GET", "/v1/models", origin="https://app.example.com")
+    assert answer["Access-Control-Allow-Origin"] == "https://app.example.com"
+    assert "X-Request-Id" in answer["Access-Control-Expose-Headers"]
