@@ -5,7 +5,8 @@ from asgiref.sync import markcoroutinefunction
 from . import locale
 from .models import Preferences
 
-PAGES = {"new_chat", "conversation", "password", "password_changed"}  # names of the URLs that show preferences
+# Names of the URLs that show preferences.
+PAGES = {"new_chat", "conversation", "password", "password_changed", "api_keys"}
 
 
 class PreferencesMiddleware:

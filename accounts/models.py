@@ -1,10 +1,22 @@
-"""A user's preferences."""
+"""A user's preferences and API keys."""
 
+import secrets
+from collections.abc import Collection
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import models
+from django.db import models, transaction
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+
+from chat.api_keys import KEY_PREFIX, SCOPES, digest_of
+from chat.errors import Refused
+
+MAX_KEYS_PER_USER = 100
+USE_INTERVAL = timedelta(minutes=1)  # between two writes of a key's last use
 
 
 def language_choices() -> list[tuple[str, str]]:
@@ -88,3 +100,75 @@ class Preferences(models.Model):
 
     def values(self) -> dict[str, Any]:
         return {field.name: getattr(self, field.name) for field in self.value_fields()}
+
+
+class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
+    def valid(self) -> "ApiKeyQuerySet":
+        """Returns the keys that have not expired and whose users are active."""
+        is_current = Q(expires_at=None) | Q(expires_at__gt=timezone.now())
+        return self.filter(is_current, user__is_active=True)
+
+    def note_use(self, pk: int) -> None:
+        """Stores that this key was used now, unless that was stored within the last USE_INTERVAL. Sync."""
+        now = timezone.now()
+        is_old = Q(last_used_at=None) | Q(last_used_at__lt=now - USE_INTERVAL)
+        self.filter(is_old, pk=pk).update(last_used_at=now)
+
+
+class ApiKey(models.Model):
+    """A key with which a program acts as its user: see chat.api_keys. A revoked key is deleted.
+
+    The key itself is not stored, only its SHA-256 and its first characters, by which its user recognizes it.
+    """
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        db_constraint=False,  # the previous release, which does not know this table, can delete users
+        related_name="api_keys",
+        verbose_name=_("user"),
+    )
+    name = models.CharField(_("name"), max_length=100, help_text=_("Where the key is used, such as “Notebook”."))
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    start = models.CharField(_("key"), max_length=20, editable=False)
+    scopes = models.JSONField(_("scopes"), default=list)
+    assistants = models.JSONField(
+        _("assistants"), default=list, blank=True, help_text=_("Slugs of the only assistants that it may use.")
+    )
+    created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+    expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
+    last_used_at = models.DateTimeField(_("last used"), null=True, editable=False)
+
+    objects = ApiKeyQuerySet.as_manager()
+
+    SHOWN_LENGTH = len(KEY_PREFIX) + 4  # characters
+
+    class Meta:
+        verbose_name = _("API key")
+        verbose_name_plural = _("API keys")
+        ordering = ["-created_at", "-id"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @classmethod
+    def issue(cls, user: Any, name: str, *, scopes: Collection[str] = SCOPES, **fields: Any) -> tuple["ApiKey", str]:
+        """Creates a key and returns it with its text, which nobody can read again. Sync. Raises Refused."""
+        row = cls(user=user, name=name, scopes=sorted(scopes), **fields)
+        key = row.make_key()
+        with transaction.atomic():
+            if cls.objects.filter(user_id=user.pk).count() >= MAX_KEYS_PER_USER:
+                raise Refused(gettext("You have too many API keys. Revoke some that you do not use."), "too_many_keys")
+            row.save(force_insert=True)
+        return row, key
+
+    def make_key(self) -> str:
+        """Gives this new row a random key and returns the key's text."""
+        key = KEY_PREFIX + secrets.token_urlsafe(32)
+        self.digest = digest_of(key)
+        self.start = key[: self.SHOWN_LENGTH]
+        return key
+
+    @property
+    def is_expired(self) -> bool:
+        return self.expires_at is not None and self.expires_at <= timezone.now()

@@ -18,7 +18,7 @@ from django.http import JsonResponse
 from django.utils.decorators import async_only_middleware
 
 from .addresses import network_of
-from .errors import Refused
+from .errors import Refused, to_json_at
 from .per_loop import PerLoop
 from .slots import Slots
 
@@ -54,14 +54,14 @@ def limit_requests_per_address(get_response):
             return await get_response(request)
         address = request.META.get("REMOTE_ADDR") or ""
         async with AsyncExitStack() as request.address_slot:
-            session = request.COOKIES.get(settings.SESSION_COOKIE_NAME, "")
+            session = request.COOKIES.get(settings.SESSION_COOKIE_NAME) or request.META.get("HTTP_AUTHORIZATION", "")
             await request.address_slot.enter_async_context(hold_address_slot(address, session))
             response = await get_response(request)
             try:
                 await _hold_while_sent(request, response, address)
             except Refused as error:
                 headers = {"Retry-After": str(error.retry_after)}
-                return JsonResponse(error.to_json(), status=error.status, headers=headers)
+                return JsonResponse(to_json_at(request.path, error), status=error.status, headers=headers)
             return response
 
     return middleware

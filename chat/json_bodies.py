@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 from typing import Any
 
 from django.utils.translation import gettext
@@ -25,20 +26,20 @@ def is_large(content: bytes | str) -> bool:
     return len(content) > LARGE_LENGTH
 
 
-async def read_json(content: bytes | str, user_id: Any) -> Any:
-    """Returns what a body or message of this user says.
+async def read_json(content: bytes | str, user_id: Any, loads: Callable[[Any], Any] = json.loads) -> Any:
+    """Returns what a body or message of this user says; `loads` parses it.
 
     Raises ValueError or RecursionError if it is not JSON, and Refused if it has too many values or if too many bodies
     of the user wait.
     """
     if not is_large(content):
-        return json.loads(content)
+        return loads(content)
     async with _lines.get().hold(user_id):
         try:
             text = await _run(_decode, content)
         except JsonTooLarge:
             raise Refused(gettext("The request has too many values.")) from None
-        return await _run(json.loads, text)
+        return await _run(loads, text)
 
 
 async def _run(function, *args):

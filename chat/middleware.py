@@ -20,6 +20,7 @@ from django.utils.decorators import async_only_middleware
 from django.utils.translation import gettext_lazy as _
 
 from .django_internals import InLoopMixin, cached_user
+from .errors import Refused, error_prefixes, to_json_at
 
 # The browser offers nothing of these to the page, nor to what it frames.
 PERMISSIONS_POLICY = ", ".join(
@@ -117,15 +118,16 @@ OTHER_ERROR = ("refused", _("The server rejected this request."))
 
 @async_only_middleware
 def json_errors(get_response):
-    """Replaces Django's HTML error pages under /api/ with the JSON of our own errors."""
+    """Replaces Django's HTML error pages under /api/ and the paths of ERROR_FORMATS with the JSON of our errors."""
 
     async def middleware(request):
         response = await get_response(request)
         is_json = response.get("Content-Type") == "application/json"
-        if response.status_code < 400 or is_json or not request.path.startswith("/api/"):
+        if response.status_code < 400 or is_json or not request.path.startswith(tuple(error_prefixes())):
             return response
         code, message = ERRORS.get(response.status_code, OTHER_ERROR)
-        error = JsonResponse({"error": {"code": code, "message": message}}, status=response.status_code)
+        refused = Refused(message, code, response.status_code)
+        error = JsonResponse(to_json_at(request.path, refused), status=response.status_code)
         if "Allow" in response:
             error["Allow"] = response["Allow"]
         return error

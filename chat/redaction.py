@@ -23,8 +23,9 @@ SECRET_NAME = re.compile(
 )
 SEPARATOR = re.compile(r"[\s,;]+")  # of several keys in a variable, and of a header's scheme and key
 ENCODED_OCTET = re.compile("%[0-9A-F]{2}")
+KEY_PREFIX = "chatkey_"  # of this site's own keys: see chat.api_keys
 KNOWN_FORMATS = re.compile(
-    r"(?<![\w-])(?:sk-[\w-]{20,}|AIza[\w-]{30,}|ya29\.[\w-]{20,}|eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}"
+    r"(?<![\w-])(?:chatkey_[\w-]{20,}|sk-[\w-]{20,}|AIza[\w-]{30,}|ya29\.[\w-]{20,}|eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}"
     r"|gh[opsu]_\w{30,}|hf_\w{30,}|gsk_\w{30,}|xox[abp]-[\w-]{20,})"
 )
 MIN_LENGTH = 8  # characters; a shorter value, such as "none", may be an ordinary word

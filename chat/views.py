@@ -22,6 +22,7 @@ from django.views.decorators.http import require_safe
 
 from . import branding, outages, parts, transfer
 from .attachment_response import attachment_response
+from .errors import Refused, to_json_at
 from .models import Attachment, Conversation, Share, shared_name
 from .storage import stylesheet_names
 
@@ -238,4 +239,4 @@ def server_error(request):
 
 @csrf_exempt  # nothing is protected here, and "Not found." helps more than an error about CSRF
 def no_such_call(request, rest=""):
-    return JsonResponse({"error": {"code": "not_found", "message": gettext("Not found.")}}, status=404)
+    return JsonResponse(to_json_at(request.path, Refused(gettext("Not found."), "not_found", 404)), status=404)

@@ -119,6 +119,28 @@ if "*" in ALLOWED_HOSTS and not DEBUG:
         "ALLOWED_HOSTS may be * only with DEBUG: any website could open WebSockets to this one. List the host names."
     )
 
+
+def origins(name: str) -> list[str]:
+    """Returns a list of origins such as https://app.example.com, an empty one by default."""
+    values = [value.strip() for value in env.list(name, default=[])]
+    for value in values:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname or value != f"{parts.scheme}://{parts.netloc}":
+            raise ImproperlyConfigured(f"{name} must be a list of origins such as https://example.com, not {value!r}.")
+    return values
+
+
+# Pages of other sites whose scripts may use the API with a key. Cookies are never accepted from there.
+CORS_ALLOWED_ORIGINS = origins("CORS_ALLOWED_ORIGINS")
+CORS_URLS_REGEX = r"^/(api|v1)/"
+CORS_ALLOW_HEADERS = [
+    *("accept", "authorization", "content-type", "idempotency-key", "last-event-id", "user-agent"),
+    # What the SDKs of OpenAI send.
+    *(f"x-stainless-{name}" for name in ("arch", "async", "lang", "os", "package-version", "retry-count", "runtime")),
+    *("x-stainless-helper-method", "x-stainless-poll-helper", "x-stainless-runtime-version", "x-stainless-timeout"),
+]
+CORS_EXPOSE_HEADERS = ["Retry-After", "X-Conversation-Id", "X-Request-Id", "X-Run-Id"]
+
 DATABASES = {"default": database()}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -245,12 +267,15 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "channels",
+    "corsheaders",
     "csp",
     "ninja",
     "accounts",
+    "gateways",
 ]
 
 MIDDLEWARE = [  # most are Django's own, adapted to ASGI: see chat.middleware
+    "corsheaders.middleware.CorsMiddleware",
     "chat.address_limits.limit_requests_per_address",
     "chat.middleware.json_errors",
     "chat.middleware.Security",
@@ -288,9 +313,14 @@ REQUEST_CONTEXT = [
     "accounts.hooks.personal_instructions",
 ]
 RUN_CHECKS = [
+    "chat.api_keys.refuse_other_assistants",
     "chat.limits.refuse_too_many_open_runs",
 ]
 RUN_ENDED: list[str] = []
+# Where an app has paths with errors in another format: their beginning -> function(refused) -> what the body says.
+ERROR_FORMATS = {"/v1/": "gateways.openai.errors.error_body"}
+# Finds API keys: see chat.api_keys. Empty: the site accepts none.
+KEY_LOOKUP = "accounts.keys.find"
 
 # LangChain middleware around every agent's model and tool calls: dotted paths, the outermost first. See docs/tools.md.
 AGENT_MIDDLEWARE: list[str] = []

@@ -11,11 +11,15 @@ from tests.timeouts import HANG_TIMEOUT
 
 
 class Client(AsyncClient):
-    """An async client that logs in before its first request. `send` sends and receives JSON, as a program would."""
+    """An async client that logs in before its first request, or sends an API key with each.
 
-    def __init__(self, user=None, address="127.0.0.1", **kwargs):
+    `send` sends and receives JSON, as a program would.
+    """
+
+    def __init__(self, user=None, address="127.0.0.1", key=None, **kwargs):
         super().__init__(**kwargs)
         self.user = user
+        self.key = key
         self.address = address
 
     async def request(self, **request):
@@ -24,6 +28,11 @@ class Client(AsyncClient):
             user, self.user = self.user, None
             await self.aforce_login(user)
         return await super().request(**request)
+
+    def generic(self, *args, headers=None, **kwargs):
+        if self.key:
+            headers = {"authorization": f"Bearer {self.key}"} | (headers or {})
+        return super().generic(*args, headers=headers, **kwargs)
 
     async def send(self, method, path, data=None, **headers):
         body = {} if data is None else {"data": json.dumps(data), "content_type": "application/json"}

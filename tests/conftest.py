@@ -13,6 +13,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.db import connections
 
+from accounts.models import ApiKey
 from chat import engine, executors, providers
 from chat.engine import heartbeat
 from chat.events import Finish, RunStarted, Text, TextMessageContent, TextMessageStart
@@ -78,6 +79,16 @@ def client_of():
 
 
 @pytest.fixture
+def key_of(transactional_db):
+    """`await key_of(alice)`: a new API key of Alice's with all scopes; `scopes=["read"]`: with these alone."""
+
+    async def issue(user, **fields):
+        return (await sync_to_async(ApiKey.issue)(user, "Notebook", **fields))[1]
+
+    return issue
+
+
+@pytest.fixture
 def script(transactional_db):
     """`await script(name, *steps)`: an assistant of that name whose replies follow these steps; see tests.scripted."""
     scripted.scripts.clear()
@@ -124,8 +135,10 @@ def socket_of(client_of):
     """`async with socket_of(alice, conversation) as socket`: a WebSocket opened as her browser opens it."""
 
     @asynccontextmanager
-    async def connect(user, conversation=None, accepted=True, path=None, **headers):
+    async def connect(user, conversation=None, accepted=True, path=None, key=None, **headers):
         headers = {"host": "testserver", "origin": "http://testserver"} | headers
+        if key:
+            headers |= {"origin": None, "authorization": f"Bearer {key}"}
         if user:
             client = client_of()
             await client.aforce_login(user)

@@ -15,6 +15,10 @@ closed = []  # the names of the scripts whose stream was closed, however it ende
 providers.REGISTRY["scripted"] = "tests.scripted"
 
 
+def param_names(model_id, with_tools):
+    return {name: name for name in ("temperature", "max_tokens", "max_completion_tokens", "response_format", "stop")}
+
+
 async def reply(request):
     requests.append(request)
     script = scripts[request.model]

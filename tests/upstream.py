@@ -136,7 +136,8 @@ class Request:
         questions = [
             message["content"] for message in (self.body or {}).get("messages", []) if message["role"] == "user"
         ]
-        return questions[-1] if questions else ""
+        question = questions[-1] if questions else ""
+        return question if isinstance(question, str) else "".join(part.get("text", "") for part in question)
 
 
 class Upstream:

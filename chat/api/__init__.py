@@ -8,7 +8,7 @@ from django.views.decorators.http import require_safe
 from ninja import NinjaAPI
 
 from . import assistants, attachments, chat, conversations, messages, runs, shares, transfer
-from .auth import SessionCookie
+from .auth import ApiKey, SessionCookie
 from .bodies import BodyParser
 from .errors import add_error_handlers
 from .limits import limit_requests
@@ -36,7 +36,7 @@ class ChatAPI(NinjaAPI):
 api = ChatAPI(
     title="Chat",
     version="1",
-    auth=SessionCookie(),
+    auth=[ApiKey(), SessionCookie()],  # in this order: a wrong key is refused, whatever cookie comes with it
     parser=BodyParser(),
     urls_namespace="api",
     docs_decorator=require_safe,

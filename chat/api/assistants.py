@@ -1,5 +1,6 @@
 from ninja import Router
 
+from .. import api_keys
 from ..models import Assistant
 from ..schemas import AssistantList
 
@@ -8,4 +9,4 @@ router = Router()
 
 @router.get("/assistants", response=AssistantList)
 async def list_assistants(request):
-    return {"items": [row async for row in Assistant.objects.offered()]}
+    return {"items": [row async for row in Assistant.objects.offered() if api_keys.allows_assistant(row.slug)]}

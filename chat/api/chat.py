@@ -13,7 +13,7 @@ from .. import engine
 from ..errors import Refused
 from ..live import plain_text
 from ..live.limits import hold_stream
-from ..live.session_check import watch_session
+from ..live.session_check import watch_request
 from ..live.sse import EventStream
 from ..models import Assistant, Conversation, Run
 from ..schemas import ChatOut, NewChat, WaitingOut
@@ -49,7 +49,7 @@ async def chat(request, data: NewChat, idempotency_key: IdempotencyKey = None, s
 
 async def _plain_text(request, run, headers):
     """Returns the response that streams the answer's text, or None if the run ended without any: JSON then says why."""
-    session_watch = watch_session(request.session.session_key, request.auth.pk)
+    session_watch = watch_request(request)
     chunks = plain_text.chunks(run, session_watch)
     first = await anext(chunks, None)
     return first and EventStream(_chain(first, chunks), headers=plain_text.HEADERS | headers)

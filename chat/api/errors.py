@@ -15,6 +15,8 @@ logger = logging.getLogger(__name__)
 
 def error_response(message, code, status, *, retry_after=None, **extra):
     headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
+    if status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
     return JsonResponse({"error": {"code": code, "message": message}, **extra}, status=status, headers=headers)
 
 

@@ -3,7 +3,7 @@
 import functools
 from contextlib import AsyncExitStack
 
-from .. import address_limits
+from .. import address_limits, api_keys
 from ..live.limits import user_slots
 from ..live.sse import EventStream
 
@@ -20,7 +20,8 @@ def limit_requests(operation):
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(user_slots.get().hold(request.auth.pk))
             request.slot = stack
-            response = await operation(request, *args, **kwargs)
+            with api_keys.acting_as(getattr(request, "grant", None)):
+                response = await operation(request, *args, **kwargs)
             request_end = address_limits.scope_of(request).get("stack")
             if request_end is not None and not isinstance(response, EventStream):
                 await request_end.enter_async_context(stack.pop_all())

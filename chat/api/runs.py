@@ -9,7 +9,7 @@ from .. import engine
 from ..errors import Refused
 from ..live import sse
 from ..live.limits import hold_stream
-from ..live.session_check import watch_session
+from ..live.session_check import watch_request
 from ..models import Conversation
 from ..schemas import Created, Resumption, RunOut, created_out, run_out
 from .lookup import own_run
@@ -71,8 +71,7 @@ async def run_events(request, run_id: uuid.UUID, after: str | None = None, steps
 
 
 def event_stream(request, run, position=0, steps=True, headers=None):
-    session_watch = watch_session(request.session.session_key, request.auth.pk)
-    return sse.response(sse.frames(engine.follow(run, position, steps), session_watch), headers)
+    return sse.response(sse.frames(engine.follow(run, position, steps), watch_request(request)), headers)
 
 
 async def start_run(run):

@@ -9,7 +9,7 @@ from django.template.loader import render_to_string
 
 from .. import language
 from ..addresses import network_of
-from ..errors import Refused
+from ..errors import Refused, error_prefixes, to_json_at
 
 # Django, Channels and uvicorn each type ASGI in a way of their own; these fit them all.
 Scope = dict[str, Any]
@@ -26,21 +26,23 @@ def address_of(scope: Scope) -> str:
 
 
 def session_of(scope: Scope) -> bytes:
-    """Returns the cookie of the client's session as it was sent, valid or not; empty if there is none."""
+    """Returns the cookie of the client's session as it was sent, valid or not; else its Authorization header; else
+    nothing. It is compared, and not kept."""
     name = settings.SESSION_COOKIE_NAME.encode()
     cookies = (value for header, value in scope.get("headers", ()) if header == b"cookie")
     pairs = (pair.strip().partition(b"=") for value in cookies for pair in value.split(b";"))
-    return next((value for key, _, value in pairs if key == name), b"")
+    cookie = next((value for key, _, value in pairs if key == name), b"")
+    return cookie or next((value for header, value in scope.get("headers", ()) if header == b"authorization"), b"")
 
 
 async def send_error(scope: Scope, send: Send, error: Refused) -> None:
     """Sends the error in the language of the request, as a page if it is one that was asked for."""
     language.activate_from_scope(scope)
     accept = dict(scope["headers"]).get(b"accept", b"")
-    if b"text/html" in accept and not scope["path"].startswith("/api/"):
+    if b"text/html" in accept and not scope["path"].startswith(tuple(error_prefixes())):
         page = render_to_string("refused.html", {"message": error.message}).encode()
         return await send_refusal(send, error.status, page, error.retry_after, b"text/html; charset=utf-8")
-    content = JsonResponse(error.to_json()).content
+    content = JsonResponse(to_json_at(scope["path"], error)).content
     await send_refusal(send, error.status, content, error.retry_after)
 
 
@@ -59,5 +61,7 @@ async def send_refusal(
     ]
     if retry_after is not None:
         headers.append((b"retry-after", str(retry_after).encode()))
+    if status == 401:
+        headers.append((b"www-authenticate", b"Bearer"))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": content})

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.http import parse_cookie
 from django.utils.translation import gettext_lazy
 
+from .. import api_keys
 from ..errors import Refused
 from ..live.session_check import active_users
 from ..per_loop import PerLoop
@@ -104,7 +105,7 @@ async def _read_body(scope: Scope, receive: Receive, stack: AsyncExitStack) -> B
     is_upload = scope["path"] in settings.LARGER_BODIES and scope["method"] == "POST"
     anonymous_limit = MAX_ANONYMOUS_BODY_BYTES
     if is_upload or int(length) > anonymous_limit:
-        user_id = await _user_id(headers)
+        user_id = await _user_id(scope, headers)
         anonymous_limit = limit
         if is_upload:
             await stack.enter_async_context(uploads.get().hold(user_id))
@@ -129,7 +130,7 @@ async def _arriving(scope, headers, receive, limit, anonymous_limit, stack) -> B
                 if size > limit:
                     raise Refused(TOO_LARGE, "too_large", 413)
                 if size > anonymous_limit:
-                    await _user_id(headers)
+                    await _user_id(scope, headers)
                     anonymous_limit = limit
                 more = message.get("more_body", False)
                 if file is None:
@@ -144,8 +145,11 @@ async def _arriving(scope, headers, receive, limit, anonymous_limit, stack) -> B
         raise Refused(TOO_SLOW, "timeout", 408) from None
 
 
-async def _user_id(headers: dict[bytes, bytes]) -> Any:
-    """Returns the id of the active user whose session the cookie names. Raises Refused."""
+async def _user_id(scope: Scope, headers: dict[bytes, bytes]) -> Any:
+    """Returns the id of the active user whose API key the request names, or else whose session. Raises Refused."""
+    grant = await api_keys.grant_of_scope(scope, thread_sensitive=False)
+    if grant:
+        return grant.user.pk
     cookies = parse_cookie(headers.get(b"cookie", b"").decode("latin-1"))
     key = cookies.get(settings.SESSION_COOKIE_NAME)
     if key:

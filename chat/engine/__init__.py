@@ -8,7 +8,7 @@ import asyncio
 import contextvars
 import uuid
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
+from contextlib import AbstractContextManager, aclosing
 from typing import Any, TypeAlias
 
 from .. import events, providers
@@ -48,6 +48,18 @@ async def cancel(run: Run) -> None:
 def keep(conversation_id: uuid.UUID) -> None:
     """Keeps a temporary conversation for another half minute: a page shows it."""
     current().temporary.keep(conversation_id)
+
+
+def hold_temporary(run: Run) -> AbstractContextManager[None]:
+    """Keeps the temporary conversation of this run while the block runs. Then stops the run, and deletes it soon."""
+    return current().temporary.hold(run)
+
+
+async def param_names(assistant: Assistant) -> Mapping[str, str]:
+    """Returns which of OpenAI's parameters the assistant's model takes from a request, and how its provider calls
+    them."""
+    await providers.load(assistant.model)
+    return providers.param_names(assistant.model, bool(assistant.tools))
 
 
 def follow(run: Run, after: int = 0, steps: bool = True) -> Followed:

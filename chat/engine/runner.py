@@ -17,7 +17,7 @@ from django.utils.translation import gettext
 from .. import broadcast, events, hooks, images, providers
 from ..errors import Refused
 from ..executors import DatabaseThread
-from ..models import Assistant, Attachment, Conversation, Ending, Run
+from ..models import Attachment, Conversation, Ending, Run
 from ..tools import Context, Tool
 from . import heartbeat
 from .heartbeat import Heartbeat
@@ -356,15 +356,15 @@ class LiveRun:
     def _prompt(self) -> Prompt:
         """Returns what to ask the provider. Sync."""
         run = self.run
-        additions = self._additions()
-        memory_turns = run.assistant.memory_turns if run.assistant else None
-        history = turns_before(run.message, memory_turns, run.shows_images_of)
+        additions = [*self._additions(), *run.given_additions()]
+        assistant = run.answering_assistant()
+        history = turns_before(run.message, assistant.memory_turns, run.shows_images_of)
         turns = history.turns
         if run.instruction and run.revises:
             turns = with_revision(turns, run.revises.answer_text(), run.instruction)
         context = Context(run.conversation.owner_id, run.time_zone or "UTC", str(run.conversation_id))
         return build_prompt(
-            run.assistant or Assistant(),
+            assistant,
             run.model,
             turns,
             additions,

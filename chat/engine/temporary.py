@@ -1,4 +1,4 @@
-"""Temporary conversations: they exist while a page shows them, and are deleted within a minute after that.
+"""Temporary conversations: they exist while a page or a request shows them, and are deleted within a minute after that.
 
 A page reports every few seconds that it shows one (`keep`), which is stored as its last activity. Any process deletes
 the conversations that were not kept for LEASE seconds, so neither a closed page nor the process that it was connected
@@ -6,8 +6,11 @@ to has to report anything. All times are the database's, so no clocks are compar
 """
 
 import asyncio
+import itertools
 import logging
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -17,6 +20,7 @@ from django.db.models.functions import Now
 
 from .. import broadcast
 from ..models import Conversation, Run
+from . import log
 
 if TYPE_CHECKING:
     from .runner import Engine
@@ -29,6 +33,7 @@ STOP_LEASE = 45  # seconds, while a run is being stopped: by then its answer has
 GRACE = 30  # seconds
 MAX_MISSED_SWEEPS = 3  # intervals that may pass between two sweeps without an outage
 MAX_PER_SWEEP = 20
+MAX_PER_DELETION = 100  # conversations in one transaction: 60 ms
 
 logger = logging.getLogger(__name__)
 
@@ -39,12 +44,33 @@ class TemporaryConversations:
     def __init__(self, engine: "Engine") -> None:
         self.engine = engine
         self.shown: set[uuid.UUID] = set()  # since the last sweep
+        self.held: set[uuid.UUID] = set()  # by requests that are open here
+        self.released: set[uuid.UUID] = set()  # by requests that have ended since the last sweep
+        self.unused: set[uuid.UUID] = set()  # by those that ended before: their RUN_ENDED hooks have had an interval
         self.stable_since: float | None = None  # loop time since which each sweep has succeeded
         self.last_sweep_at = 0.0
 
     def keep(self, conversation_id: uuid.UUID) -> None:
         """Notes that a page shows this conversation."""
         self.shown.add(conversation_id)
+
+    @contextmanager
+    def hold(self, run: Run) -> Iterator[None]:
+        """Keeps the conversation of this run while the block runs. Then stops the run, and deletes the conversation
+        within seconds.
+        """
+        self.held.add(run.conversation_id)
+        try:
+            yield
+        finally:
+            self.held.discard(run.conversation_id)
+            if not self.engine.is_shutting_down:  # else another process deletes it
+                self.engine.spawn(self._release(run))
+
+    async def _release(self, run: Run) -> None:
+        if log.live_run(self.engine, run):
+            await self.engine.cancel(run)
+        self.released.add(run.conversation_id)
 
     async def sweep_forever(self) -> None:
         while True:
@@ -56,14 +82,27 @@ class TemporaryConversations:
             await asyncio.sleep(SWEEP_INTERVAL)
 
     async def _sweep(self) -> None:
-        shown, self.shown = self.shown, set()  # a page that reports meanwhile is stored by the next sweep
+        shown, self.shown = self.shown | self.held, set()  # a page that reports meanwhile is stored by the next sweep
         try:
             await self.engine.run_in_database(_renew, shown)
         except Exception:
             self.shown |= shown
             raise
+        await self._delete_unused()
         if self._is_stable(asyncio.get_running_loop().time()):
             await self._delete_expired()
+
+    async def _delete_unused(self) -> None:
+        """Deletes what requests have left, many at a time: that takes a tenth of what one by one does."""
+        open_runs = []
+        while self.unused:
+            batch = set(itertools.islice(self.unused, MAX_PER_DELETION))
+            open_runs += await self.engine.run_in_database(_delete_ended, batch)
+            self.unused -= batch
+        self.unused = self.released | {run.conversation_id for run in open_runs}
+        self.released = set()
+        for run in open_runs:  # of another process
+            await self.engine.cancel(run)
 
     def _is_stable(self, now: float) -> bool:
         """Whether the open pages have had time to report. A gap between sweeps means that the process was frozen."""
@@ -107,3 +146,14 @@ def _delete(conversation: Conversation) -> bool:
             return False
         conversation.delete()
         return True
+
+
+def _delete_ended(conversation_ids: set[uuid.UUID]) -> list[Run]:
+    """Deletes those of these conversations that have no open run. Returns the open runs of the others."""
+    with transaction.atomic():
+        runs = Run.objects.filter(conversation_id__in=conversation_ids)
+        runs.lock()
+        open_runs = list(runs.open())
+        running = {run.conversation_id for run in open_runs}
+        Conversation.objects.filter(pk__in=conversation_ids - running, is_temporary=True).delete()
+    return open_runs

@@ -52,7 +52,7 @@ from .types import (
     Usage,
     Withdraw,
 )
-from .wire import camel, continues, from_json, join_deltas, pack, to_dict, to_json, unpack, without_steps
+from .wire import camel, continues, from_json, join_deltas, pack, quote, to_dict, to_json, unpack, without_steps
 
 __all__ = [
     "CONTEXT_TRIMMED",
@@ -109,6 +109,7 @@ __all__ = [
     "from_json",
     "join_deltas",
     "pack",
+    "quote",
     "shorten",
     "text_of",
     "to_dict",

@@ -19,7 +19,7 @@ from .types import (
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode  # ASCII only, so that nothing in a frame is read as a line end
 # What json.dumps does to a str, at a quarter of its cost. It is undocumented, so json.dumps stands in if it goes.
-_quote = getattr(json.encoder, "encode_basestring_ascii", json.dumps)
+quote = getattr(json.encoder, "encode_basestring_ascii", json.dumps)
 
 
 def camel(name: str) -> str:
@@ -43,7 +43,7 @@ def to_dict(event: Event) -> dict[str, Any]:
 
 def to_json(event: Event) -> str:
     if type(event) is TextMessageContent:  # nearly every event is one of these
-        return f'{{"type":"TEXT_MESSAGE_CONTENT","messageId":"{event.message_id}","delta":{_quote(event.delta)}}}'
+        return f'{{"type":"TEXT_MESSAGE_CONTENT","messageId":"{event.message_id}","delta":{quote(event.delta)}}}'
     return _encode(to_dict(event))
 
 
@@ -61,7 +61,7 @@ def pack(events: Iterable[Any]) -> str:
     packed = []
     previous = None
     for event in events:
-        packed.append(_quote(event.delta) if continues(previous, event) else to_json(event))
+        packed.append(quote(event.delta) if continues(previous, event) else to_json(event))
         previous = event
     return f"[{','.join(packed)}]"
 

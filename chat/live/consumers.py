@@ -16,7 +16,7 @@ from django.utils.translation import gettext
 from ninja.responses import NinjaJSONEncoder
 from pydantic import ValidationError
 
-from .. import broadcast, engine, events, language, outages
+from .. import api_keys, broadcast, engine, events, language, outages
 from ..errors import Refused
 from ..json_bodies import read_json
 from ..models import Conversation, Message, Run
@@ -31,10 +31,11 @@ from ..schemas import (
 )
 from . import limits
 from .conversation_updates import updates
-from .session_check import watch_session
+from .session_check import watch_grant, watch_session
 
 # Close codes
 UNAUTHENTICATED = 4401
+MISSING_SCOPE = 4403  # of an API key, to read
 NOT_FOUND = 4404
 ANOTHER_USER = 4409  # than the page was made for
 TOO_MANY = 4429  # sockets of this user; the page tries again, after longer and longer delays
@@ -42,6 +43,7 @@ SERVICE_RESTART = 1012
 
 POLL_INTERVAL = 5  # seconds between checks of whether a socket has to be closed
 MAX_FOLLOWED_RUNS = 50  # of one socket at a time
+READING = {"run.follow", "conversation.show", "conversation.seen"}  # commands; others need the scope `write`
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +52,7 @@ class UserConsumer(AsyncWebsocketConsumer):
     """A socket of a logged-in user. It closes when the session ends or the server shuts down."""
 
     user: Any  # a User, or AnonymousUser
+    grant: api_keys.Grant | None  # None: a session
     is_open = False
     group: str | None = None
     closer: asyncio.Task | None = None
@@ -85,6 +88,8 @@ class UserConsumer(AsyncWebsocketConsumer):
     async def connect(self):
         language.activate_from_scope(self.scope)
         self.user = self.scope["user"]
+        scope: dict[str, Any] = dict(self.scope)  # Channels types it without what chat.live.authentication adds
+        self.grant = scope["grant"]
         close_code = self._refuse_user() or await self._take_slot() or await self.refuse()
         if close_code is not None:
             await self._release_slot()
@@ -98,9 +103,12 @@ class UserConsumer(AsyncWebsocketConsumer):
         self.closer = asyncio.create_task(self._close_in_time())
 
     def _refuse_user(self) -> int | None:
-        """Returns the close code if nobody is logged in, or another user than the page was made for, else None."""
+        """Returns the close code if nobody is logged in, or another user than the page was made for, or if the API key
+        may not read; else None."""
         if not self.user.is_authenticated:
             return UNAUTHENTICATED
+        if self.grant:
+            return None if "read" in self.grant.scopes else MISSING_SCOPE
         named = QueryDict(self.scope["query_string"]).get("user")
         return ANOTHER_USER if is_for_another(self.user, named) else None
 
@@ -126,7 +134,7 @@ class UserConsumer(AsyncWebsocketConsumer):
         raise NotImplementedError
 
     async def _close_in_time(self):
-        with watch_session(self.scope["session"].session_key, self.user.pk) as session:
+        with self._watch() as session:
             while True:
                 await asyncio.sleep(POLL_INTERVAL)
                 if not session.is_valid:
@@ -134,6 +142,11 @@ class UserConsumer(AsyncWebsocketConsumer):
                 if engine.current().is_shutting_down:
                     return await self.close(SERVICE_RESTART)
                 await self.on_poll()
+
+    def _watch(self):
+        if self.grant:
+            return watch_grant(self.grant)
+        return watch_session(self.scope["session"].session_key, self.user.pk)
 
     async def on_poll(self):
         """Called every POLL_INTERVAL while the socket stays open."""
@@ -155,8 +168,11 @@ class UserConsumer(AsyncWebsocketConsumer):
             if handler is None:
                 sentence = gettext("Send a JSON object whose type is one of %(types)s.")
                 raise Refused(sentence % {"types": ", ".join(handlers)})
+            if self.grant and command["type"] not in READING:
+                self.grant.require("write")
             async with limits.user_slots.get().hold(self.user.pk):
-                await handler(command)
+                with api_keys.acting_as(self.grant):
+                    await handler(command)
         except Refused as error:
             await self._send_error(error)
         except ValidationError as error:

@@ -1,13 +1,14 @@
-"""Ends streams and sockets whose session has ended.
+"""Ends streams and sockets whose session or API key has ended.
 
-A request checks its login once, when it opens a stream; logout, deactivation or a changed password may follow. All
-open streams of a process are checked together, in two queries every `CHECK_INTERVAL` seconds, however many there are.
+A request checks its login once, when it opens a stream; logout, deactivation, a changed password or a revoked key may
+follow. All open streams of a process are checked together, in three queries every `CHECK_INTERVAL` seconds, however
+many there are.
 """
 
 import asyncio
 import logging
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -17,6 +18,7 @@ from django.db import connection
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
+from .. import api_keys
 from ..per_loop import PerLoop
 
 CHECK_INTERVAL = 30  # seconds
@@ -26,12 +28,13 @@ logger = logging.getLogger(__name__)
 
 
 class SessionCheck:
-    """`is_valid` becomes False when the session or the account of an open stream ends."""
+    """`is_valid` becomes False when the session, the API key or the account of an open stream ends."""
 
-    __slots__ = ("is_valid", "session_key", "user_id")
+    __slots__ = ("is_valid", "key_digest", "session_key", "user_id")
 
-    def __init__(self, session_key: str | None, user_id: Any) -> None:
+    def __init__(self, session_key: str | None, user_id: Any, key_digest: str | None = None) -> None:
         self.session_key = session_key
+        self.key_digest = key_digest
         self.user_id = user_id
         self.is_valid = True
 
@@ -58,10 +61,10 @@ watchers = PerLoop(SessionWatcher)
 
 
 @contextmanager
-def watch_session(session_key: str | None, user_id: Any) -> Iterator[SessionCheck]:
-    """Yields a SessionCheck that is kept up to date while the block runs."""
+def watch_session(session_key: str | None, user_id: Any, key_digest: str | None = None) -> Iterator[SessionCheck]:
+    """Yields a SessionCheck of a session or an API key that is kept up to date while the block runs."""
     watcher = watchers.get()
-    check = SessionCheck(session_key, user_id)
+    check = SessionCheck(session_key, user_id, key_digest)
     watcher.add(check)
     try:
         yield check
@@ -69,18 +72,33 @@ def watch_session(session_key: str | None, user_id: Any) -> Iterator[SessionChec
         watcher.discard(check)
 
 
+def watch_grant(grant: api_keys.Grant) -> AbstractContextManager[SessionCheck]:
+    return watch_session(None, grant.user.pk, grant.digest)
+
+
+def watch_request(request: Any) -> AbstractContextManager[SessionCheck]:
+    """Watches the session or the API key with which a call of the API was made."""
+    grant = getattr(request, "grant", None)
+    return watch_grant(grant) if grant else watch_session(request.session.session_key, request.auth.pk)
+
+
 async def _renew(checks: set[SessionCheck]) -> None:
     while True:
         await asyncio.sleep(CHECK_INTERVAL)
         current = list(checks)  # a check that is added during the query waits for the next one
         try:
-            keys = {check.session_key for check in current}
-            user_ids = await sync_to_async(active_users, thread_sensitive=False)(keys)
+            keys = {check.session_key for check in current if check.key_digest is None}
+            digests = {check.key_digest for check in current if check.key_digest is not None}
+            user_ids = await sync_to_async(active_users, thread_sensitive=False)(keys) if keys else {}
+            grants = await sync_to_async(api_keys.find_in_other_thread, thread_sensitive=False)(digests)
         except Exception:
             logger.exception("Could not check the sessions of open streams, trying again")
             continue
         for check in current:
-            check.is_valid = user_ids.get(check.session_key) == check.user_id
+            if check.key_digest is None:
+                check.is_valid = user_ids.get(check.session_key) == check.user_id
+            else:
+                check.is_valid = check.key_digest in grants
 
 
 def active_users(session_keys: Iterable[str | None]) -> dict[str | None, Any]:

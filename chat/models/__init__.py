@@ -7,6 +7,7 @@ from .conversations import Conversation, Message, Run
 from .deletion import lock_runs  # noqa: F401  # connects it
 from .ending import Ending
 from .files import StoredFile
+from .given_turns import GivenTurn
 from .imports import Import
 from .journal import ReadPosition, RunEvent, ServerProcess
 from .lookups import NaturalKey
@@ -18,6 +19,7 @@ __all__ = [
     "Attachment",
     "Conversation",
     "Ending",
+    "GivenTurn",
     "Import",
     "Message",
     "NaturalKey",

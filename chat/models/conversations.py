@@ -30,6 +30,7 @@ from .assistants import Assistant
 from .attachments import Attachment
 from .ending import Ending, WithEnding
 from .files import StoredFile
+from .given_turns import WithGivenTurns, WithOptions
 from .journal import RunEvent
 from .search_texts import SearchText
 from .shares import Share
@@ -50,7 +51,7 @@ class ConversationQuerySet(TitledQuerySet):
         return bool(self.select_for_update().filter(pk=pk).values_list("pk"))
 
 
-class Conversation(WithTitle, WithActivity, WithAllowedTools):
+class Conversation(WithTitle, WithActivity, WithAllowedTools, WithGivenTurns):
     """A dialogue with an assistant, owned by one user."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -389,7 +390,7 @@ class Message(models.Model):
                 fields = {"instruction": instruction, "revises": self}
             if run := Run.objects.filter(message_id=self.pk).first():  # an imported answer has none
                 decisions = self._decisions_for_retry(run)
-                fields |= {"time_zone": run.time_zone, "resumes_id": run.resumes_id, "decisions": decisions}
+                fields |= run.given_options() | {"resumes_id": run.resumes_id, "decisions": decisions}
             return conversation.start_reply(self.parent, chosen, key, **fields)
 
         def is_same(run):
@@ -416,7 +417,7 @@ class Message(models.Model):
             if chosen is None or not chosen.is_enabled:
                 chosen = conversation.choose_assistant(None)
             conversation.touch()
-            return conversation.start_reply(self, chosen, key, time_zone=run.time_zone)
+            return conversation.start_reply(self, chosen, key, **run.given_options())
 
         return conversation.run_once(key, start, lambda run: run.message.parent_id == self.pk)
 
@@ -503,7 +504,7 @@ class RunQuerySet(models.QuerySet):
         return list(self.select_for_update().order_by("pk").values_list("pk", flat=True))
 
 
-class Run(WithEnding, WithApprovals):
+class Run(WithEnding, WithApprovals, WithOptions):
     """One generation of one reply, from the queue to its end."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -640,7 +641,7 @@ class Run(WithEnding, WithApprovals):
             if tools := self.tools_of(always):
                 conversation.allow_tools(tools)
             conversation.touch()
-            fields = {"resumes": self, "decisions": by_call, "time_zone": self.time_zone}
+            fields = {"resumes": self, "decisions": by_call, **self.given_options()}
             return conversation.start_reply(self.message, self.assistant, f"resume:{self.pk}", **fields)
 
         def is_same(run):

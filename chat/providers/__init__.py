@@ -14,7 +14,16 @@ from ..tools import Context
 from .base import ContextOverflow, ProviderError, Reply, Request
 from .checks import check, prepare, try_model
 from .hints import advice, missing_key, with_advice
-from .registry import REGISTRY, close, context_window, is_language_model, load, resolve, with_output_limit
+from .registry import (
+    REGISTRY,
+    close,
+    context_window,
+    is_language_model,
+    load,
+    param_names,
+    resolve,
+    with_output_limit,
+)
 from .servers import Server, server_of
 from .turns import Part, Turn, alternating, has_content
 
@@ -38,6 +47,7 @@ __all__ = [
     "is_language_model",
     "load",
     "missing_key",
+    "param_names",
     "prepare",
     "resolve",
     "server_of",

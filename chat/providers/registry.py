@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from importlib import import_module
 from types import ModuleType
@@ -75,6 +76,12 @@ def with_output_limit(model_id: str, params: dict[str, Any], tokens: int) -> dic
     """Returns the params with at most this many tokens for the answer, where the model's server surely accepts that."""
     module = provider_module(model_id)
     return module.with_output_limit(model_id, params, tokens) if hasattr(module, "with_output_limit") else params
+
+
+def param_names(model_id: str, with_tools: bool) -> Mapping[str, str]:
+    """Returns {OpenAI's name: the provider's name} of the parameters of a request that the provider takes."""
+    module = provider_module(model_id)
+    return module.param_names(model_id, with_tools) if hasattr(module, "param_names") else {}
 
 
 async def context_window(request: Request) -> int | None:

@@ -85,7 +85,8 @@ async def test_schema_is_consistent(client_of):
         in_path = [parameter for parameter in call["parameters"] if parameter["in"] == "path"]
         assert set(re.findall("{(.*?)}", path)) == {parameter["name"] for parameter in in_path}
         assert all(parameter["required"] for parameter in in_path)
-        assert call["security"] == [{"SessionCookie": []}]
+        assert call["security"] == [{"ApiKey": []}, {"SessionCookie": []}]
+    assert schema["components"]["securitySchemes"]["ApiKey"] == {"type": "http", "scheme": "bearer"}
     assert schema["components"]["securitySchemes"]["SessionCookie"] == {
         "type": "apiKey",
         "in": "cookie",

@@ -13,16 +13,19 @@ from django.contrib.sessions.models import Session
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import URLResolver, get_resolver
 
+from accounts.models import ApiKey
 from chat import files
 from chat.live.routing import websocket_urlpatterns
 from chat.models import Assistant, Attachment, Run, ToolServer
 from tests.rows import all_rows
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
 METHODS = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"]  # DELETE last
 # Nothing is there for anybody: SITE_ACCENT and SITE_LOGO are not set.
-WITHOUT_ROWS = {"api/<path:rest>", "accent-<slug:version>.css", "icon-<slug:version>"}
+WITHOUT_ROWS = {"api/<path:rest>", "v1/<path:rest>", "accent-<slug:version>.css", "icon-<slug:version>"}
+WITH_KEYS_ALONE = {"v1/models/<slug:slug>"}  # and for everybody who has one: an assistant has no owner
 SHARED = {  # for whoever has the link: see test_shares
     "s/<slug:token>/",
     "s/<slug:token>/images/<uuid:attachment_id>",
@@ -46,10 +49,12 @@ async def url_values(alice, finished_run):
         "run_id": waiting.pk,
         "token": (await run.conversation.share()).pk,
         "file_id": sent.pk,
+        "key_id": (await ApiKey.objects.acreate(user=alice, name="A secret")).pk,
         "attachment_id": (await files.save(alice, SimpleUploadedFile("a.txt", b"A secret"))).pk,
         "rest": "nothing",
         "version": "nothing",
         # the admin
+        "accounts.apikey": (await ApiKey.objects.acreate(user=alice, name="A secret", digest="1")).pk,
         "auth.group": (await Group.objects.acreate(name="Reviewers")).pk,
         "auth.user": alice.pk,
         "chat.assistant": (await Assistant.objects.aget(slug="words")).pk,
@@ -59,6 +64,7 @@ async def url_values(alice, finished_run):
         "app_label": "chat",
         "content_type_id": (await sync_to_async(ContentType.objects.get_for_model)(alice)).pk,
         "object_id": alice.pk,
+        "slug": "words",
         "url": "nothing",
     }
 
@@ -108,9 +114,51 @@ BODY = {
 }
 
 
+def takes_keys(path):
+    return path.startswith(("/api/", "/v1/"))
+
+
 def test_routes_are_read_from_the_site():
     assert {"c/<uuid:conversation_id>/", "api/runs/<uuidstr:run_id>/events", "api/chat"} < routes().keys()
     assert len([route for route in routes() if route.startswith("admin/chat/")]) > 10
+
+
+async def test_other_user_gets_404_on_every_route_with_a_key(client_of, charlie, key_of, url_values):
+    client = client_of(key=await key_of(charlie))
+    await client.get("/api/me")
+    await wait_until(ApiKey.objects.exclude(last_used_at=None).aexists)
+    before = await all_rows()
+    for route, path in with_parameters(url_values):
+        if route in SHARED | WITH_KEYS_ALONE or not takes_keys(path):
+            continue
+        methods = await existing(client, path)
+        for method in METHODS:
+            answer = await client.send(method, path, BODY)
+            assert answer.status_code == (404 if method in methods else 405), (method, path)
+            assert not answer.streaming
+            assert b"secret" not in answer.content, (method, path)
+    assert await all_rows() == before
+
+
+async def test_owner_reaches_every_route_with_a_key(client_of, alice, key_of, url_values):
+    """Otherwise, the test above would prove nothing."""
+    client = client_of(key=await key_of(alice))
+    routes = [(route, path) for route, path in with_parameters(url_values) if takes_keys(path)]
+    for method in METHODS:
+        for route, path in reversed(routes):
+            if route not in WITHOUT_ROWS | SHARED and method in await existing(client, path):
+                answer = await client.send(method, path, BODY | {"title": "Still mine"})
+                assert answer.status_code < 300 or answer.status_code in (400, 409), (method, path)
+
+
+async def test_pages_take_no_key(client_of, alice, key_of, url_values):
+    """A page has links and scripts that send no key, and the admin is for people."""
+    client = client_of(key=await key_of(alice))
+    for route, path in with_parameters(url_values):
+        if route not in WITHOUT_ROWS and not takes_keys(path) and "GET" in await existing(client, path):
+            answer = await client.send("GET", path)
+            assert answer.status_code in (302, 401), path
+            assert b"secret" not in answer.content, path
 
 
 async def test_other_user_gets_404_on_every_route(client_of, charlie, url_values):
@@ -118,7 +166,7 @@ async def test_other_user_gets_404_on_every_route(client_of, charlie, url_values
     await client.get("/health")
     before = await all_rows()
     for route, path in with_parameters(url_values):
-        if route in SHARED:
+        if route in SHARED | WITH_KEYS_ALONE:
             continue
         methods = await existing(client, path)
         for method in METHODS:
@@ -147,7 +195,7 @@ async def test_anonymous_gets_401_or_the_login_on_every_route(client_of, url_val
                 assert answer.status_code == 405, (method, path)
             elif route in WITHOUT_ROWS:
                 assert answer.status_code == 404, (method, path)
-            elif path.startswith("/api/") or "/images/" in path:
+            elif takes_keys(path) or "/images/" in path:
                 assert answer.status_code == 401, (method, path)
             elif route.startswith("admin/") and answer.status_code == 403:
                 assert method == "POST", path  # a button's address, where there is nothing to come back to
@@ -162,13 +210,17 @@ async def test_anonymous_gets_401_or_the_login_on_every_route(client_of, url_val
 async def test_owner_reaches_every_route(client_of, alice, url_values):
     """Otherwise, the tests above would prove nothing."""
     client = client_of(alice)
-    routes = [(route, path) for route, path in with_parameters(url_values) if not route.startswith("admin/")]
+    routes = [(route, path) for route, path in with_parameters(url_values) if not route.startswith(("admin/", "v1/"))]
     for method in METHODS:
         for route, path in reversed(routes):  # the rows of a conversation before the conversation
             if route not in WITHOUT_ROWS | SHARED and method in await existing(client, path):
                 answer = await client.send(method, path, BODY | {"title": "Still mine"})
                 # What is not possible with this message (it cannot be withdrawn, …) is refused, but not as “not found”.
-                assert answer.status_code < 300 or answer.status_code in (400, 409), (method, path)
+                assert (
+                    answer.status_code < 300
+                    or answer.get("Location") == "/accounts/keys/"
+                    or answer.status_code in (400, 409)
+                ), (method, path)
                 if answer.streaming:
                     assert b"secret" in b"".join([chunk async for chunk in answer.streaming_content])
 

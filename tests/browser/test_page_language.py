@@ -52,6 +52,7 @@ SHOWN = """() => {
     return texts
 }"""
 NAMES = {
+    "API",
     "Claude",
     "Open",
     "WebUI",

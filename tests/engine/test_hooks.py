@@ -247,5 +247,6 @@ async def test_run_ended_hook_that_fails_or_hangs_delays_no_run(settings, no_hoo
 
 def test_default_hooks_are_those_of_accounts_and_the_run_limit(settings):
     assert settings.REQUEST_CONTEXT == ["accounts.hooks.personal_instructions"]
-    assert settings.RUN_CHECKS == ["chat.limits.refuse_too_many_open_runs"]
+    checks = ["chat.api_keys.refuse_other_assistants", "chat.limits.refuse_too_many_open_runs"]
+    assert settings.RUN_CHECKS == checks
     assert settings.RUN_ENDED == []

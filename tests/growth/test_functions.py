@@ -31,6 +31,7 @@ from chat.providers.thoughts import ThoughtReader
 from tests.growth.growth import MAX_FACTOR, TEXTS, growth
 
 MODULES = [
+    "chat.api_keys",
     "chat.asgi.base",
     "chat.asgi.headers",
     "chat.engine.titles",
@@ -56,6 +57,8 @@ MODULES = [
     "chat.search",
     "chat.tools.calculator",
     "chat.tools.execution",
+    "gateways.openai.schemas",
+    "gateways.openai.translation",
 ]
 TEXT_NAMES = {
     "body",
@@ -74,6 +77,7 @@ TEXT_NAMES = {
 
 # How a function is called whose only argument is not the text itself.
 ARGUMENTS = {
+    "chat.api_keys.named_digest": lambda text: [f"Bearer {text}", text],
     "chat.asgi.headers.are_within_limits": lambda text: [{"headers": [(b"cookie", text.encode("utf-8", "replace"))]}],
     "chat.asgi.headers.sanitize": lambda text: [{"headers": [(b"cookie", text.encode("utf-8", "replace"))]}],
     "chat.events.text.shorten": lambda text: [text, len(text) // 2],
@@ -96,8 +100,12 @@ ARGUMENTS = {
     "chat.search.passage": lambda text: [text, f"{text[:150]}x {text[-40:]}", 300, 60],
     "chat.search._first_match": lambda text: [text, f"{text[:150]}x {text[-40:]}"],
     "chat.tools.execution.truncate": lambda text: [text, len(text) // 2],
+    "gateways.openai.schemas.loads": lambda text: [json.dumps([text])],
+    "gateways.openai.translation._decode": lambda text: [f"data:image/png;base64,{text}", "messages"],
 }
 EXEMPT = {  # what they are given instead of a long text
+    "chat.api_keys._used_grant": "a digest",
+    "chat.api_keys.grant_of_scope": "headers, which chat.asgi.headers bounds",
     "chat.asgi.base.send_error": "sentences of our own",
     "chat.asgi.base.send_refusal": "sentences of our own",
     "chat.providers.langchain.errors.package_missing": "the name of a package",
@@ -114,6 +122,8 @@ EXEMPT = {  # what they are given instead of a long text
     "chat.events.text._continues_grapheme": "two characters",
     "chat.events.fold._withdraw": "the type of a part",
     "chat.events.wire.camel": "names of our own",
+    "gateways.openai.translation._contents": "a name of our own",
+    "gateways.openai.translation._store_turn": "a role",
 }
 
 

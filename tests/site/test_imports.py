@@ -11,6 +11,7 @@ CHAT = ROOT / "chat"
 APPS = {path.parent.name for path in ROOT.glob("*/apps.py")} - {"chat"}
 
 ENTRY_POINT = {
+    "api_keys",
     "attachment_response",
     "broadcast",
     "engine",
@@ -34,6 +35,7 @@ MAY_IMPORT = {
     "error_reports": {"redaction"},
     "logs": {"outages", "redaction"},
     "hooks": set(),
+    "api_keys": {"errors", "redaction"},
     "redaction": set(),
     "stored_sentences": set(),
     "file_text": set(),
@@ -114,7 +116,7 @@ MAY_IMPORT = {
     "templatetags": {"branding", "storage"},
     "language": set(),
     "django_internals": set(),
-    "middleware": {"django_internals"},
+    "middleware": {"django_internals", "errors"},
     "address_limits": {"addresses", "errors", "per_loop", "slots"},
     "schemas": {"errors", "models"},
     "api": ENTRY_POINT | {"page_user", "schemas", "per_loop", "slots", "outages", "address_limits"},
@@ -129,6 +131,7 @@ MAY_IMPORT = {
     "password_checks": {"addresses", "errors", "executors", "per_loop", "slots", "address_limits"},
     "asgi": {
         "addresses",
+        "api_keys",
         "engine",
         "errors",
         "executors",
@@ -168,13 +171,19 @@ MAY_IMPORT = {
     },
 }
 PUBLIC = {
+    "admin",
     "api",
+    "api_keys",
     "broadcast",
     "engine",
     "errors",
     "events",
     "hooks",
+    "images",
+    "json_bodies",
+    "live",
     "models",
+    "outages",
     "schemas",
     "search",
     "transfer",

@@ -21,6 +21,7 @@ from .errors import translated_errors
 from .messages import messages
 from .models import build, chat_model, vendor_and_model, vendor_row
 from .ollama import loaded_window
+from .params import PARAM_NAMES
 from .pieces import Pieces
 from .transport import TrackedTransport, close
 
@@ -32,6 +33,7 @@ __all__ = [
     "close",
     "context_window",
     "messages",
+    "param_names",
     "reply",
     "translated_errors",
     "with_output_limit",
@@ -61,6 +63,11 @@ def check(model_id: str, params: dict[str, Any]) -> None:
     chat = build(request, TrackedTransport(request.activity))
     with translated_errors():
         internals.check_arguments(chat, messages(request))
+
+
+def param_names(model_id: str, with_tools: bool) -> dict[str, str]:
+    """Returns those of vendors whose chat model we know. An argument that another one lacks would fail the run."""
+    return PARAM_NAMES.get(model_id.removeprefix("langchain:").partition(":")[0], {})
 
 
 def with_output_limit(model_id: str, params: dict[str, Any], tokens: int) -> dict[str, Any]:

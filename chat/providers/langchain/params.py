@@ -16,6 +16,24 @@ RESERVED = re.compile(
     r"|callbacks|cache|metadata|metadata_input|profile|tags|verbose|custom_get_token_ids|response_headers)"
     r"|validate_.*|streaming|disable_streaming|stream_.*|deployment_name|model|model_name|name|n|candidate_count"
 )
+SAMPLING = {"temperature": "temperature", "top_p": "top_p"}
+
+
+def _limited_by(name: str) -> dict[str, str]:
+    return {"max_tokens": name, "max_completion_tokens": name}
+
+
+PENALTIES = {name: name for name in ("presence_penalty", "frequency_penalty")}
+GOOGLE = SAMPLING | PENALTIES | _limited_by("max_output_tokens") | {"seed": "seed", "stop": "stop"}
+OPENAI = SAMPLING | PENALTIES | _limited_by("max_tokens") | {"seed": "seed", "stop": "stop", "logit_bias": "logit_bias"}
+PARAM_NAMES = {  # vendor -> {OpenAI's name of a parameter: the argument of the vendor's chat model}
+    "anthropic": SAMPLING | _limited_by("max_tokens") | {"stop": "stop_sequences"},
+    "azure_openai": OPENAI,
+    "google_genai": GOOGLE,
+    "google_vertexai": GOOGLE,
+    "ollama": SAMPLING | _limited_by("num_predict") | {"seed": "seed", "stop": "stop"},
+    "openai": OPENAI,
+}
 MAX_NAME_LENGTH = 100  # characters of a name that a sentence quotes
 
 

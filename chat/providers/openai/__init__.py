@@ -28,12 +28,18 @@ __all__ = [
     "check_chat_model",
     "close",
     "context_window",
+    "param_names",
     "reply",
     "with_output_limit",
 ]
 
 IS_LANGUAGE_MODEL = True
 LIMITS = {"max_tokens", "max_completion_tokens", "n_predict"}
+AGENT_PARAMS = (
+    *("temperature", "top_p", "max_tokens", "max_completion_tokens", "stop", "seed"),
+    *("presence_penalty", "frequency_penalty", "logit_bias", "reasoning_effort", "verbosity"),
+)
+PARAMS = (*AGENT_PARAMS, "response_format")
 
 
 def reply(request: Request) -> AsyncGenerator[Piece, None]:
@@ -43,6 +49,11 @@ def reply(request: Request) -> AsyncGenerator[Piece, None]:
 def check(model_id: str, params: dict[str, Any]) -> None:
     """Raises ProviderError with what to correct if no request could be sent."""
     client.resolve(dict(params))
+
+
+def param_names(model_id: str, with_tools: bool) -> dict[str, str]:
+    """With tools, those that LangChain's chat model has arguments for."""
+    return {name: name for name in (AGENT_PARAMS if with_tools else PARAMS)}
 
 
 def with_output_limit(model_id: str, params: dict[str, Any], tokens: int) -> dict[str, Any]:

@@ -29,6 +29,7 @@ __all__ = [
     "check_chat_model",
     "close",
     "context_window",
+    "param_names",
     "reply",
     "with_output_limit",
 ]
@@ -44,6 +45,11 @@ def reply(request: Request) -> AsyncGenerator[Piece, None]:
 def check(model_id: str, params: dict[str, Any]) -> None:
     """Raises ProviderError with what to correct if no request could be sent."""
     client.resolve(dict(params))
+
+
+def param_names(model_id: str, with_tools: bool) -> dict[str, str]:
+    limit = "max_tokens" if with_tools else "max_output_tokens"  # LangChain's chat model has a name of its own
+    return {"temperature": "temperature", "top_p": "top_p", "max_tokens": limit, "max_completion_tokens": limit}
 
 
 def with_output_limit(model_id: str, params: dict[str, Any], tokens: int) -> dict[str, Any]:
