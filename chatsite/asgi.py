@@ -27,7 +27,7 @@ from chat.live.authentication import authenticate  # noqa: E402
 from chat.live.routing import close_during_outages, no_such_socket, websocket_urlpatterns  # noqa: E402
 from chat.storage import add_headers  # noqa: E402
 
-limits.answer_timeout = 10  # seconds; longer than any statement of a request, and a migration has no limit
+limits.set_for_servers()
 
 pages: Application = limit_send_time(limit_body(share_database_threads(LeanASGIHandler())))
 # Channels' types name one form of ASGI application of several.
