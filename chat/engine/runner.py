@@ -57,6 +57,7 @@ class Engine:
         self.blocked: dict[uuid.UUID, Run] = {}  # those that build on an answer that is still being written
         self.ended_count = 0  # runs that have ended here
         self.is_shutting_down = False
+        self.confirmed_at = 0.0  # loop time of the last heartbeat that told which runs are ours
         self.slots_in_use: Counter[int] = Counter()  # user's id -> runs that have a slot
         self.tasks: set[asyncio.Task] = set()
         self.hook_tasks: set[asyncio.Task] = set()  # those of them that call the RUN_ENDED hooks
@@ -229,6 +230,7 @@ class Engine:
             try:
                 claimed = [live for live in self.live.values() if live.is_claimed]
                 room = max(0, settings.MAX_RUNS - len(self.live))
+                began = asyncio.get_running_loop().time()
                 beat = await self.run_in_database(self.heartbeat.beat, room)
                 is_relayed = self.relay is not None and self.relay.is_sending
                 self.journal.set_has_peers(self.heartbeat.has_peers and not is_relayed)
@@ -237,6 +239,7 @@ class Engine:
                         live.stop(Run.CANCELLED)
                     elif live.run.pk not in beat.ours:
                         live.stop(LOST)
+                self.confirmed_at = began
                 for run in beat.unclaimed:
                     self._enqueue(run)
                 if forgotten := beat.ours - self.live.keys():
@@ -251,6 +254,8 @@ class Engine:
 
     async def _on_recovered(self, run: Run) -> None:
         self.call_end_hooks(run)
+        if self.relay:
+            self.spawn(self.relay.send_end(run))
         await self._notify_owner(run)
 
     async def _notify_owner(self, run: Run) -> None:
@@ -296,10 +301,14 @@ class LiveRun:
         self.log = self.reply.log
         self.user_id = run.conversation.owner_id
         self.is_claimed = False
+        self.is_lost = False  # it is not ours any more, or cannot be written
+        self.is_ending = False  # its end is with the journal, which knows whether it is ours
         self.is_blocked = False  # an answer before this one has to end first
         self.failure: Ending | None = None  # there is nothing to ask the provider
 
     def stop(self, reason: str) -> None:
+        if reason == LOST and not self.is_ending:
+            self.is_lost = True
         self.reply.stop(reason)
 
     async def execute(self, was_just_created: bool) -> None:
@@ -399,7 +408,7 @@ class LiveRun:
         return Ending.with_error(Run.FAILED, ("internal", gettext("Something went wrong on our side. Try again.")))
 
     async def _finish(self, ending: Ending) -> None:
-        if self.reply.stop_reason == LOST:
+        if self.is_lost:
             return
         can_start_again = not self.reply.builder.shown and self.run.is_repeatable
         if self.reply.stop_reason == Run.INTERRUPTED and can_start_again:
@@ -407,6 +416,7 @@ class LiveRun:
                 return
         self.reply.close()
         terminal = self.run.terminal_event(ending)
+        self.is_ending = True
         if await self.engine.journal.finish(self, ending, events.fold(self.log.events), terminal):
             self.log.append(terminal)
             self.engine.call_end_hooks(self.run)
