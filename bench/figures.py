@@ -20,6 +20,7 @@ from bench.page import opening, p99, share, streaming, weight
 from bench.sample_conversations import SEARCHES
 from bench.servers import CollectedSite, Peer, Site, Upstream
 from bench.standing import standing
+from bench.workers import workers
 from scripts.debian import chromium
 
 LANGCHAIN_PEER = "bench.langchain_peer:app"
@@ -61,6 +62,8 @@ class Sizes:
     counting: float = 20
     elsewhere: int = 200  # runs that one process writes and readers on another follow
     followers_elsewhere: tuple = (1, 10, 100)  # of one of them
+    queued: int = 400  # runs that workers execute
+    cancelled: int = 50
     stalled: int = 20  # readers
     stall: float = 30
     kilobytes: int = 100  # of an answer in the browser
@@ -87,6 +90,8 @@ QUICK = Sizes(
     counting=1.5,
     elsewhere=10,
     followers_elsewhere=(1, 5),
+    queued=20,
+    cancelled=5,
     stall=2,
     kilobytes=4,
     messages=60,
@@ -297,6 +302,11 @@ async def other_process(bench):
         yield each
 
 
+async def executed_by_workers(bench):
+    async for each in workers(bench, Row):
+        yield each
+
+
 async def search(bench):
     """What the list of a user with many conversations costs, and looking for words in them."""
     for name, database, target in ("PostgreSQL", postgresql(), 50), ("SQLite", contextlib.nullcontext([None] * 2), 300):
@@ -413,6 +423,7 @@ FIGURES = {
     "followers": followers,
     "transactions": transactions,
     "elsewhere": other_process,
+    "workers": executed_by_workers,
     "stalled": stalled,
     "page": page,
     "search": search,

@@ -59,6 +59,7 @@ POSTGRESQL_STATES = {
     "53100": FULL,  # disk_full
     "55P03": BUSY,  # lock_not_available
     "57014": BUSY,  # query_canceled: by statement_timeout
+    "25P03": BUSY,  # idle_in_transaction_session_timeout: this process stood still
     "40P01": BUSY,  # deadlock_detected
 }
 SQLITE_MESSAGES = {

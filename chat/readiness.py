@@ -80,7 +80,7 @@ def _shutdown_problem() -> str | None:
 
 def _queue_problem() -> str | None:
     """A queue as long as what runs means that a new run would wait for a whole turn of all others."""
-    waiting = len(engine.current().queue)
+    waiting = engine.current().dispatch.waiting_count
     if waiting < settings.MAX_RUNS:
         return None
     return f"runs waiting for a slot: {waiting} (MAX_RUNS={settings.MAX_RUNS})"

@@ -10,6 +10,7 @@ django.setup(set_prefix=False)  # before the imports below
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from django.conf import settings  # noqa: E402
 from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler  # noqa: E402
+from django.core.exceptions import ImproperlyConfigured  # noqa: E402
 from servestatic import ServeStaticASGI  # noqa: E402
 
 from chat.asgi.base import Application  # noqa: E402
@@ -27,7 +28,9 @@ from chat.live.authentication import authenticate  # noqa: E402
 from chat.live.routing import close_during_outages, no_such_socket, websocket_urlpatterns  # noqa: E402
 from chat.storage import add_headers  # noqa: E402
 
-limits.answer_timeout = 10  # seconds; longer than any statement of a request, and a migration has no limit
+if settings.RUNNER == "worker":
+    raise ImproperlyConfigured("RUNNER=worker executes runs and serves nobody: start it with manage.py runworker.")
+limits.set_for_servers()
 
 pages: Application = limit_send_time(limit_body(share_database_threads(LeanASGIHandler())))
 # Channels' types name one form of ASGI application of several.

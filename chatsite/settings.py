@@ -156,6 +156,17 @@ def redis_url() -> str:
 
 REDIS_URL = redis_url()  # carries what runs write to readers on other processes sooner than the database does
 
+
+def runner() -> str:
+    """Returns which runs a process of the site executes: those that it accepts itself, none, or those of a queue."""
+    value = one_of("RUNNER", ["embedded", "web", "worker", "both"])
+    if value != "embedded" and not DATABASES["default"]["ENGINE"].endswith("postgresql"):
+        raise ImproperlyConfigured(f"RUNNER={value} needs PostgreSQL: set DATABASE_URL to postgres://….")
+    return value
+
+
+RUNNER = runner()
+
 # The first two are limits of one process: a run over them waits as `queued`. The third counts in all processes: a user
 # with that many waiting runs gets a 429.
 MAX_RUNS = whole_number("MAX_RUNS", 2000)

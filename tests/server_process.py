@@ -18,6 +18,7 @@ from scripts.environment import ROOT
 from tests.timeouts import HANG_TIMEOUT
 
 PASSWORD = "correct horse battery"
+WORKER_STARTED = "Taking queued runs"
 MIGRATE = """
 from django.core.management import call_command
 call_command("migrate", verbosity=0)
@@ -109,16 +110,18 @@ class Site:
         return site
 
     def start(self):
-        command = [*self.command, "--port", str(self.port)]
         start = time.monotonic()
+        self.spawn([*self.command, "--port", str(self.port)])
+        wait_for(f"{self.url}/health", self.process)
+        self.start_seconds = time.monotonic() - start
+        return self
+
+    def spawn(self, command):
         with ExitStack() as stack:
             output = stack.enter_context(open(self.log, "ab")) if self.log else None
             self.process = subprocess.Popen(
                 command, cwd=ROOT, env=self.environment, stdout=output, stderr=output, start_new_session=True
             )
-        wait_for(f"{self.url}/health", self.process)
-        self.start_seconds = time.monotonic() - start
-        return self
 
     def kill(self):
         os.killpg(self.process.pid, signal.SIGKILL)
@@ -131,6 +134,12 @@ class Site:
         self.process.wait(seconds)
         return time.monotonic() - start
 
+    def freeze(self):
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self):
+        self.process.send_signal(signal.SIGCONT)
+
     def limit_file_size(self, limit):
         """From now on the process cannot write more than so many bytes into a file; None: as much as it likes."""
         limit = resource.RLIM_INFINITY if limit is None else limit
@@ -142,6 +151,22 @@ class Site:
 
     def login(self, name):
         return UserClient(self.url, name)
+
+
+class Worker(Site):
+    """A process of a site that executes its runs: `manage.py runworker`. It has no address."""
+
+    def __init__(self, site, log):
+        self.log, self.process = log, None
+        self.environment = site.environment | {"RUNNER": "worker"}
+
+    def start(self):
+        self.log.touch()
+        starts = self.log.read_text().count(WORKER_STARTED)
+        self.spawn([sys.executable, "manage.py", "runworker"])
+        poll_until(lambda: self.process.poll() is not None or self.log.read_text().count(WORKER_STARTED) > starts)
+        assert self.process.poll() is None, self.log.read_text()
+        return self
 
 
 class Upstream:

@@ -5,6 +5,8 @@ import gc
 import signal
 import sys
 import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from .. import engine
 from ..engine.warm_up import warm_up
@@ -17,14 +19,23 @@ async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:
     """Starts the engine with the server, and shuts it down before the server ends."""
     await receive()
     _begin_shutdown_at_signals(asyncio.get_running_loop(), engine.current())
+    async with warm_process():
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+    await engine.shut_down()
+    await send({"type": "lifespan.shutdown.complete"})
+
+
+@asynccontextmanager
+async def warm_process() -> AsyncIterator[None]:
+    """Loads what the first answers need, for up to WARM_UP_TIMEOUT, and keeps the event loop free of long pauses."""
     warming = asyncio.create_task(warm_up())
     await asyncio.wait([warming], timeout=WARM_UP_TIMEOUT)  # before what is loaded is frozen
     _keep_the_loop_responsive()
-    await send({"type": "lifespan.startup.complete"})
-    await receive()
-    warming.cancel()
-    await engine.shut_down()
-    await send({"type": "lifespan.shutdown.complete"})
+    try:
+        yield
+    finally:
+        warming.cancel()
 
 
 def warm_up_in_background() -> None:

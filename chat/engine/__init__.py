@@ -30,9 +30,9 @@ def current() -> Engine:
     return _engines.get()
 
 
-def set_up(adopts: Mapping[str, Any], gives_titles: bool) -> Engine:
+def set_up(adopts: Mapping[str, Any] | None = None, gives_titles: bool = True, runner: str | None = None) -> Engine:
     """Makes the running loop's engine with these options (see Engine), before its first use."""
-    return _engines.set(Engine(adopts, gives_titles))
+    return _engines.set(Engine(adopts, gives_titles, runner))
 
 
 async def start(run: Run) -> None:

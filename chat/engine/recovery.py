@@ -20,7 +20,7 @@ def recover(dead: Mapping[uuid.UUID, int | None]) -> list[Run]:
     """Ends, or queues again, the runs that these processes left open. Returns those that it ended.
 
     `dead` maps each process to its last known heartbeat count. If the count has risen since, the process is alive and
-    keeps the runs that have not been recovered yet.
+    keeps the runs that have not been recovered yet. What another transaction has locked is left for the next time.
     """
     ended = []
     for process_id, count in dead.items():
@@ -31,9 +31,8 @@ def recover(dead: Mapping[uuid.UUID, int | None]) -> list[Run]:
                 run = _recover_run(run_id, process_id)
             if run:
                 ended.append(run)
-        else:
-            if count is not None:
-                ServerProcess.objects.filter(pk=process_id, beat=count).delete()
+        if count is not None and not _left_by(process_id).exists():
+            ServerProcess.objects.filter(pk=process_id, beat=count).delete()
     return ended
 
 
@@ -50,7 +49,7 @@ def recover_own(run_ids: Iterable[uuid.UUID], process_id: uuid.UUID) -> list[Run
 
 def _recover_run(run_id: uuid.UUID, process_id: uuid.UUID) -> Run | None:
     """Ends, or queues again, a run that this process left open, in a transaction. Returns it if it ended here."""
-    run = _left_by(process_id).select_for_update().filter(pk=run_id).first()
+    run = _left_by(process_id).select_for_update(skip_locked=True).filter(pk=run_id).first()
     return run if run and interrupt(run, INTERRUPTED_ERROR) else None
 
 
@@ -59,8 +58,11 @@ def _left_by(process_id: uuid.UUID) -> QuerySet[Run]:
 
 
 def _has_same_count(process_id: uuid.UUID, count: int | None) -> bool:
-    """Whether the process's heartbeat count is still this one. Its next beat waits for the end of this transaction."""
-    row = ServerProcess.objects.select_for_update().filter(pk=process_id).first()
+    """Whether the process's heartbeat count is still this one. Its next beat waits for the end of this transaction.
+
+    False while its row is locked: by another recovery, or by the process itself, which may be frozen in a transaction.
+    """
+    row = ServerProcess.objects.select_for_update(skip_locked=True).filter(pk=process_id).first()
     return (row.beat if row else None) == count
 
 

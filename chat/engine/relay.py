@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from django.conf import settings
 
 from .. import events
+from ..models import Run
 
 if TYPE_CHECKING:
     from .remote_logs import RemoteLogs
@@ -27,6 +28,8 @@ WRITE_INTERVAL = 0.02  # seconds between two writes of all runs
 READ_INTERVAL = 0.025  # seconds between two reads for all logs
 RETRY_DELAY = 1  # seconds after a failure
 MAX_DATA_LENGTH = 16_000  # characters of an entry; readers get what is longer from the journal
+# A process that stood still for longer may have been taken for dead, and has to ask whether its runs are still its own.
+STALL_TIMEOUT = 1  # seconds; a heartbeat's interval
 MAX_ENTRIES_PER_TURN = 16  # whose readers wake before other tasks have the loop
 
 Position: TypeAlias = tuple[uuid.UUID, int, int]  # a run, its attempt, and the number of the last known event
@@ -89,6 +92,7 @@ class Relay:
         self._failing: set[str] = set()  # of "writing" and "reading"; each failure is logged once
         self._runs: dict[uuid.UUID, Writing] = {}
         self._writing: asyncio.Task | None = None
+        self._stalled_at = 0.0  # loop time
         self._reading: asyncio.Task | None = None
 
     def add(self, live: "LiveRun") -> None:
@@ -106,21 +110,33 @@ class Relay:
         await self.transport.close()
 
     async def _write_forever(self) -> None:
-        pause = WRITE_INTERVAL
+        now = asyncio.get_running_loop().time
+        pause, last_turn = WRITE_INTERVAL, now()
         try:
             while self._runs:
                 await asyncio.sleep(pause)
+                if now() - last_turn > pause + STALL_TIMEOUT:
+                    self._stalled_at = now()
+                last_turn = now()
                 pause = await self._attempt("writing", self.write(), WRITE_INTERVAL)
         finally:
             self._writing = None
 
     async def write(self) -> None:
-        """Sends what is new of all runs, and forgets those that have ended."""
-        entries = [entry for each in self._runs.values() if (entry := each.take())]
+        """Sends what is new of all runs that are ours, and forgets those that have ended."""
+        if self.engine.confirmed_at < self._stalled_at:
+            return
+        entries = [entry for each in self._runs.values() if not each.live.is_lost and (entry := each.take())]
         for run_id in [run_id for run_id, each in self._runs.items() if each.live.log.ended]:
             del self._runs[run_id]
         if entries:
             await self.transport.write(entries)
+
+    async def send_end(self, run: Run) -> None:
+        """Sends the end of a run whose process died. If that still lives, nothing that it sends is taken any more."""
+        seq = run.last_seq or 0
+        end = Entry(run.pk, run.attempts, seq, seq, events.pack([run.terminal_event()]))
+        await self._attempt("writing", self.transport.write([end]), WRITE_INTERVAL)
 
     async def _read_forever(self, logs: "RemoteLogs") -> None:
         pause = READ_INTERVAL

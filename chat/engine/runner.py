@@ -6,7 +6,6 @@ import copy
 import io
 import logging
 import uuid
-from collections import Counter
 from collections.abc import Coroutine, Mapping
 from typing import Any
 
@@ -17,13 +16,17 @@ from django.utils.translation import gettext
 from .. import broadcast, events, hooks, images, providers
 from ..errors import Refused
 from ..executors import DatabaseThread
-from ..models import Attachment, Conversation, Ending, Run
+from ..models import Attachment, Conversation, Ending, Run, wakeups
 from ..tools import Context, Tool
 from . import heartbeat
+from .dispatch import Dispatch
 from .heartbeat import Heartbeat
 from .history import turns_before
 from .journal import Journal
+from .listener import Listener
+from .local_dispatch import LocalDispatch
 from .log import Log
+from .queue_dispatch import QueueDispatch
 from .recovery import recover, recover_own
 from .relay import make_relay
 from .remote_logs import RemoteLogs
@@ -40,24 +43,27 @@ READER_WAKE_INTERVAL = 2.5  # seconds between wake-ups of quiet readers, so that
 RETRY_DELAY = 1  # seconds until a conversation is read again, after the database was away
 STOP_TIMEOUT = 5  # seconds that stopped runs have at shutdown to store what they wrote
 
+# What a process does for each value of RUNNER.
+DISPATCH = {"embedded": LocalDispatch, "web": Dispatch, "worker": QueueDispatch, "both": QueueDispatch}
+
 logger = logging.getLogger(__name__)
 
 
 class Engine:
     """The runs of one process: at most MAX_RUNS at a time, MAX_RUNS_PER_USER of one user; further runs are queued.
 
-    `adopts` is a filter of the queued runs of other processes that this one takes over; None: all of them.
+    `adopts` is a filter of the queued runs of other processes that this one takes over; None: all of them. `runner` is
+    what this process does, if not what the setting RUNNER says.
     """
 
-    def __init__(self, adopts: Mapping[str, Any] | None = None, gives_titles: bool = True) -> None:
+    def __init__(
+        self, adopts: Mapping[str, Any] | None = None, gives_titles: bool = True, runner: str | None = None
+    ) -> None:
         self.process_id = uuid.uuid4()
         self.titles = Titles(self) if gives_titles else None
         self.live: dict[uuid.UUID, LiveRun] = {}  # queued or in progress here, in the order of arrival
-        self.queue: dict[uuid.UUID, LiveRun] = {}  # those that wait for a slot
-        self.blocked: dict[uuid.UUID, Run] = {}  # those that build on an answer that is still being written
-        self.ended_count = 0  # runs that have ended here
         self.is_shutting_down = False
-        self.slots_in_use: Counter[int] = Counter()  # user's id -> runs that have a slot
+        self.confirmed_at = 0.0  # loop time of the last heartbeat that told which runs are ours
         self.tasks: set[asyncio.Task] = set()
         self.hook_tasks: set[asyncio.Task] = set()  # those of them that call the RUN_ENDED hooks
         # Four database threads, whatever the number of runs. The journal has one. A long conversation takes a while to
@@ -71,15 +77,19 @@ class Engine:
         self.remote_logs = RemoteLogs(self)
         self.relay = make_relay(self)
         self.temporary = TemporaryConversations(self)
+        self.dispatch = DISPATCH[runner or settings.RUNNER](self)
+        handlers = {
+            wakeups.RUN_QUEUED: lambda payload: self.dispatch.on_run_queued(),
+            wakeups.CANCEL_REQUESTED: self._on_cancel_requested,
+        }
+        self.listener = Listener(self.spawn, handlers, on_connect=self.dispatch.on_run_queued)
         chores = [self.journal.write_forever(), self._beat(), self._prune(), self._wake_readers()]
         for chore in (*chores, self.temporary.sweep_forever()):
             self.spawn(chore)
 
     async def start(self, run: Run) -> None:
         """Takes on a run that was made just now and tells the other readers of its conversation."""
-        if self.titles:
-            self.titles.give_way(run)
-        self._enqueue(copy.copy(run), was_just_created=True)  # the caller's own object stays as it is
+        self.dispatch.submit(copy.copy(run))  # the caller's own object stays as it is
         await broadcast.notify_user(run.conversation.owner_id, run.conversation_id)
         await broadcast.announce_run(run)
 
@@ -90,14 +100,13 @@ class Engine:
             live.stop(Run.CANCELLED)
         elif await self.run_in_database(run.cancel_queued):
             self.call_end_hooks(run)
-            self._forget(run)
+            self.dispatch.withdraw(run)
             await self._notify_owner(run)
-        elif run.pk in self.live and run.pk not in self.queue:  # it was claimed meanwhile
-            self.live[run.pk].stop(Run.CANCELLED)
-        else:  # another process has it, it has ended, or its message was withdrawn
-            self._forget(run)
-            elsewhere = Run.objects.filter(pk=run.pk, status=Run.IN_PROGRESS)
-            await self.run_in_database(elsewhere.update, cancel_requested=True)
+        else:  # it was claimed meanwhile, another process has it, it has ended, or its message was withdrawn
+            if (live := self.live.get(run.pk)) and live.has_begun:
+                live.stop(Run.CANCELLED)
+            self.dispatch.withdraw(run)
+            await self.run_in_database(run.request_cancel)
 
     async def shut_down(self) -> None:
         """Sends the readers away, gives live runs SHUTDOWN_GRACE seconds, then interrupts them."""
@@ -144,63 +153,20 @@ class Engine:
             self.hook_tasks.add(task)
             task.add_done_callback(self.hook_tasks.discard)
 
-    def _release(self, live: "LiveRun") -> None:
+    def add(self, run: Run) -> "LiveRun":
+        """Counts a queued run among those that are executed here, or will be."""
+        if self.titles:
+            self.titles.give_way(run)
+        live = self.live[run.pk] = LiveRun(self, run)
+        self.remote_logs.end(run.pk)  # its readers come here
+        return live
+
+    def release(self, live: "LiveRun") -> None:
         """Forgets a run that has ended or that another process has. Its readers continue from the database."""
         self.live.pop(live.run.pk, None)
         live.log.end()
-
-    def _forget(self, run: Run) -> None:
-        """Forgets a run that has ended before it began. Others may have waited for it."""
-        self.blocked.pop(run.pk, None)
-        if queued := self.queue.pop(run.pk, None):
-            self._release(queued)
-        self._unblock(run.conversation_id)
-
-    def _enqueue(self, run: Run, was_just_created: bool = False) -> None:
-        self.blocked.pop(run.pk, None)
-        if run.pk not in self.live:
-            live = LiveRun(self, run)
-            self.live[run.pk] = live
-            self.queue[run.pk] = live
-            self.remote_logs.end(run.pk)  # its readers come here
-        self._fill_slots(run.pk if was_just_created else None)
-
-    def _fill_slots(self, just_created: uuid.UUID | None = None) -> None:
-        """Gives free slots to the queued runs, first come first served, within each user's limit.
-
-        `just_created` is the id of a run that was made just now: this process knows it as it is.
-        """
-        for run_id, live in list(self.queue.items()):
-            if self.is_shutting_down or self.slots_in_use.total() >= settings.MAX_RUNS:
-                return
-            if self.slots_in_use[live.user_id] < settings.MAX_RUNS_PER_USER:
-                del self.queue[run_id]
-                self.slots_in_use[live.user_id] += 1
-                self.spawn(self._run_in_slot(live, run_id == just_created))
-
-    async def _run_in_slot(self, live: "LiveRun", was_just_created: bool) -> None:
-        ended_before = self.ended_count
-        try:
-            await live.execute(was_just_created)
-        finally:
-            self.slots_in_use[live.user_id] -= 1
-            if not self.slots_in_use[live.user_id]:
-                del self.slots_in_use[live.user_id]
-            self._release(live)
-            if live.is_claimed:
-                self.spawn(self._after_end(live))
-                self.ended_count += 1
-                self._unblock(live.run.conversation_id)
-            elif live.is_blocked and self.ended_count == ended_before:
-                self.blocked[live.run.pk] = live.run
-            elif live.is_blocked:  # an answer has ended meanwhile, perhaps the one that it waits for
-                self._enqueue(live.run)
-            self._fill_slots()
-
-    def _unblock(self, conversation_id: uuid.UUID) -> None:
-        """Queues the runs again that wait for an answer of this conversation."""
-        for run in [run for run in self.blocked.values() if run.conversation_id == conversation_id]:
-            self._enqueue(run)
+        if live.is_claimed:
+            self.spawn(self._after_end(live))
 
     async def _after_end(self, live: "LiveRun") -> None:
         """Tells the user's pages of the end, and gives a new conversation a title."""
@@ -229,8 +195,9 @@ class Engine:
         while True:
             try:
                 claimed = [live for live in self.live.values() if live.is_claimed]
-                room = max(0, settings.MAX_RUNS - len(self.live))
-                beat = await self.run_in_database(self.heartbeat.beat, room)
+                began = asyncio.get_running_loop().time()
+                beat = await self.run_in_database(self.heartbeat.beat, self.dispatch.room)
+                self.listener.set_active(self.dispatch.needs_wakeups(self.heartbeat.has_peers))
                 is_relayed = self.relay is not None and self.relay.is_sending
                 self.journal.set_has_peers(self.heartbeat.has_peers and not is_relayed)
                 for live in claimed:
@@ -238,8 +205,8 @@ class Engine:
                         live.stop(Run.CANCELLED)
                     elif live.run.pk not in beat.ours:
                         live.stop(LOST)
-                for run in beat.unclaimed:
-                    self._enqueue(run)
+                self.confirmed_at = began
+                self.dispatch.on_beat(beat.unclaimed)
                 if forgotten := beat.ours - self.live.keys():
                     for run in await self.run_in_database(recover_own, forgotten, self.process_id):
                         await self._on_recovered(run)
@@ -250,8 +217,14 @@ class Engine:
                 logger.exception("The heartbeat failed; trying again")
             await asyncio.sleep(heartbeat.HEARTBEAT_INTERVAL)
 
+    def _on_cancel_requested(self, run_id: str) -> None:
+        if live := self.live.get(uuid.UUID(run_id)):
+            live.stop(Run.CANCELLED)
+
     async def _on_recovered(self, run: Run) -> None:
         self.call_end_hooks(run)
+        if self.relay:
+            self.spawn(self.relay.send_end(run))
         await self._notify_owner(run)
 
     async def _notify_owner(self, run: Run) -> None:
@@ -296,15 +269,21 @@ class LiveRun:
         self.reply = ReplyWriter(run.pk, str(run.message_id), run.decisions, self._save_image)
         self.log = self.reply.log
         self.user_id = run.conversation.owner_id
+        self.has_begun = False  # it has a slot
         self.is_claimed = False
+        self.is_lost = False  # it is not ours any more, or cannot be written
+        self.is_ending = False  # its end is with the journal, which knows whether it is ours
         self.is_blocked = False  # an answer before this one has to end first
         self.failure: Ending | None = None  # there is nothing to ask the provider
 
     def stop(self, reason: str) -> None:
+        if reason == LOST and not self.is_ending:
+            self.is_lost = True
         self.reply.stop(reason)
 
-    async def execute(self, was_just_created: bool) -> None:
-        if not await self.engine.run_in_database(self._claim, was_just_created):
+    async def execute(self, is_fresh: bool) -> None:
+        """Claims the run and writes its reply. `is_fresh`: the row is known as it is, and need not be read again."""
+        if not await self.engine.run_in_database(self._claim, is_fresh):
             return
         self.reply.task = asyncio.current_task()
         self.is_claimed = True
@@ -327,10 +306,10 @@ class LiveRun:
         )
         return row.as_part()
 
-    def _claim(self, was_just_created: bool) -> bool:
+    def _claim(self, is_fresh: bool) -> bool:
         """Returns whether the run is now ours. Sync. A run that was queued is read again."""
         runs = Run.objects.select_related("conversation", "message__parent", "assistant")
-        run = self.run if was_just_created else runs.filter(pk=self.run.pk).first()
+        run = self.run if is_fresh else runs.filter(pk=self.run.pk).first()
         if run is None:
             return False
         if not run.claim(self.engine.process_id):
@@ -400,7 +379,7 @@ class LiveRun:
         return Ending.with_error(Run.FAILED, ("internal", gettext("Something went wrong on our side. Try again.")))
 
     async def _finish(self, ending: Ending) -> None:
-        if self.reply.stop_reason == LOST:
+        if self.is_lost:
             return
         can_start_again = not self.reply.builder.shown and self.run.is_repeatable
         if self.reply.stop_reason == Run.INTERRUPTED and can_start_again:
@@ -408,6 +387,7 @@ class LiveRun:
                 return
         self.reply.close()
         terminal = self.run.terminal_event(ending)
+        self.is_ending = True
         if await self.engine.journal.finish(self, ending, events.fold(self.log.events), terminal):
             self.log.append(terminal)
             self.engine.call_end_hooks(self.run)

@@ -14,7 +14,7 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db import models, transaction
-from django.db.models import F, OuterRef, Q
+from django.db.models import OuterRef, Q
 from django.utils import timezone, translation
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -29,6 +29,7 @@ from .approvals import WithApprovals
 from .assistants import Assistant
 from .attachments import Attachment
 from .ending import Ending, WithEnding
+from .execution import WithExecution
 from .files import StoredFile
 from .given_turns import WithGivenTurns, WithOptions
 from .journal import RunEvent
@@ -36,6 +37,7 @@ from .search_texts import SearchText
 from .shares import Share
 from .titles import TitledQuerySet, WithTitle, first_words
 from .tree import MAX_PATH_LENGTH, path_to_root
+from .wakeups import notify_run_queued
 
 
 class ConversationQuerySet(TitledQuerySet):
@@ -306,6 +308,7 @@ class Conversation(WithTitle, WithActivity, WithAllowedTools, WithGivenTurns):
         run.model = assistant.model
         run.language = translation.get_language() or ""
         run.save(force_insert=True)
+        notify_run_queued()
         return run
 
 
@@ -504,7 +507,7 @@ class RunQuerySet(models.QuerySet):
         return list(self.select_for_update().order_by("pk").values_list("pk", flat=True))
 
 
-class Run(WithEnding, WithApprovals, WithOptions):
+class Run(WithEnding, WithExecution, WithApprovals, WithOptions):
     """One generation of one reply, from the queue to its end."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -517,13 +520,7 @@ class Run(WithEnding, WithApprovals, WithOptions):
     )
     model = models.CharField(_("model"), max_length=200)
     created_at = models.DateTimeField(_("created"), default=timezone.now)
-    started_at = models.DateTimeField(null=True)
     idempotency_key = models.CharField(_("idempotency key"), max_length=200, null=True)
-    process_id = models.UUIDField(_("process"), null=True, help_text=_("The process that is writing the reply."))
-    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
-    cancel_requested = models.BooleanField(
-        _("cancel requested"), default=False, help_text=_("Another process has asked to stop this run.")
-    )
     time_zone = models.CharField(
         _("time zone"), max_length=64, blank=True, help_text=_("The user's time zone, as an IANA name.")
     )
@@ -660,41 +657,3 @@ class Run(WithEnding, WithApprovals, WithOptions):
             if is_cancelled:
                 RunEvent.write(self.pk, log, after=0)
         return is_cancelled
-
-    def claim(self, process_id: uuid.UUID) -> bool:
-        """Starts a queued run in this process, unless an answer before it is still open; returns whether it did."""
-        others = Run.objects.open().filter(conversation_id=self.conversation_id).exclude(pk=self.pk)
-        queued = Run.objects.filter(pk=self.pk, status=self.QUEUED)
-        if self._start(queued.exclude(models.Exists(others)), process_id):  # as nearly always
-            return True
-        open_answers = set(others.values_list("message_id", flat=True))
-        if open_answers.intersection(self.message.path_to_root()):
-            return False
-        return self._start(queued, process_id)
-
-    def _start(self, queued: RunQuerySet, process_id: uuid.UUID) -> bool:
-        now = timezone.now()
-        claimed = queued.update(
-            status=self.IN_PROGRESS,
-            process_id=process_id,
-            started_at=now,
-            attempts=F("attempts") + 1,
-            cancel_requested=False,
-        )
-        if claimed:
-            self.status = self.IN_PROGRESS
-            self.process_id = process_id
-            self.started_at = now
-            self.attempts += 1
-        return claimed == 1
-
-    def requeue(self, process_id: uuid.UUID | None) -> bool:
-        """Puts a run that has shown nothing back in the queue, for any process; in the caller's transaction.
-
-        Returns whether the run was still in progress in this process.
-        """
-        owned = Run.objects.filter(pk=self.pk, status=self.IN_PROGRESS, process_id=process_id)
-        if owned.update(status=self.QUEUED, process_id=None, started_at=None) != 1:
-            return False
-        RunEvent.objects.filter(run_id=self.pk).delete()
-        return True

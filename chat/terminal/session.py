@@ -237,7 +237,8 @@ class SavedSession:
     async def _follow(self, run: Run) -> Events:
         if self.engine is None:
             # Runs of other conversations may need what only the site has. A title would come after the command ended.
-            self.engine = engine.set_up(adopts={"conversation_id": run.conversation_id}, gives_titles=False)
+            adopts = {"conversation_id": run.conversation_id}
+            self.engine = engine.set_up(adopts, gives_titles=False, runner="embedded")
         if self.is_leaving:
             self.engine.begin_shutdown()
         self.run = run

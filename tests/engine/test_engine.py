@@ -104,7 +104,7 @@ async def test_question_waits_for_the_answers_before_a_cancelled_one(withdraws, 
     first = await ask(assistant)
     second, third = [await first.conversation.ask(text) for text in ("Two", "Three")]
     await engine.start(second)
-    blocked = engine.current().blocked
+    blocked = engine.current().dispatch.blocked
     await wait_until(lambda: blocked.keys() == {second.pk})
     if withdraws:
         await second.message.parent.withdraw()
@@ -142,7 +142,7 @@ async def test_waiting_questions_cost_nothing_until_the_answer_before_them_ends(
     waiting = [await first.conversation.ask(f"And {number}?", parent_id=first.message_id) for number in range(5)]
     for run in waiting:
         await engine.start(run)
-    blocked = engine.current().blocked
+    blocked = engine.current().dispatch.blocked
     await wait_until(lambda: blocked.keys() == {run.pk for run in waiting})
     claims = []
     claim = Run.claim

@@ -1,15 +1,21 @@
 """What becomes of the runs of a process that died."""
 
+import asyncio
+import threading
 import uuid
 
 import pytest
+from django.db import connection, transaction
 
 from chat import engine
 from chat.engine import heartbeat, recovery
 from chat.events import Finish, Text, fold
 from chat.models import Conversation, Run, ServerProcess
 from tests import scripted
-from tests.waiting import wait_for_run, wait_until
+from tests.timeouts import HANG_TIMEOUT
+from tests.waiting import hang_timeout, wait_for_run, wait_until
+
+locks_rows = pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite locks no rows")
 
 
 async def test_recovery_keeps_the_text_and_marks_the_run_interrupted(orphan):
@@ -134,3 +140,76 @@ def test_process_with_a_new_beat_keeps_its_runs(transactional_db, alice):
     recovery.recover({owner.pk: 8})
     run.refresh_from_db()
     assert run.status != Run.IN_PROGRESS
+
+
+# Locks
+
+
+@pytest.fixture
+def left(alice, words):
+    """`await left(process_id)`: a run that this process has begun, and of which it has shown nothing."""
+
+    async def leave(process_id, attempts=1):
+        conversation = await Conversation.objects.acreate(owner=alice, assistant=words)
+        run = await conversation.ask("Hi")
+        await Run.objects.filter(pk=run.pk).aupdate(status="in_progress", process_id=process_id, attempts=attempts)
+        return run
+
+    return leave
+
+
+@pytest.fixture
+async def dead(transactional_db, monkeypatch):
+    monkeypatch.setattr(heartbeat, "HEARTBEAT_INTERVAL", 3600)
+    return await ServerProcess.objects.acreate(pk=uuid.uuid4(), beat=5)
+
+
+@locks_rows
+async def test_locked_rows_are_left_to_the_next_recovery(left, dead):
+    """A process that is frozen in a transaction holds locks; those who recover its runs do not wait for them."""
+    run = await left(dead.pk)
+    here = engine.current()
+    for rows in (ServerProcess.objects.filter(pk=dead.pk), Run.objects.filter(pk=run.pk)):
+        is_locked, is_over = threading.Event(), threading.Event()
+
+        def hold(rows=rows, is_locked=is_locked, is_over=is_over):
+            with transaction.atomic():
+                list(rows.select_for_update())
+                is_locked.set()
+                is_over.wait(HANG_TIMEOUT)
+
+        holding = asyncio.create_task(here.history_thread.run(hold))
+        async with hang_timeout():
+            await asyncio.to_thread(is_locked.wait, HANG_TIMEOUT)
+            assert await here.run_in_database(recovery.recover, {dead.pk: 5}) == []
+            is_over.set()
+            await holding
+        assert await Run.objects.filter(pk=run.pk, status="in_progress").aexists()
+        assert await ServerProcess.objects.filter(pk=dead.pk).aexists()
+    await here.run_in_database(recovery.recover, {dead.pk: 5})
+    assert not await Run.objects.filter(pk=run.pk, process_id=dead.pk).aexists()
+    assert not await ServerProcess.objects.filter(pk=dead.pk).aexists()
+
+
+@locks_rows
+async def test_server_ends_the_transaction_of_a_process_that_stands_still(transactional_db):
+    def time_limit():
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW idle_in_transaction_session_timeout")
+            return cursor.fetchone()[0]
+
+    assert await engine.current().run_in_database(time_limit) == "5s"
+
+
+async def test_two_recoveries_at_once_settle_each_run_once(left, dead):
+    runs = [await left(dead.pk, attempts=recovery.MAX_ATTEMPTS) for _ in range(10)]
+    here = engine.current()
+    ended = []
+    while await Run.objects.filter(status="in_progress").aexists():
+        threads = (here.database_thread, here.history_thread)
+        for part in await asyncio.gather(*(thread.run(recovery.recover, {dead.pk: 5}) for thread in threads)):
+            ended += part
+    assert sorted(run.pk for run in ended) == sorted(run.pk for run in runs)
+    for run in runs:
+        seen = await wait_for_run(run)
+        assert [event.type for _, event in seen] == ["RUN_STARTED", "RUN_ERROR"]

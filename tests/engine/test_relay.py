@@ -4,13 +4,14 @@ The other process is played by the test, which writes rows and sends entries; th
 """
 
 import asyncio
+import time
 import uuid
 
 import pytest
 import redis
 
 from chat import engine, events
-from chat.engine import relay
+from chat.engine import heartbeat, recovery, relay
 from chat.engine.log import Log
 from chat.engine.redis_streams import KEPT_ENTRIES, KEPT_SECONDS, RedisStreams
 from chat.engine.relay import Entry
@@ -261,3 +262,66 @@ async def test_long_event_is_left_to_the_journal(here, streams, relayed):
     entry = writing.take()
     assert (entry.first, entry.last) == (2, 2)
     assert writing.take() is None
+
+
+# Ownership
+
+
+async def test_process_that_stood_still_sends_nothing_before_its_next_heartbeat(
+    server, client, streams, script, ask, settings, monkeypatch
+):
+    settings.REDIS_URL = server.url
+    monkeypatch.setattr(heartbeat, "HEARTBEAT_INTERVAL", 3600)
+    gate = asyncio.Event()
+    run = await ask(await script("gated", Text("one "), gate.wait, Text("two"), Finish("stop")))
+    await wait_until(lambda: client.exists(f"chat:run:{run.pk.hex}"))
+    (before,) = client.xrevrange(f"chat:run:{run.pk.hex}", count=1)
+    time.sleep(1.5 * relay.STALL_TIMEOUT)  # noqa: ASYNC251  # all of the process stands still
+    await asyncio.sleep(2 * relay.WRITE_INTERVAL)
+    gate.set()
+    await wait_for_run(run)
+    await asyncio.sleep(3 * relay.WRITE_INTERVAL)
+    assert client.xrevrange(f"chat:run:{run.pk.hex}", count=1) == [before]
+    here = engine.current()
+    here.confirmed_at = asyncio.get_running_loop().time()  # as the heartbeat does
+    await wait_until(lambda: client.xrevrange(f"chat:run:{run.pk.hex}", count=1)[0][0] == b"1-%d" % run.last_seq)
+
+
+async def test_heartbeat_confirms_which_runs_are_ours(script, ask, monkeypatch):
+    monkeypatch.setattr(heartbeat, "HEARTBEAT_INTERVAL", 0.05)
+    now = asyncio.get_running_loop().time()
+    await wait_until(lambda: engine.current().confirmed_at > now)
+
+
+async def test_run_that_was_lost_is_sent_no_further(relayed, client):
+    class Live:
+        run = Run(attempts=1)
+        log = Log()
+        is_lost = False
+
+    relayed.relay._runs[Live.run.pk] = relay.Writing(Live())
+    Live.log.append(events.TextMessageContent("m", "x"))
+    await relayed.relay.write()
+    Live.is_lost = True
+    Live.log.append(events.TextMessageContent("m", "y"))
+    Live.log.end()
+    await relayed.relay.write()
+    ((last, _),) = client.xrevrange(f"chat:run:{Live.run.pk.hex}")
+    assert last == b"1-1"
+    assert relayed.relay._runs == {}
+
+
+async def test_end_of_a_recovered_run_is_the_last_that_the_relay_takes(relayed, client, started, read, send):
+    other = await started("ab")
+    reader = await read(other)
+    await send(other, other.deltas("c"), 5)
+    (run,) = await relayed.run_in_database(recovery.recover, {other.process_id: None})
+    await relayed.relay.send_end(run)
+    await send(other, other.deltas("of a process that lives on"), 6)
+    ((last, _), *_) = client.xrevrange(f"chat:run:{run.pk.hex}")
+    assert last == b"1-%d" % run.last_seq
+    await relayed.relay.read(relayed.remote_logs)
+    await relayed.remote_logs.fill()
+    await reader.ended()
+    assert [event.type for _, event in reader.seen[-2:]] == ["MESSAGES_SNAPSHOT", "RUN_ERROR"]
+    assert reader.seen[-2][1].messages[-1]["content"] == "ab"

@@ -139,7 +139,7 @@ async def test_run_that_this_process_claims_is_read_here_at_once(here, queued, r
     await Run.objects.filter(pk=other.run.pk).aupdate(assistant=assistant, model=assistant.model)
     reader = await read(other)
     run = await Run.objects.select_related("conversation", "assistant").aget(pk=other.run.pk)
-    here._enqueue(run)
+    here.dispatch.on_beat([run])
     assert here.remote_logs.logs == {}
     await reader.ended()
     assert reader.text == "mine"

@@ -16,6 +16,14 @@ async def count(messages, send):
         await asyncio.sleep(PAUSE)
 
 
+async def wait(messages, send):
+    """Says “late” once the file that the question names exists."""
+    gate = Path(messages[-1]["content"])
+    while not gate.exists():  # noqa: ASYNC240  # takes microseconds
+        await asyncio.sleep(PAUSE)
+    await send("late")
+
+
 async def hang(messages, send):
     await asyncio.Event().wait()
 

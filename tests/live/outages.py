@@ -23,7 +23,7 @@ WORDS = 10  # words of an answer that make sure that it is under way
 FUNCTIONS = "tests.live.counting"
 ASSISTANTS = f"""
 from chat.models import Assistant
-for name in ("count", "echo"):
+for name in ("count", "echo", "hang", "wait"):
     Assistant.objects.create(slug=name, name=name, model="python:{FUNCTIONS}." + name)
 """
 

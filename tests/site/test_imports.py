@@ -167,7 +167,7 @@ MAY_IMPORT = {
     "terminal": {"engine", "errors", "events", "models", "tools"},
     "management": {
         *("terminal", "models", "errors", "events", "default_assistants", "found_assistants", "redaction"),
-        *("asgi", "connections", "uvicorn_internals"),  # the server
+        *("asgi", "backends", "connections", "engine", "uvicorn_internals"),  # the server and the worker
     },
 }
 PUBLIC = {

@@ -40,6 +40,7 @@ def without_database(transactional_db):
         (InternalError("cannot execute INSERT"), psycopg.errors.ReadOnlySqlTransaction(), "database_read_only"),
         (OperationalError("could not extend file"), psycopg.errors.DiskFull(), "storage_full"),
         (OperationalError("canceling statement"), psycopg.errors.QueryCanceled(), "database_busy"),
+        (InternalError("terminating"), psycopg.errors.IdleInTransactionSessionTimeout(), "database_busy"),
         (OperationalError("the connection is closed"), psycopg.OperationalError(), "database_unavailable"),
     ],
 )

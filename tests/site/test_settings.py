@@ -26,6 +26,10 @@ def start(code="pass", **environment):
         ("DATABASE_URL", "mysql://somewhere/chat"),
         ("DATABASE_URL", "sqlite://:memory:"),
         ("REDIS_URL", "127.0.0.1:6379"),
+        ("RUNNER", "everywhere"),
+        ("RUNNER", "web"),
+        ("RUNNER", "worker"),
+        ("RUNNER", "both"),
         ("ALLOWED_HOSTS", "*"),
         ("CORS_ALLOWED_ORIGINS", "*"),
         ("CORS_ALLOWED_ORIGINS", "app.example.com"),
@@ -48,6 +52,18 @@ def test_setting_with_a_bad_value_stops_the_start(name, value):
     assert done.returncode != 0
     assert "ImproperlyConfigured" in done.stderr
     assert name in done.stderr.splitlines()[-1]
+
+
+def test_queue_of_runs_needs_postgresql():
+    done = start(RUNNER="web")
+    assert done.stderr.splitlines()[-1].endswith("RUNNER=web needs PostgreSQL: set DATABASE_URL to postgres://….")
+    assert start("print(s.RUNNER)", RUNNER="web", DATABASE_URL="postgres://127.0.0.1/chat").stdout == "web\n"
+    assert start("print(s.RUNNER)").stdout == "embedded\n"
+
+
+def test_worker_serves_nobody():
+    done = start("import chatsite.asgi", RUNNER="worker", DATABASE_URL="postgres://127.0.0.1/chat")
+    assert done.stderr.splitlines()[-1].endswith("start it with manage.py runworker.")
 
 
 def test_settings_by_default_are_for_production_on_this_machine():

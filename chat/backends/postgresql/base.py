@@ -51,6 +51,8 @@ circuit = Circuit()
 class Connection(psycopg.Connection):
     """A connection that is given up when an answer takes longer than the limit: the server may be frozen."""
 
+    idle_timeout: float | None = None  # that the server was told
+
     def wait(self, gen, interval=WAIT_INTERVAL, timeout=None):
         try:
             return super().wait(gen, interval, timeout or limits.answer_timeout)
@@ -83,6 +85,15 @@ class DatabaseWrapper(base.DatabaseWrapper):
             raise
         circuit.succeeded()
         return connection
+
+    def _configure_connection(self, connection):
+        is_changed = super()._configure_connection(connection)  # type: ignore[misc]  # not in the stubs
+        if not isinstance(connection, Connection) or connection.idle_timeout == limits.idle_timeout:
+            return is_changed
+        milliseconds = round(1000 * (limits.idle_timeout or 0))
+        connection.execute(f"SET idle_in_transaction_session_timeout = {milliseconds}")
+        connection.idle_timeout = limits.idle_timeout
+        return True
 
 
 def is_dead(connection: psycopg.Connection) -> bool:
