@@ -1,12 +1,11 @@
 """The channel layer of several processes, of which these tests have two in one event loop, and a real Redis server."""
 
 import asyncio
-import json
 import logging
+from contextlib import ExitStack, closing
 
 import pytest
 import redis
-from websockets.sync.client import connect
 
 from chat import broadcast, redis_connection
 from chat.live import redis_layer
@@ -14,6 +13,7 @@ from chat.live.redis_layer import MAX_WAITING, RedisChannelLayer
 from scripts import redis_server
 from scripts.redis_server import TemporaryRedis
 from tests.live.outages import Cluster
+from tests.live.sockets import next_message, open_socket
 from tests.server_process import free_port
 from tests.timeouts import HANG_TIMEOUT
 from tests.waiting import hang_timeout, wait_until
@@ -188,9 +188,9 @@ async def test_layer_without_a_close_is_left_alone(monkeypatch):
 @pytest.mark.process
 @pytest.mark.slow
 def test_pages_of_another_process_are_told_of_runs_and_changes(server, tmp_path):
-    with Cluster(tmp_path, 2, REDIS_URL=server.url) as cluster:
+    with Cluster(tmp_path, 2, REDIS_URL=server.url) as cluster, ExitStack() as users:
         cluster.start()
-        here, there = (site.login("alice") for site in cluster.sites)
+        here, there = (users.enter_context(closing(site.login("alice"))) for site in cluster.sites)
         conversation = here.post("/api/conversations", json={}).json()["id"]
         with open_socket(there, f"conversations/{conversation}") as page, open_socket(there, "news") as updates:
             cluster.wait_until(lambda: listeners(server) == 1, "the other process listens")
@@ -199,16 +199,3 @@ def test_pages_of_another_process_are_told_of_runs_and_changes(server, tmp_path)
             assert next_message(updates, "conversation.changed")["conversation"]["id"] == conversation
             here.delete(f"/api/conversations/{conversation}")
             assert next_message(updates, "conversation.deleted")["id"] == conversation
-
-
-def open_socket(client, path):
-    cookies = "; ".join(f"{name}={value}" for name, value in client.cookies.items())
-    url = str(client.base_url.join(f"/ws/{path}")).replace("http", "ws", 1)
-    return connect(url, origin=str(client.base_url).rstrip("/"), additional_headers={"Cookie": cookies})
-
-
-def next_message(socket, kind):
-    while True:
-        message = json.loads(socket.recv(timeout=HANG_TIMEOUT))
-        if message["type"] == kind:
-            return message

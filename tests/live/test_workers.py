@@ -14,6 +14,7 @@ from scripts import redis_server
 from scripts.postgresql import TemporaryServer, programs_folder
 from scripts.redis_server import TemporaryRedis
 from tests.live.outages import WORDS, Cluster, follower
+from tests.live.sockets import next_message, open_socket
 from tests.server_process import Worker, free_port
 
 pytestmark = [
@@ -262,6 +263,25 @@ def test_runs_are_shared_and_each_is_executed_once(cluster, alice):
     hanging = [alice.ask(assistant="hang") for _ in range(20)]
     owners = {cluster.wait_for_row(run, status="in_progress")["process_id"] for run in hanging}
     assert len(owners) == 2
+
+
+@pytest.mark.skipif(redis_server.program() is None, reason="Redis is not installed")
+def test_pages_are_told_of_what_workers_do(environment, tmp_path):
+    with (
+        TemporaryRedis(free_port()) as redis,
+        WorkerCluster(tmp_path, 1, REDIS_URL=redis.url, **environment) as cluster,
+    ):
+        cluster.web.start()
+        with closing(cluster.web.login("alice")) as alice, open_socket(alice, "news") as updates:
+
+            def wait_for_activity(activity):
+                while next_message(updates, "conversation.changed")["conversation"]["activity"] != activity:
+                    pass
+
+            alice.ask("Hello", assistant="echo")
+            wait_for_activity("answering")
+            cluster.workers[0].start()
+            wait_for_activity("answered")
 
 
 LISTENING = "SELECT count(*) AS count FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'"
