@@ -185,6 +185,7 @@ class AssistantForm(forms.ModelForm):
         """Rejects an assistant whose model cannot be used and names the cause: unknown provider, missing package or
         key, wrong parameter.
         """
+        super().clean()  # a slug that another assistant has is refused
         if "tool_choice" in self.cleaned_data:
             row = self.instance
             row.tools, row.ask_first, row.ask_every_time = self.cleaned_data["tool_choice"]

@@ -41,6 +41,7 @@ class ToolServerForm(forms.ModelForm):
         return bool(is_complete and re.fullmatch("[!-~]+", url))
 
     def clean(self):
+        super().clean()  # a slug that another server has is refused
         transport = self.cleaned_data.get("transport")
         command = self.cleaned_data.get("command", ["refused"])
         if transport == ToolServer.STDIO and not (command and command[0].strip()):

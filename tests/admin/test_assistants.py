@@ -36,6 +36,13 @@ async def save(client_of, bob):
     return save
 
 
+async def test_slug_of_another_assistant_is_refused_at_its_field(client_of, bob):
+    await Assistant.objects.acreate(slug="a", name="First", model="demo:")
+    response = await client_of(bob).post(ADD, filled(name="Second"))
+    assert response.status_code == 200
+    assert response.context["adminform"].form.errors == {"slug": ["Assistant with this Slug already exists."]}
+
+
 UNABLE = {  # model, other fields -> the sentence at the model
     "no key": ("anthropic:claude-haiku-4-5", {}, "The environment variable ANTHROPIC_API_KEY is not set."),
     "no key of OpenAI": ("openai:gpt-5-mini", {}, "The environment variable OPENAI_API_KEY is not set."),

@@ -40,6 +40,14 @@ async def rows():
     return [row async for row in ToolServer.objects.values()]
 
 
+async def test_slug_of_another_server_is_refused_at_its_field(client_of, bob):
+    assert (await client_of(bob).post(f"{SERVERS}add/", STDIO)).status_code == 302
+    response = await client_of(bob).post(f"{SERVERS}add/", HTTP | {"slug": "files"})
+    assert response.status_code == 200
+    assert list(response.context["adminform"].form.errors) == ["slug"]
+    assert [row["transport"] for row in await rows()] == ["stdio"]
+
+
 async def test_superuser_creates_and_edits_a_server(client_of, bob):
     client = client_of(bob)
     assert (await client.post(f"{SERVERS}add/", STDIO)).status_code == 302
