@@ -1,8 +1,8 @@
 """API keys: what `Authorization: Bearer` says, read here and nowhere else for every entry point.
 
-Which app stores the keys is not known here: KEY_LOOKUP in the settings is the dotted path of its
-`function(digests, used) -> {digest: Grant}`, sync, with the grants of those keys that are valid now. `used` says that a
-request begins with them. The key itself never leaves this module: only its SHA-256 is looked up, compared and kept.
+The app that stores the keys is named by the setting KEY_LOOKUP, the dotted path of a sync
+`function(digests, used) -> {digest: Grant}`, which returns the grants of the keys that are valid now. `used` is true
+when a request begins with them. A key never leaves this module: only its SHA-256 is looked up, compared and kept.
 """
 
 import contextvars
@@ -20,20 +20,20 @@ from django.utils.module_loading import import_string
 from django.utils.translation import gettext, gettext_lazy
 
 from .errors import Refused
-from .redaction import KEY_PREFIX as KEY_PREFIX
+from .redaction import KEY_PREFIX as KEY_PREFIX  # for the app that makes keys
 
 SCOPES = ("chat", "read", "write")
 # Anywhere in the header: several headers arrive as one, joined by commas.
 BEARER = re.compile(r"(?:^|[,\s])bearer(?:[\s,]|$)", re.IGNORECASE)
 SINGLE_KEY = re.compile(r"\s*bearer[ \t]+(chatkey_[A-Za-z0-9_-]{43})\s*", re.IGNORECASE)  # 32 random bytes
-READING = {"GET", "HEAD", "OPTIONS"}
+READ_METHODS = {"GET", "HEAD", "OPTIONS"}
 
 _acting: contextvars.ContextVar["Grant | None"] = contextvars.ContextVar("grant", default=None)
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a key allows: to act as `user`, within the scopes, with these assistants (slugs; none named: with all)."""
+    """What a key allows: to act as `user`, within the scopes, with these assistants (slugs; empty: with all)."""
 
     user: Any
     digest: str
@@ -55,12 +55,12 @@ def digest_of(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-def named_digest(authorization: str | None, query: str = "") -> str | None:
-    """Returns the digest of the key that a request names, or None if it names none.
+def digest_of_authorization(authorization: str | None, query: str = "") -> str | None:
+    """Returns the digest of the API key that a request carries, or None.
 
-    `authorization` is the header's value; of several headers, all of them, joined by commas. Other schemes than Bearer
-    are none of ours: a proxy may ask for a password of its own. Raises Refused for a key in the URL (400), where it
-    would be logged on the way, and for a Bearer that is no key (401).
+    `authorization` is the header's value; several headers are joined by commas. Schemes other than Bearer are ignored,
+    because a proxy may use them. Raises Refused for a key in the URL (400), where it would be logged on the way, and
+    for a malformed Bearer value (401).
     """
     if KEY_PREFIX in query:
         sentence = gettext(
@@ -76,15 +76,15 @@ def named_digest(authorization: str | None, query: str = "") -> str | None:
 
 
 async def grant_of_request(request: Any) -> Grant | None:
-    """Returns the grant of the key that a request of Django names, or None if it names none. Raises Refused."""
-    digest = named_digest(request.META.get("HTTP_AUTHORIZATION"), request.META.get("QUERY_STRING", ""))
+    """Returns the grant of the key that a Django request carries, or None. Raises Refused."""
+    digest = digest_of_authorization(request.META.get("HTTP_AUTHORIZATION"), request.META.get("QUERY_STRING", ""))
     return None if digest is None else await _used_grant(digest)
 
 
-async def grant_of_scope(scope: Mapping[str, Any], *, thread_sensitive: bool = True) -> Grant | None:
-    """Returns the grant of the key that an ASGI scope names, or None if it names none. Raises Refused."""
+async def grant_of_connection(scope: Mapping[str, Any], *, thread_sensitive: bool = True) -> Grant | None:
+    """Returns the grant of the key that an ASGI connection carries, or None. Raises Refused."""
     query = (scope.get("query_string") or b"").decode("latin-1")
-    digest = named_digest(authorization_of(scope), query)
+    digest = digest_of_authorization(authorization_of(scope), query)
     return None if digest is None else await _used_grant(digest, thread_sensitive)
 
 
@@ -121,7 +121,7 @@ def invalid_key() -> Refused:
 
 @contextmanager
 def acting_as(grant: Grant | None) -> Iterator[None]:
-    """While the block runs, what it does is limited to what this grant allows; None: the user is there in person."""
+    """While the block runs, what it does is limited to what this grant allows; None: there is no key, and no limit."""
     token = _acting.set(grant)
     try:
         yield

@@ -331,7 +331,7 @@ RUN_ENDED: list[str] = []
 # Where an app has paths with errors in another format: their beginning -> function(refused) -> what the body says.
 ERROR_FORMATS = {"/v1/": "gateways.openai.errors.error_body"}
 # Finds API keys: see chat.api_keys. Empty: the site accepts none.
-KEY_LOOKUP = "accounts.keys.find"
+KEY_LOOKUP = "accounts.key_lookup.look_up"
 
 # LangChain middleware around every agent's model and tool calls: dotted paths, the outermost first. See docs/tools.md.
 AGENT_MIDDLEWARE: list[str] = []

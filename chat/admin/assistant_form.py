@@ -17,7 +17,7 @@ from .json_field import StrictJSONField
 from .provider_choices import FIELDS, PARAMS, WITH_ADDRESS, param_name, provider_choices, split_params
 from .tools_field import ToolsField
 
-TIME_LIMITS = {  # field -> the setting that counts where it is empty
+TIME_LIMITS = {  # field -> the setting that applies where it is empty
     "first_token_seconds": "FIRST_TOKEN_SECONDS",
     "silence_seconds": "SILENCE_SECONDS",
     "run_seconds": "RUN_SECONDS",
@@ -58,7 +58,7 @@ class AssistantForm(forms.ModelForm):
         required=False,
         widget=AdminTextInputWidget(attrs={"class": "vLargeTextField"}),
         help_text=_(
-            "Only for another key than the provider's usual one: the name of the environment variable that holds it. "
+            "Only for a key other than the provider's usual one: the name of the environment variable that holds it. "
             "The key itself is never entered here."
         ),
     )
@@ -106,7 +106,7 @@ class AssistantForm(forms.ModelForm):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        if not self.fields.keys() >= TIME_LIMITS.keys():  # of staff who may only view
+        if not self.fields.keys() >= TIME_LIMITS.keys():  # staff who may only view get a form without fields
             return
         row = self.instance
         params = row.params if isinstance(row.params, dict) else {}

@@ -23,7 +23,7 @@ class ApiKey:
         grant = await api_keys.grant_of_request(request)
         if grant is None:
             return None
-        grant.require("read" if request.method in api_keys.READING else "write")
+        grant.require("read" if request.method in api_keys.READ_METHODS else "write")
         request.grant = grant
         if request.content_type in FORMS:
             await _parse_form(request)

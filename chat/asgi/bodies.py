@@ -147,7 +147,7 @@ async def _arriving(scope, headers, receive, limit, anonymous_limit, stack) -> B
 
 async def _user_id(scope: Scope, headers: dict[bytes, bytes]) -> Any:
     """Returns the id of the active user whose API key the request names, or else whose session. Raises Refused."""
-    grant = await api_keys.grant_of_scope(scope, thread_sensitive=False)
+    grant = await api_keys.grant_of_connection(scope, thread_sensitive=False)
     if grant:
         return grant.user.pk
     cookies = parse_cookie(headers.get(b"cookie", b"").decode("latin-1"))

@@ -1,4 +1,7 @@
-"""Who executes a run. The engine knows only `Dispatch`; the two ways are local_dispatch and queue_dispatch.
+"""Decides which process executes a run: the interface, and the slots that its implementations share.
+
+Only the table DISPATCH in runner.py names these: LocalDispatch and QueueDispatch, which do not know each other, and for
+RUNNER=web `Dispatch` itself, which executes nothing.
 
 A run begins as a queued row, made together with its message. `RUNNER` says which process then executes it: the one that
 accepted the message, or any that takes from the queue. Either way `Run.claim` decides between two that reach for the
@@ -29,15 +32,15 @@ class Dispatch:
         return 0
 
     @property
-    def room(self) -> int:
-        """How many queued runs of other processes the heartbeat may find for this one."""
+    def adoption_limit(self) -> int:
+        """How many unclaimed runs of other processes the heartbeat reads for `on_beat`."""
         return 0
 
     def submit(self, run: Run) -> None:
         """A run was made here, and its transaction is committed."""
 
     def withdraw(self, run: Run) -> None:
-        """A run has ended before it began here."""
+        """Forgets a run that will not begin here: it was cancelled, has ended, or another process has it."""
 
     def on_beat(self, unclaimed: list[Run]) -> None:
         """The heartbeat has come, and has found these queued runs."""

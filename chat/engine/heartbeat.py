@@ -53,10 +53,10 @@ class Heartbeat:
         self.grace = 0  # beats that are left of OUTAGE_GRACE
         self.last_beat_at: float | None = None
 
-    def beat(self, room: int) -> Beat:
-        """`room` is how many queued runs this process could take."""
+    def beat(self, adoption_limit: int) -> Beat:
+        """`adoption_limit` is how many queued runs of other processes to return."""
         try:
-            beat = self._beat(room)
+            beat = self._beat(adoption_limit)
         except Exception:
             self._forget()
             raise
@@ -71,7 +71,7 @@ class Heartbeat:
         self.peers = {}
         self.grace = OUTAGE_GRACE
 
-    def _beat(self, room: int) -> Beat:
+    def _beat(self, adoption_limit: int) -> Beat:
         due = timezone.now() - timedelta(seconds=ADOPT_DELAY)
         queued = Run.objects.ready().filter(created_at__lt=due, **self.adopts)
         with transaction.atomic():
@@ -81,7 +81,7 @@ class Heartbeat:
                 ServerProcess.objects.exclude(pk=self.process_id).values_list("id", "beat")
             )
             live = list(Run.objects.filter(status=Run.IN_PROGRESS).values_list("id", "process_id", "cancel_requested"))
-            unclaimed = list(queued.select_related("conversation", "assistant").order_by("created_at")[:room])
+            unclaimed = list(queued.select_related("conversation", "assistant").order_by("created_at")[:adoption_limit])
         for _, process_id, _ in live:
             if process_id is not None and process_id != self.process_id:
                 counts.setdefault(process_id, None)

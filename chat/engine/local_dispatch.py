@@ -26,7 +26,7 @@ class LocalDispatch(Dispatch):
         return len(self.queue)
 
     @property
-    def room(self) -> int:
+    def adoption_limit(self) -> int:
         return max(0, settings.MAX_RUNS - len(self.engine.live))
 
     def submit(self, run: Run) -> None:

@@ -1,7 +1,7 @@
-"""Any process that takes from the queue executes a run. The queue is the queued rows in the database.
+"""Lets any process that takes from the queue execute a run. The queue is the queued rows in the database.
 
 A process takes only what it has a slot for: when PostgreSQL tells it of a queued run, when a run ends here, and at each
-heartbeat, in case a wake-up was lost. All of them hear of each run, and the first to claim it has it.
+heartbeat, in case a wake-up was lost. All these processes hear of each run, and the first to claim it gets it.
 """
 
 import asyncio
@@ -32,6 +32,7 @@ class QueueDispatch(Dispatch):
         engine.spawn(self._take_forever())
 
     def on_beat(self, unclaimed: list[Run]) -> None:
+        """Looks at the queue. `unclaimed` is empty: `adoption_limit` is 0, since `_take` reads the queue itself."""
         self._wanted.set()
 
     def on_run_queued(self) -> None:
@@ -60,11 +61,12 @@ class QueueDispatch(Dispatch):
             runs = await self.engine.run_in_database(_oldest_queued, being_claimed, self.slots.full_users, limit)
             random.shuffle(runs)  # so that two processes rarely reach for the same one
             begun_count = sum(self._begin(run) for run in runs)
+            # None could begin, or all that the query found have begun: the next wake-up looks again.
             if not begun_count or begun_count == len(runs) < limit:
                 return
 
     def _begin(self, run: Run) -> bool:
-        is_here = run.pk in self.engine.live  # an attempt that this process has lost and not ended yet
+        is_here = run.pk in self.engine.live  # this process is still ending an attempt that it has lost
         if is_here or not self.slots.free_count or self.slots.is_full_for(run.conversation.owner_id):
             return False
         self.slots.begin(self.engine.add(run), is_fresh=True)

@@ -170,7 +170,7 @@ class Relay:
             await work
         except Exception as error:
             if kind not in self._failing:
-                logger.warning("The relay fails at %s, so that readers wait for the journal: %s", kind, error)
+                logger.warning("The relay fails at %s, so readers wait for the journal: %s", kind, error)
             self._failing.add(kind)
             return RETRY_DELAY
         if kind in self._failing:

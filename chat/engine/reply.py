@@ -337,7 +337,7 @@ class ReplyWriter:
                     limit = limits.first_token if is_long else limits.silence
                     if limit is not self.silence:
                         self.silence = limit
-                        timer.allow(limit)
+                        timer.set_limit(limit)
                     if builder.finish_reason:
                         timer.end_within(USAGE_TIMEOUT)
                     if self.first_token_at is None and builder.shown:

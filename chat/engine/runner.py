@@ -1,4 +1,4 @@
-"""One asyncio task per run, from the history to the finished row; and the queue in which runs wait for a slot."""
+"""One asyncio task per run, from the history to the finished row, and what a process does for all its runs."""
 
 import asyncio
 import contextvars
@@ -23,7 +23,6 @@ from .dispatch import Dispatch
 from .heartbeat import Heartbeat
 from .history import turns_before
 from .journal import Journal
-from .listener import Listener
 from .local_dispatch import LocalDispatch
 from .log import Log
 from .queue_dispatch import QueueDispatch
@@ -36,6 +35,7 @@ from .server_load import server_of_run
 from .temporary import TemporaryConversations
 from .time_limits import TimeLimits
 from .titles import Titles
+from .wakeup_listener import Listener
 from .window import Prompt
 
 PRUNE_INTERVAL = 600  # seconds
@@ -196,7 +196,7 @@ class Engine:
             try:
                 claimed = [live for live in self.live.values() if live.is_claimed]
                 began = asyncio.get_running_loop().time()
-                beat = await self.run_in_database(self.heartbeat.beat, self.dispatch.room)
+                beat = await self.run_in_database(self.heartbeat.beat, self.dispatch.adoption_limit)
                 self.listener.set_active(self.dispatch.needs_wakeups(self.heartbeat.has_peers))
                 is_relayed = self.relay is not None and self.relay.is_sending
                 self.journal.set_has_peers(self.heartbeat.has_peers and not is_relayed)

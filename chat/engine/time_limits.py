@@ -60,15 +60,15 @@ class SilenceTimer:
     async def __aenter__(self) -> Self:
         await self._timeout.__aenter__()
         self.activity.mark()
-        self.allow(self.limit)
+        self.set_limit(self.limit)
         return self
 
     async def __aexit__(self, *error: Any) -> None:
         self._cancel_check()
         await self._timeout.__aexit__(*error)
 
-    def allow(self, limit: TimeLimit) -> None:
-        """Applies this limit from now on. The model must just have shown a sign of life."""
+    def set_limit(self, limit: TimeLimit) -> None:
+        """Replaces the limit. Call this only just after a sign of life."""
         self.limit = limit
         self._check_in(limit.seconds)
 

@@ -23,7 +23,7 @@ class Authentication(AuthMiddleware):
     async def _resolve(self, scope):
         """A wrong key makes nobody of the user, whatever cookie comes with it."""
         try:
-            scope["grant"] = await api_keys.grant_of_scope(scope)
+            scope["grant"] = await api_keys.grant_of_connection(scope)
         except Refused:
             scope["grant"], scope["user"] = None, AnonymousUser()
             return

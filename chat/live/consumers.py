@@ -43,7 +43,7 @@ SERVICE_RESTART = 1012
 
 POLL_INTERVAL = 5  # seconds between checks of whether a socket has to be closed
 MAX_FOLLOWED_RUNS = 50  # of one socket at a time
-READING = {"run.follow", "conversation.show", "conversation.seen"}  # commands; others need the scope `write`
+READ_COMMANDS = {"run.follow", "conversation.show", "conversation.seen"}  # others need the scope `write`
 
 logger = logging.getLogger(__name__)
 
@@ -168,7 +168,7 @@ class UserConsumer(AsyncWebsocketConsumer):
             if handler is None:
                 sentence = gettext("Send a JSON object whose type is one of %(types)s.")
                 raise Refused(sentence % {"types": ", ".join(handlers)})
-            if self.grant and command["type"] not in READING:
+            if self.grant and command["type"] not in READ_COMMANDS:
                 self.grant.require("write")
             async with limits.user_slots.get().hold(self.user.pk):
                 with api_keys.acting_as(self.grant):

@@ -1,8 +1,9 @@
-"""The channel layer of several processes: that of one process, whose group messages also go to the others over Redis.
+"""The channel layer of a site with several processes.
 
-The sockets here get a message at once, whatever the Redis server does, and whoever sends it waits for nothing else. All
-processes get all messages, which are small and few, and give them to the sockets that they have. While the server is
-away, those on other processes get nothing: Channels may lose a message, so pages also look when they come to the front.
+It delivers a group message to the sockets of this process at once, as ChannelLayer does, and publishes it to the other
+processes over Redis. Sending never waits for Redis. Every process gets every message, which are small and few, and
+delivers those for its own sockets. While Redis is away, sockets of other processes miss messages, which Channels
+permits; pages therefore also look for changes when they come to the front.
 """
 
 import asyncio
@@ -21,6 +22,11 @@ from .layer import ChannelLayer
 RETRY_DELAY = 1  # seconds until the server is tried again
 MAX_WAITING = 1_000  # messages that wait to be sent; then the oldest are lost
 PREFIX = "chat:groups:"
+
+CONSEQUENCES = {
+    "sending": "pages of other processes are not told of changes here",
+    "listening": "pages here are not told of changes in other processes",
+}
 
 Deliver = Callable[[str, dict[str, Any]], Awaitable[None]]
 
@@ -51,7 +57,7 @@ class Exchange:
 
     def __init__(self, url: str, deliver: Deliver) -> None:
         self.redis = connect(url, "chat-groups")
-        # Redis keeps the messages of its databases apart nowhere else.
+        # Pub/sub ignores the database number of REDIS_URL: sites that share a server differ by the channel's name.
         self.channel = f"{PREFIX}{self.redis.get_connection_kwargs().get('db', 0)}"
         self.id = uuid.uuid4().hex
         self.deliver = deliver
@@ -124,7 +130,7 @@ class Exchange:
 
     def _note_failure(self, kind: str, error: Exception) -> None:
         if kind not in self._failing:
-            logger.warning("Redis fails at %s, so that pages on other processes are not told: %s", kind, error)
+            logger.warning("Redis fails at %s, so %s: %s", kind, CONSEQUENCES[kind], error)
         self._failing.add(kind)
 
     def _note_success(self, kind: str) -> None:

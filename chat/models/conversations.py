@@ -29,10 +29,10 @@ from .approvals import WithApprovals
 from .assistants import Assistant
 from .attachments import Attachment
 from .ending import Ending, WithEnding
-from .execution import WithExecution
 from .files import StoredFile
 from .given_turns import WithGivenTurns, WithOptions
 from .journal import RunEvent
+from .run_ownership import WithOwner
 from .search_texts import SearchText
 from .shares import Share
 from .titles import TitledQuerySet, WithTitle, first_words
@@ -393,7 +393,7 @@ class Message(models.Model):
                 fields = {"instruction": instruction, "revises": self}
             if run := Run.objects.filter(message_id=self.pk).first():  # an imported answer has none
                 decisions = self._decisions_for_retry(run)
-                fields |= run.given_options() | {"resumes_id": run.resumes_id, "decisions": decisions}
+                fields |= run.fields_for_repeat() | {"resumes_id": run.resumes_id, "decisions": decisions}
             return conversation.start_reply(self.parent, chosen, key, **fields)
 
         def is_same(run):
@@ -420,7 +420,7 @@ class Message(models.Model):
             if chosen is None or not chosen.is_enabled:
                 chosen = conversation.choose_assistant(None)
             conversation.touch()
-            return conversation.start_reply(self, chosen, key, **run.given_options())
+            return conversation.start_reply(self, chosen, key, **run.fields_for_repeat())
 
         return conversation.run_once(key, start, lambda run: run.message.parent_id == self.pk)
 
@@ -507,7 +507,7 @@ class RunQuerySet(models.QuerySet):
         return list(self.select_for_update().order_by("pk").values_list("pk", flat=True))
 
 
-class Run(WithEnding, WithExecution, WithApprovals, WithOptions):
+class Run(WithEnding, WithOwner, WithApprovals, WithOptions):
     """One generation of one reply, from the queue to its end."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -638,7 +638,7 @@ class Run(WithEnding, WithExecution, WithApprovals, WithOptions):
             if tools := self.tools_of(always):
                 conversation.allow_tools(tools)
             conversation.touch()
-            fields = {"resumes": self, "decisions": by_call, **self.given_options()}
+            fields = {"resumes": self, "decisions": by_call, **self.fields_for_repeat()}
             return conversation.start_reply(self.message, self.assistant, f"resume:{self.pk}", **fields)
 
         def is_same(run):

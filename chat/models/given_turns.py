@@ -30,7 +30,7 @@ class GivenTurn:
 
 
 class WithGivenTurns(models.Model):
-    """The verb that begins a conversation with more than a question."""
+    """Adds `begin_with` to Conversation."""
 
     class Meta:
         abstract = True
@@ -48,7 +48,8 @@ class WithGivenTurns(models.Model):
     ) -> "Run":
         """Creates a conversation with these turns, of which the last is a question, and returns its queued Run.
 
-        `options` are those of the run (`WithOptions`). One transaction; Refused by RUN_CHECKS, nothing is stored.
+        `options` are those of the run (`WithOptions`). One transaction.
+        Raises Refused if a hook in RUN_CHECKS does; nothing is stored then.
         """
         title = next((text for turn in turns if turn.role == "user" and (text := text_of(turn.parts).strip())), "")
         conversation_model: Any = cls
@@ -66,7 +67,7 @@ class WithGivenTurns(models.Model):
         start = timezone.now()
         rows: list[Any] = []
         for number, turn in enumerate(turns):
-            time = start + timedelta(microseconds=number)  # which is the order of the messages
+            time = start + timedelta(microseconds=number)  # messages are ordered by it, so no two may be equal
             row = message_model(conversation=self, parent=rows[-1] if rows else None, role=turn.role, created_at=time)
             row.parts, row.text = turn.parts, text_of(turn.parts)
             rows.append(row)
@@ -91,8 +92,8 @@ class WithOptions(models.Model):
     class Meta:
         abstract = True
 
-    def given_options(self) -> dict[str, Any]:
-        """Returns the fields that another answer to the same question has, too."""
+    def fields_for_repeat(self) -> dict[str, Any]:
+        """Returns the fields that a further run for the same question takes over: `options` and `time_zone`."""
         return {"options": self.options, "time_zone": self.time_zone}  # type: ignore[attr-defined]
 
     def given_additions(self) -> Collection[Addition]:

@@ -1,8 +1,10 @@
 """What PostgreSQL tells the other processes of the site when a transaction commits, by its NOTIFY.
 
-A wake-up says only where to look: it may be lost while a connection is, so each heartbeat looks by itself. SQLite has
-none, and needs none for its queued runs: the process that took the message executes them.
+A wake-up says only where to look. It is lost if the listener is not connected, so each heartbeat looks as well. SQLite
+has no NOTIFY: there, the process that took a message executes its run, and a cancel waits for the next heartbeat.
 """
+
+import uuid
 
 from django.conf import settings
 from django.db import connection
@@ -17,8 +19,8 @@ def notify_run_queued() -> None:
         _notify(RUN_QUEUED)
 
 
-def notify_cancel_requested(run_id: object) -> None:
-    """Wakes the process that writes this run, in the caller's transaction. Sync."""
+def notify_cancel_requested(run_id: uuid.UUID) -> None:
+    """Tells all listening processes; the one that writes this run stops it. Sync, in the caller's transaction."""
     if connection.vendor == "postgresql":
         _notify(CANCEL_REQUESTED, str(run_id))
 

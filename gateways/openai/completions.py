@@ -1,4 +1,4 @@
-"""From the events of a run to OpenAI's chunks and completions."""
+"""Turns the events of a run into OpenAI's chunks and completions."""
 
 import json
 from collections.abc import AsyncGenerator, Mapping
@@ -9,6 +9,7 @@ from typing import Any
 from django.utils.translation import gettext
 
 from chat import engine, events
+from chat.api_keys import invalid_key
 from chat.errors import Refused
 from chat.live.sse import KEEPALIVE_DELAY
 from chat.models import Run
@@ -17,13 +18,14 @@ from .errors import error_body, run_error
 
 DONE = b"data: [DONE]\n\n"
 KEEPALIVE = b": still here\n\n"
-FINISH_REASONS = {"length", "content_filter"}  # the others are "stop" here: the tools were the site's own
+PASSED_FINISH_REASONS = {"length", "content_filter"}  # others become "stop": the client has no tool calls to answer
 
 
 class Completion:
     """One answer: its identity, and what has been read of it.
 
-    `chunks` streams it, and `read` waits for all of it. With `session_watch`, reading ends when the key does.
+    `chunks` streams it, and `read` waits for all of it. `session_watch` is that of the request: reading ends when its
+    key is no longer valid.
     """
 
     def __init__(self, run: Run, model: str, session_watch: AbstractContextManager[Any], *, is_stored: bool) -> None:
@@ -81,7 +83,8 @@ class Completion:
     async def _deltas(self) -> AsyncGenerator[tuple[type | None, str]]:
         """Yields (kind, text) of the answer and its thoughts, and (None, "") at intervals while nothing comes.
 
-        An answer that is not stored ends with its reader. Raises Refused if the run ends without an answer.
+        A run that is not stored is stopped when its reader leaves. Raises Refused if the run ends without an answer, if
+        the API key ends (401) or if the server restarts (503).
         """
         new_text = events.AnswerText(str(self.run.message_id))
         with (
@@ -91,9 +94,7 @@ class Completion:
             async with aclosing(engine.follow(self.run)) as numbered_events:
                 async for _, event in numbered_events:
                     if not session.is_valid:
-                        raise Refused(
-                            gettext("This API key is not valid: unknown, revoked or expired."), "invalid_key", 401
-                        )
+                        raise invalid_key()
                     kind = type(event)
                     if kind is events.ReasoningMessageContent:
                         yield kind, event.delta  # type: ignore[union-attr]
@@ -117,11 +118,14 @@ class Completion:
                 raise Refused(gettext("The assistant wants to use a tool that needs your approval."), "needs_approval")
             case events.RunFinished():
                 reason = (event.result or {}).get("finishReason")
-                self.finish_reason = reason if reason in FINISH_REASONS else "stop"
+                self.finish_reason = reason if reason in PASSED_FINISH_REASONS else "stop"
                 self.usage = usage_of(event.usage)
 
     def _delta_frames(self) -> tuple[bytes, bytes, bytes]:
-        """Returns what stands before a text's JSON, before a thought's, and after both."""
+        """Returns the bytes before the delta in a text's frame and in a thought's, and those after it in both.
+
+        So a delta costs no encoding of a whole chunk. A null character marks its place.
+        """
         text, tail = self._chunk({"content": "\0"}).split(b'"\\u0000"')
         return text, self._chunk({"reasoning_content": "\0"}).split(b'"\\u0000"')[0], tail
 

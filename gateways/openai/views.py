@@ -21,7 +21,7 @@ from chat.live.session_check import watch_request
 from chat.live.sse import HEADERS, EventStream
 from chat.models import Assistant, Conversation, Run
 
-from . import translation
+from . import chat_request
 from .completions import Completion
 from .errors import BadParameter, error_body
 from .schemas import ChatRequest, loads, parse_chat_request
@@ -148,12 +148,12 @@ async def _read_body(request: Any) -> Any:
 async def _ask(user: Any, data: ChatRequest) -> Run:
     """Returns the queued run. Raises Refused; nothing stays stored then."""
     assistant = await _assistant(data.model)
-    instructions, drafts = await sync_to_async(translation.read_messages)(data)
+    instructions, drafts = await sync_to_async(chat_request.read_messages)(data)
     names = await engine.param_names(assistant)
-    options = {"instructions": instructions, "params": translation.read_params(data, assistant, names)}
-    turns = await translation.store_turns(user, drafts, assistant)
+    options = {"instructions": instructions, "params": chat_request.read_params(data, assistant, names)}
+    turns = await chat_request.store_turns(user, drafts, assistant)
     try:
         return await Conversation.begin_with(user, turns, assistant, is_temporary=not data.store, options=options)
     except BaseException:
-        await translation.discard_images([image for turn in turns for image in turn.images])
+        await chat_request.discard_images([image for turn in turns for image in turn.images])
         raise

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from accounts import keys
+from accounts import key_lookup
 from accounts.models import ApiKey
 from chat import api_keys
 from chat.asgi.bodies import MAX_ANONYMOUS_BODY_BYTES, limit_body
@@ -32,7 +32,7 @@ async def error_of(response):
 
 @pytest.mark.parametrize("scheme", ["Bearer ", "bearer ", "BEARER ", "Bearer   ", "Bearer\t", " Bearer "])
 def test_bearer_is_read_in_each_spelling(scheme):
-    assert api_keys.named_digest(f"{scheme}{KEY} ") == api_keys.digest_of(KEY)
+    assert api_keys.digest_of_authorization(f"{scheme}{KEY} ") == api_keys.digest_of(KEY)
 
 
 @pytest.mark.parametrize(
@@ -53,13 +53,13 @@ def test_bearer_is_read_in_each_spelling(scheme):
 )
 def test_bearer_that_is_no_single_key_is_refused(header):
     with pytest.raises(Refused) as refused:
-        api_keys.named_digest(header)
+        api_keys.digest_of_authorization(header)
     assert (refused.value.status, refused.value.code) == (401, "invalid_key")
 
 
 @pytest.mark.parametrize("header", [None, "", "Basic YmVhcmVy", "Digest username=alice", "Bearerx y", KEY])
 def test_other_schemes_name_no_key(header):
-    assert api_keys.named_digest(header) is None
+    assert api_keys.digest_of_authorization(header) is None
 
 
 def test_several_headers_are_read_like_one_joined_by_commas():
@@ -191,7 +191,7 @@ async def test_last_use_is_stored_at_most_once_a_minute(client_of, alice, key_of
     client = client_of(key=await key_of(alice))
 
     async def last_use():
-        await asyncio.wrap_future(keys._thread.submit(lambda: None))  # after what was queued before
+        await asyncio.wrap_future(key_lookup._thread.submit(lambda: None))  # after what was queued before
         return (await ApiKey.objects.aget()).last_used_at
 
     assert await last_use() is None

@@ -7,7 +7,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.db import connection, connections, transaction
 
-from chat.engine import heartbeat, listener, queue_dispatch, runner
+from chat.engine import heartbeat, queue_dispatch, runner, wakeup_listener
 from chat.events import Finish, Text
 from chat.models import Conversation, Run, ServerProcess, wakeups
 from tests import scripted
@@ -239,7 +239,7 @@ async def asleep(process, monkeypatch, settings):
 @pytest.fixture
 def heard(monkeypatch):
     """The channels that the processes of the test listen to, one entry for each connection."""
-    connected, listen = [], listener.Listener._listen
+    connected, listen = [], wakeup_listener.Listener._listen
 
     async def note(self):
         on_connect = self.on_connect
@@ -249,7 +249,7 @@ def heard(monkeypatch):
         finally:
             self.on_connect = on_connect
 
-    monkeypatch.setattr(listener.Listener, "_listen", note)
+    monkeypatch.setattr(wakeup_listener.Listener, "_listen", note)
     return connected
 
 
@@ -326,7 +326,7 @@ async def test_single_embedded_process_listens_to_nobody_and_wakes_nobody(heard,
 
 @needs_wakeups
 async def test_connection_that_is_lost_is_made_again(asleep, heard, queued, words, monkeypatch):
-    monkeypatch.setattr(listener, "RETRY_DELAY", 0.01)
+    monkeypatch.setattr(wakeup_listener, "RETRY_DELAY", 0.01)
     await asleep("worker")
     await wait_until(lambda: heard)
 

@@ -115,10 +115,10 @@ async def test_heartbeat_survives_errors(script, ask, monkeypatch, caplog):
     monkeypatch.setattr(heartbeat, "HEARTBEAT_INTERVAL", 0.02)
     beat, failures = heartbeat.Heartbeat.beat, iter([OSError("gone"), OSError("gone")])
 
-    def failing(self, room):
+    def failing(self, adoption_limit):
         for failure in failures:
             raise failure
-        return beat(self, room)
+        return beat(self, adoption_limit)
 
     monkeypatch.setattr(heartbeat.Heartbeat, "beat", failing)
     engine.current()

@@ -33,10 +33,10 @@ async def test_timer_counts_from_the_last_sign_of_life():
 async def test_timer_applies_a_new_limit_immediately():
     with pytest.raises(TimeoutError):
         async with SilenceTimer(Activity(), LONG) as timer:
-            timer.allow(SHORT)
+            timer.set_limit(SHORT)
             await asyncio.sleep(60)
     async with SilenceTimer(Activity(), SHORT) as timer:
-        timer.allow(LONG)
+        timer.set_limit(LONG)
         await asyncio.sleep(0.5)
 
 

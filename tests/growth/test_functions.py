@@ -58,7 +58,7 @@ MODULES = [
     "chat.tools.calculator",
     "chat.tools.execution",
     "gateways.openai.schemas",
-    "gateways.openai.translation",
+    "gateways.openai.chat_request",
 ]
 TEXT_NAMES = {
     "body",
@@ -77,7 +77,7 @@ TEXT_NAMES = {
 
 # How a function is called whose only argument is not the text itself.
 ARGUMENTS = {
-    "chat.api_keys.named_digest": lambda text: [f"Bearer {text}", text],
+    "chat.api_keys.digest_of_authorization": lambda text: [f"Bearer {text}", text],
     "chat.asgi.headers.are_within_limits": lambda text: [{"headers": [(b"cookie", text.encode("utf-8", "replace"))]}],
     "chat.asgi.headers.sanitize": lambda text: [{"headers": [(b"cookie", text.encode("utf-8", "replace"))]}],
     "chat.events.text.shorten": lambda text: [text, len(text) // 2],
@@ -101,11 +101,11 @@ ARGUMENTS = {
     "chat.search._first_match": lambda text: [text, f"{text[:150]}x {text[-40:]}"],
     "chat.tools.execution.truncate": lambda text: [text, len(text) // 2],
     "gateways.openai.schemas.loads": lambda text: [json.dumps([text])],
-    "gateways.openai.translation._decode": lambda text: [f"data:image/png;base64,{text}", "messages"],
+    "gateways.openai.chat_request._decode": lambda text: [f"data:image/png;base64,{text}", "messages"],
 }
 EXEMPT = {  # what they are given instead of a long text
     "chat.api_keys._used_grant": "a digest",
-    "chat.api_keys.grant_of_scope": "headers, which chat.asgi.headers bounds",
+    "chat.api_keys.grant_of_connection": "headers, which chat.asgi.headers bounds",
     "chat.asgi.base.send_error": "sentences of our own",
     "chat.asgi.base.send_refusal": "sentences of our own",
     "chat.providers.langchain.errors.package_missing": "the name of a package",
@@ -122,8 +122,8 @@ EXEMPT = {  # what they are given instead of a long text
     "chat.events.text._continues_grapheme": "two characters",
     "chat.events.fold._withdraw": "the type of a part",
     "chat.events.wire.camel": "names of our own",
-    "gateways.openai.translation._contents": "a name of our own",
-    "gateways.openai.translation._store_turn": "a role",
+    "gateways.openai.chat_request._contents": "a name of our own",
+    "gateways.openai.chat_request._store_turn": "a role",
 }
 
 

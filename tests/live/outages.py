@@ -15,7 +15,7 @@ from chat.events import TERMINAL, fold, from_json
 from tests.server_process import Site, poll_until
 from tests.timeouts import HANG_TIMEOUT
 
-REQUEST_TIMEOUT = HANG_TIMEOUT  # longer than the ten after which a frozen database is given up
+REQUEST_TIMEOUT = HANG_TIMEOUT  # longer than the 10 s after which a frozen database is given up
 RETRY_DELAY = 0.1  # seconds until a refused request is repeated
 WORDS = 10  # words of an answer that make sure that it is under way
 
@@ -136,7 +136,7 @@ class Sender(threading.Thread):
                 return
 
     def _send(self, text):
-        """Sends the message, with the same key, until it is accepted; the last one also after the end."""
+        """Sends the message, with the same key, until it is accepted; one that is under way at `finish` as well."""
         path = f"/api/conversations/{self.conversation}/messages"
         deadline = time.monotonic() + 2 * HANG_TIMEOUT
         while time.monotonic() < deadline:

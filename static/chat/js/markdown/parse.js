@@ -189,13 +189,13 @@ const tokenizer = {
     if (comment) return { type: "comment", raw: comment }
     const raw = /^<br\s*\/?>/i.exec(source)?.[0]
     if (raw) return { type: "br", raw }
-    const { name, start, stop, end } = htmlAt(source, 0) ?? { end: -1 }
+    const { name, contentStart, contentEnd, end } = htmlAt(source, 0) ?? { end: -1 }
     if (end < 0) return undefined
     return {
       type: "element",
       name,
       raw: source.slice(0, end),
-      tokens: this.lexer.inlineTokens(source.slice(start, stop)),
+      tokens: this.lexer.inlineTokens(source.slice(contentStart, contentEnd)),
     }
   },
 

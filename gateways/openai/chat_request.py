@@ -1,4 +1,4 @@
-"""From OpenAI's messages and parameters to turns, instructions and params of our own."""
+"""Turns a request to OpenAI's API into turns, instructions and params of the site."""
 
 import base64
 import binascii
@@ -19,8 +19,8 @@ from .errors import BadParameter
 from .schemas import ChatRequest, MessageIn
 
 DATA_URL = re.compile(r"data:image/(?:png|jpeg|jpg|webp|gif);base64,", re.IGNORECASE)
-INSTRUCTIONS = ("system", "developer")
-LIMIT_NAMES = ("max_tokens", "max_completion_tokens")
+INSTRUCTION_ROLES = ("system", "developer")
+LENGTH_LIMITS = ("max_tokens", "max_completion_tokens")
 MAX_IMAGES = 50  # that a model is shown of a conversation
 
 
@@ -42,7 +42,7 @@ def read_messages(request: ChatRequest) -> tuple[str, list[Draft]]:
     for index, message in enumerate(request.messages):
         param = f"messages.{index}"
         contents = _contents(message, param)
-        if message.role in INSTRUCTIONS:
+        if message.role in INSTRUCTION_ROLES:
             if drafts:
                 raise BadParameter(gettext("Instructions must come before the other messages."), f"{param}.role")
             instructions += [content for content in contents if isinstance(content, str)]
@@ -107,7 +107,8 @@ def _count_images(drafts: list[Draft]) -> int:
 def read_params(request: ChatRequest, assistant: Assistant, names: Mapping[str, str]) -> dict[str, Any]:
     """Returns the params that replace the assistant's. `names` are those that its provider takes.
 
-    A limit of the assistant's own stays: the smaller one counts. Raises Refused for a parameter that is not taken.
+    Where the assistant has a limit on the length of its own, the smaller of the two applies. Raises Refused for a
+    parameter that the provider does not take.
     """
     params: dict[str, Any] = {}
     for name, value in request.model_params().items():
@@ -115,8 +116,8 @@ def read_params(request: ChatRequest, assistant: Assistant, names: Mapping[str, 
             sentence = gettext("The model of “%(assistant)s” does not take the parameter “%(name)s”.")
             sentence %= {"assistant": assistant.slug, "name": name}
             raise BadParameter(sentence, name, "unsupported_parameter")
-        own_limits = {names[limit] for limit in LIMIT_NAMES if limit in names} & assistant.params.keys()
-        if name in LIMIT_NAMES and own_limits:
+        own_limits = {names[limit] for limit in LENGTH_LIMITS if limit in names} & assistant.params.keys()
+        if name in LENGTH_LIMITS and own_limits:
             params |= {limit: min(value, assistant.params[limit]) for limit in own_limits}
         else:
             params[names[name]] = value

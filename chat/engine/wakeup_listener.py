@@ -1,4 +1,4 @@
-"""Hears what other processes tell this one, on a connection of its own: see chat.models.wakeups.
+"""Listens for what other processes tell this one, on a database connection of its own: see chat.models.wakeups.
 
 It is no more than a shortcut to what each heartbeat finds in the database, so nothing depends on it.
 """
@@ -16,9 +16,9 @@ logger = logging.getLogger(__name__)
 
 
 class Listener:
-    """`handlers` maps each channel to what is called with a payload, `on_connect` is called before anything is heard.
+    """`handlers` maps each channel to the function that gets a notification's payload.
 
-    Something may have been said before the connection was there.
+    `on_connect` is called after each connection, because notifications may have been missed before it.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Listener:
                 await self._listen()
             except Exception as error:
                 if not self._is_failing:
-                    logger.warning("No wake-ups are heard, so that heartbeats have to find what is new: %s", error)
+                    logger.warning("Cannot listen for wake-ups, so changes are found only by heartbeats: %s", error)
                 self._is_failing = True
             await asyncio.sleep(RETRY_DELAY)
 
@@ -56,13 +56,13 @@ class Listener:
         from psycopg import AsyncConnection, sql  # only where it is used
 
         params = connection.get_connection_params()
-        for of_django in ("context", "cursor_factory"):
-            del params[of_django]
+        for django_only in ("context", "cursor_factory"):
+            del params[django_only]
         async with await AsyncConnection.connect(**params, autocommit=True) as listening:
             for channel in self.handlers:
                 await listening.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
             if self._is_failing:
-                logger.info("Wake-ups are heard again")
+                logger.info("Listening for wake-ups again")
                 self._is_failing = False
             self.on_connect()
             async for notification in listening.notifies():

@@ -16,8 +16,11 @@ logger = logging.getLogger(__name__)
 _thread = ThreadPoolExecutor(1, "key-uses")  # so that no request that only reads waits for SQLite's one writer
 
 
-def find(digests: Collection[str], used: bool = False) -> dict[str, Grant]:
-    """Returns {digest: Grant} of the valid keys. One query. If they are `used`, that is stored soon after."""
+def look_up(digests: Collection[str], used: bool = False) -> dict[str, Grant]:
+    """Returns {digest: Grant} of the valid keys. One query; sync.
+
+    `used`: a request begins with them. Their last use is then stored in a thread, at most once per USE_INTERVAL.
+    """
     grants = {}
     for row in ApiKey.objects.valid().filter(digest__in=digests).select_related("user"):
         grants[row.digest] = Grant(row.user, row.digest, frozenset(row.scopes), frozenset(row.assistants))

@@ -1,4 +1,4 @@
-"""Which process executes a run: the conditional updates that only one process wins."""
+"""Which process owns a run, so that it alone writes it: conditional updates that only one process wins."""
 
 import uuid
 from typing import TYPE_CHECKING
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from .conversations import Message, RunQuerySet
 
 
-class WithExecution(models.Model):
-    """The columns and methods of a run about the process that executes it."""
+class WithOwner(models.Model):
+    """The columns and methods of a run about the process that owns it."""
 
     started_at = models.DateTimeField(null=True)
     process_id = models.UUIDField(_("process"), null=True, help_text=_("The process that is writing the reply."))
@@ -38,13 +38,14 @@ class WithExecution(models.Model):
         return type(self)._default_manager.all()  # type: ignore[return-value]  # the manager of Run
 
     def claim(self, process_id: uuid.UUID) -> bool:
-        """Starts a queued run in this process, unless an answer before it is still open; returns whether it did.
+        """Starts this queued run in this process, and returns whether it did. Sync.
 
-        A run that was started meanwhile, and perhaps queued again, is not: this row is no longer as it was read.
+        It does not if an earlier answer of the same branch is still open, or if a process has started the run since
+        this row was read, even if the run is queued again: `attempts` differs then.
         """
         others = self._rows().open().filter(conversation_id=self.conversation_id).exclude(pk=self.pk)
         queued = self._rows().filter(pk=self.pk, status=Status.QUEUED, attempts=self.attempts)
-        if self._start(queued.exclude(models.Exists(others)), process_id):  # as nearly always
+        if self._start(queued.exclude(models.Exists(others)), process_id):  # nearly always: nothing else is open
             return True
         if not queued.exists():  # another process was faster
             return False
@@ -77,9 +78,10 @@ class WithExecution(models.Model):
                 notify_cancel_requested(self.pk)
 
     def requeue(self, process_id: uuid.UUID | None) -> bool:
-        """Puts a run that has shown nothing back in the queue, for any process; in the caller's transaction.
+        """Puts a run back in the queue, for any process. Its readers must have seen nothing of it.
 
-        Returns whether the run was still in progress in this process.
+        `process_id` is that of its owner, which may be dead. Returns whether that one still had it. Sync, in the
+        caller's transaction.
         """
         owned = self._rows().filter(pk=self.pk, status=Status.IN_PROGRESS, process_id=process_id)
         if owned.update(status=Status.QUEUED, process_id=None, started_at=None) != 1:
