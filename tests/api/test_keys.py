@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from datetime import timedelta
 
 import pytest
@@ -203,6 +204,20 @@ async def test_last_use_is_stored_at_most_once_a_minute(client_of, alice, key_of
     await ApiKey.objects.aupdate(last_used_at=first - timedelta(minutes=2))
     await client.get("/api/me")
     assert await last_use() > first
+
+
+async def test_last_use_of_a_key_waits_for_the_database_once(client_of, alice, key_of, monkeypatch):
+    blocked, noted = threading.Event(), []
+    monkeypatch.setattr(ApiKey.objects, "note_use", noted.append)
+    client = client_of(key=await key_of(alice))
+    key_lookup._thread.submit(blocked.wait)
+    try:
+        for _ in range(3):
+            await client.get("/api/me")
+    finally:
+        blocked.set()
+    await asyncio.wrap_future(key_lookup._thread.submit(lambda: None))
+    assert len(noted) == 1
 
 
 # Sockets and bodies ---------------------------------------------------------------------------------------------------
