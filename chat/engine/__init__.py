@@ -18,6 +18,7 @@ from ..providers import advice as advice  # for staff, by error code, model and 
 from . import log
 from .reply import ReplyWriter, build_prompt
 from .runner import Engine
+from .temporary import Hold
 from .time_limits import TimeLimits
 
 _engines = PerLoop(Engine)
@@ -50,16 +51,24 @@ def keep(conversation_id: uuid.UUID) -> None:
     current().temporary.keep(conversation_id)
 
 
-def hold_temporary(run: Run) -> AbstractContextManager[None]:
-    """Keeps the temporary conversation of this run while the block runs. Then stops the run, and deletes it soon."""
+def hold_temporary(run: Run) -> AbstractContextManager[Hold]:
+    """Keeps the temporary conversation of this run while the block runs. Then stops the run, and deletes it soon.
+
+    The block sets `has_ended` of what it gets once it has seen the run's end.
+    """
     return current().temporary.hold(run)
 
 
 async def param_names(assistant: Assistant) -> Mapping[str, str]:
-    """Returns which of OpenAI's parameters the assistant's model takes from a request, and how its provider calls
-    them."""
+    """Returns which of OpenAI's parameters the assistant's model takes from a request, and how its provider calls them.
+
+    Empty if its provider cannot be used: the run then says why.
+    """
     await providers.load(assistant.model)
-    return providers.param_names(assistant.model, bool(assistant.tools))
+    try:
+        return providers.param_names(assistant.model, bool(assistant.tools))
+    except (providers.ProviderError, ImportError):
+        return {}
 
 
 def follow(run: Run, after: int = 0, steps: bool = True) -> Followed:

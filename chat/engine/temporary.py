@@ -11,6 +11,7 @@ import logging
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,6 @@ from django.db.models.functions import Now
 
 from .. import broadcast
 from ..models import Conversation, Run
-from . import log
 
 if TYPE_CHECKING:
     from .runner import Engine
@@ -36,6 +36,13 @@ MAX_PER_SWEEP = 20
 MAX_PER_DELETION = 100  # conversations in one transaction: 60 ms
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Hold:
+    """What a request that keeps a temporary conversation knows of its run."""
+
+    has_ended: bool = False
 
 
 class TemporaryConversations:
@@ -55,20 +62,21 @@ class TemporaryConversations:
         self.shown.add(conversation_id)
 
     @contextmanager
-    def hold(self, run: Run) -> Iterator[None]:
-        """Keeps the conversation of this run while the block runs. Then stops the run, and deletes the conversation
-        within seconds.
+    def hold(self, run: Run) -> Iterator[Hold]:
+        """Keeps the conversation of this run while the block runs. Then stops the run, in whichever process it is,
+        and deletes the conversation within seconds.
         """
+        hold = Hold()
         self.held.add(run.conversation_id)
         try:
-            yield
+            yield hold
         finally:
             self.held.discard(run.conversation_id)
             if not self.engine.is_shutting_down:  # else another process deletes it
-                self.engine.spawn(self._release(run))
+                self.engine.spawn(self._release(run, hold))
 
-    async def _release(self, run: Run) -> None:
-        if log.live_run(self.engine, run):
+    async def _release(self, run: Run, hold: Hold) -> None:
+        if not hold.has_ended:
             await self.engine.cancel(run)
         self.released.add(run.conversation_id)
 

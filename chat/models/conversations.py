@@ -393,7 +393,7 @@ class Message(models.Model):
                 fields = {"instruction": instruction, "revises": self}
             if run := Run.objects.filter(message_id=self.pk).first():  # an imported answer has none
                 decisions = self._decisions_for_retry(run)
-                fields |= run.fields_for_repeat() | {"resumes_id": run.resumes_id, "decisions": decisions}
+                fields |= run.fields_for_repeat(chosen) | {"resumes_id": run.resumes_id, "decisions": decisions}
             return conversation.start_reply(self.parent, chosen, key, **fields)
 
         def is_same(run):
@@ -420,7 +420,7 @@ class Message(models.Model):
             if chosen is None or not chosen.is_enabled:
                 chosen = conversation.choose_assistant(None)
             conversation.touch()
-            return conversation.start_reply(self, chosen, key, **run.fields_for_repeat())
+            return conversation.start_reply(self, chosen, key, **run.fields_for_repeat(chosen))
 
         return conversation.run_once(key, start, lambda run: run.message.parent_id == self.pk)
 
@@ -638,7 +638,7 @@ class Run(WithEnding, WithOwner, WithApprovals, WithOptions):
             if tools := self.tools_of(always):
                 conversation.allow_tools(tools)
             conversation.touch()
-            fields = {"resumes": self, "decisions": by_call, **self.fields_for_repeat()}
+            fields = {"resumes": self, "decisions": by_call, **self.fields_for_repeat(self.assistant)}
             return conversation.start_reply(self.message, self.assistant, f"resume:{self.pk}", **fields)
 
         def is_same(run):

@@ -92,9 +92,15 @@ class WithOptions(models.Model):
     class Meta:
         abstract = True
 
-    def fields_for_repeat(self) -> dict[str, Any]:
-        """Returns the fields that a further run for the same question takes over: `options` and `time_zone`."""
-        return {"options": self.options, "time_zone": self.time_zone}  # type: ignore[attr-defined]
+    def fields_for_repeat(self, assistant: Assistant) -> dict[str, Any]:
+        """Returns the fields that a further run for the same question takes over: `options` and `time_zone`.
+
+        The params were checked for this run's assistant, so another one is asked without them.
+        """
+        options = dict(self.options)
+        if assistant.pk != self.assistant_id:  # type: ignore[attr-defined]
+            options.pop("params", None)
+        return {"options": options, "time_zone": self.time_zone}  # type: ignore[attr-defined]
 
     def given_additions(self) -> Collection[Addition]:
         instructions = self.options.get("instructions")

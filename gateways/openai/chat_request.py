@@ -21,6 +21,8 @@ from .schemas import ChatRequest, MessageIn
 DATA_URL = re.compile(r"data:image/(?:png|jpeg|jpg|webp|gif);base64,", re.IGNORECASE)
 INSTRUCTION_ROLES = ("system", "developer")
 LENGTH_LIMITS = ("max_tokens", "max_completion_tokens")
+# What the limit of an assistant may be called, whatever its provider.
+OWN_LENGTH_LIMITS = (*LENGTH_LIMITS, "max_output_tokens", "n_predict", "num_predict")
 MAX_IMAGES = 50  # that a model is shown of a conversation
 
 
@@ -110,15 +112,15 @@ def read_params(request: ChatRequest, assistant: Assistant, names: Mapping[str, 
     Where the assistant has a limit on the length of its own, the smaller of the two applies. Raises Refused for a
     parameter that the provider does not take.
     """
+    own_limits = {name: limit for name in OWN_LENGTH_LIMITS if type(limit := assistant.params.get(name)) is int}
     params: dict[str, Any] = {}
     for name, value in request.model_params().items():
         if name not in names:
             sentence = gettext("The model of “%(assistant)s” does not take the parameter “%(name)s”.")
             sentence %= {"assistant": assistant.slug, "name": name}
             raise BadParameter(sentence, name, "unsupported_parameter")
-        own_limits = {names[limit] for limit in LENGTH_LIMITS if limit in names} & assistant.params.keys()
         if name in LENGTH_LIMITS and own_limits:
-            params |= {limit: min(value, assistant.params[limit]) for limit in own_limits}
+            params |= {own_name: min(value, limit) for own_name, limit in own_limits.items()}
         else:
             params[names[name]] = value
     return params

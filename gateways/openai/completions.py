@@ -88,7 +88,7 @@ class Completion:
         """
         new_text = events.AnswerText(str(self.run.message_id))
         with (
-            nullcontext() if self.is_stored else engine.hold_temporary(self.run),
+            nullcontext(engine.Hold()) if self.is_stored else engine.hold_temporary(self.run) as hold,
             self._session_watch as session,
         ):
             async with aclosing(engine.follow(self.run)) as numbered_events:
@@ -103,6 +103,7 @@ class Completion:
                     elif text := new_text(event):
                         yield events.TextMessageContent, text
                     elif event.type in events.TERMINAL:
+                        hold.has_ended = True
                         self._end(event)
                         return
         raise Refused(gettext("The server is restarting. Send the request again."), "restarting", 503)

@@ -1,6 +1,7 @@
 """A temporary conversation exists while a page shows it, and is deleted within a minute after that."""
 
 import threading
+import uuid
 from datetime import timedelta
 
 import pytest
@@ -167,6 +168,18 @@ async def test_running_answer_is_stopped_when_no_page_is_left(alice, temporary_c
         await wait_until(lambda: is_deleted(temporary_chat))
         await wait_until(lambda: not engine.current().live)
     assert not await Run.objects.aexists()
+
+
+async def test_request_that_ends_stops_its_run_in_another_process(temporary_chat, monkeypatch):
+    monkeypatch.setattr(temporary, "SWEEP_INTERVAL", 3_600)
+    run = await temporary_chat.ask("Hi")
+    row = Run.objects.filter(pk=run.pk)
+    await row.aupdate(status=Run.IN_PROGRESS, process_id=uuid.uuid4())
+    with engine.hold_temporary(run) as hold:
+        hold.has_ended = True
+    with engine.hold_temporary(run):
+        assert not await row.filter(cancel_requested=True).aexists()
+    await wait_until(row.filter(cancel_requested=True).aexists)
 
 
 async def test_temporary_conversation_is_deleted_even_if_its_run_does_not_end(orphan, monkeypatch):

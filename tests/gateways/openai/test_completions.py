@@ -11,9 +11,11 @@ from chat import hooks
 from chat.engine import runner, temporary
 from chat.events import Finish, Reasoning, Text, ToolCallEnd, ToolCallResult, ToolCallStart, Usage
 from chat.live import session_check
-from chat.models import Attachment, Conversation, Message, Run
+from chat.models import Assistant, Attachment, Conversation, Message, Run
 from chat.providers import ContextOverflow, ProviderError
 from gateways.openai import completions
+from gateways.openai.chat_request import read_params
+from gateways.openai.schemas import parse_chat_request
 from tests import scripted
 from tests.gateways.openai.conftest import HI, deltas, read_chunks
 from tests.images import PICTURE
@@ -185,6 +187,48 @@ async def test_stored_answer_is_a_conversation_of_the_user(complete, client_of, 
     await client.send("POST", f"/api/messages/{items[-1]['id']}/regenerate")
     await wait_until(lambda: len(scripted.requests) == 2)
     assert scripted.requests[-1].system_prompt == "Be brief."
+
+
+async def test_params_are_those_of_the_assistant_that_was_asked(complete, client_of, alice, words, script):
+    other = await script("other", Text("Hi"), Finish("stop"))
+    other.params = {"max_tokens": 50}
+    await other.asave()
+    answer = await complete(store=True, max_tokens=100_000, temperature=0.5)
+    run = await Run.objects.aget(pk=answer["X-Run-Id"])
+    call = f"/api/messages/{run.message_id}/regenerate"
+    for assistant, params in (("words", {"max_tokens": 100_000, "temperature": 0.5}), ("other", {"max_tokens": 50})):
+        count = len(scripted.requests)
+        assert (await client_of(alice).send("POST", call, {"assistant": assistant})).status_code == 202
+        await wait_until(lambda count=count: len(scripted.requests) > count)
+        assert scripted.requests[-1].params == params
+
+
+@pytest.mark.parametrize(
+    ("own", "params"),
+    [
+        ({"n_predict": 500}, {"n_predict": 500}),
+        ({"max_completion_tokens": 500}, {"max_completion_tokens": 500}),
+        ({"max_tokens": 500, "max_output_tokens": 700}, {"max_tokens": 500, "max_output_tokens": 700}),
+        ({"max_tokens": 2_000}, {"max_tokens": 1_000}),
+        ({"max_tokens": None}, {"max_output_tokens": 1_000}),
+        ({"max_tokens": "500"}, {"max_output_tokens": 1_000}),
+        ({}, {"max_output_tokens": 1_000}),
+    ],
+)
+def test_assistants_own_limit_stays_whatever_its_name(own, params):
+    request = parse_chat_request({"model": "a", "messages": HI, "max_completion_tokens": 1_000})
+    names = {"max_tokens": "max_output_tokens", "max_completion_tokens": "max_output_tokens"}
+    assert read_params(request, Assistant(slug="a", params=own), names) == params
+
+
+@pytest.mark.parametrize("params", [{}, {"stream": True}])
+async def test_assistant_without_a_provider_says_so(complete, words, params):
+    words.model = "unheard:of"
+    await words.asave()
+    answer = await complete(**params)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "unknown_provider")
+    answer = await complete(temperature=1, **params)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "unsupported_parameter")
 
 
 async def test_reader_that_leaves_stops_the_run(complete, slow):
