@@ -18,7 +18,7 @@ from ..providers import advice as advice  # for staff, by error code, model and 
 from . import log
 from .reply import ReplyWriter, build_prompt
 from .runner import Engine
-from .temporary import Hold
+from .temporary import Hold as Hold
 from .time_limits import TimeLimits
 
 _engines = PerLoop(Engine)
