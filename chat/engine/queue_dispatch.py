@@ -31,6 +31,12 @@ class QueueDispatch(Dispatch):
         self._wanted = asyncio.Event()
         engine.spawn(self._take_forever())
 
+    def submit(self, run: Run) -> None:
+        self._wanted.set()
+
+    def withdraw(self, run: Run) -> None:
+        self._wanted.set()  # what waited for it may begin
+
     def on_beat(self, unclaimed: list[Run]) -> None:
         """Looks at the queue. `unclaimed` is empty: `adoption_limit` is 0, since `_take` reads the queue itself."""
         self._wanted.set()
@@ -42,7 +48,7 @@ class QueueDispatch(Dispatch):
         return True
 
     def _on_end(self, live: "LiveRun", has_other_ended: bool) -> None:
-        if live.is_claimed:  # its slot is free, and what waited for its answer can begin
+        if live.is_claimed or live.is_taken:  # its slot is free, and what waited for its answer can begin
             self._wanted.set()
 
     async def _take_forever(self) -> None:

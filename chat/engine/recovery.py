@@ -32,7 +32,9 @@ def recover(dead: Mapping[uuid.UUID, int | None]) -> list[Run]:
             if run:
                 ended.append(run)
         if count is not None and not _left_by(process_id).exists():
-            ServerProcess.objects.filter(pk=process_id, beat=count).delete()
+            with transaction.atomic():
+                if _has_same_count(process_id, count):  # which waits for no lock, as the deletion would
+                    ServerProcess.objects.filter(pk=process_id, beat=count).delete()
     return ended
 
 

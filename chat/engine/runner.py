@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import copy
+import dataclasses
 import io
 import logging
 import uuid
@@ -96,17 +97,24 @@ class Engine:
     async def cancel(self, run: Run) -> None:
         """Stops the run in whichever process it is; a run that has ended stays as it is."""
         live = self.live.get(run.pk)
-        if live and live.is_claimed:
+        if live and live.is_claimed and live.reply.stop_reason != Run.INTERRUPTED:  # which may be handed back
             live.stop(Run.CANCELLED)
-        elif await self.run_in_database(run.cancel_queued):
-            self.call_end_hooks(run)
-            self.dispatch.withdraw(run)
-            await self._notify_owner(run)
-        else:  # it was claimed meanwhile, another process has it, it has ended, or its message was withdrawn
+        elif not await self._cancel_queued(run):
+            # It was claimed meanwhile, another process has it, it has ended, or its message was withdrawn.
             if (live := self.live.get(run.pk)) and live.has_begun:
                 live.stop(Run.CANCELLED)
             self.dispatch.withdraw(run)
-            await self.run_in_database(run.request_cancel)
+            if not await self.run_in_database(run.request_cancel):
+                await self._cancel_queued(run)  # it may have been handed back in between
+
+    async def _cancel_queued(self, run: Run) -> bool:
+        """Cancels the run if it is still queued; returns whether it was."""
+        if not await self.run_in_database(run.cancel_queued):
+            return False
+        self.call_end_hooks(run)
+        self.dispatch.withdraw(run)
+        await self._notify_owner(run)
+        return True
 
     async def shut_down(self) -> None:
         """Sends the readers away, gives live runs SHUTDOWN_GRACE seconds, then interrupts them."""
@@ -274,6 +282,7 @@ class LiveRun:
         self.is_lost = False  # it is not ours any more, or cannot be written
         self.is_ending = False  # its end is with the journal, which knows whether it is ours
         self.is_blocked = False  # an answer before this one has to end first
+        self.is_taken = False  # another process has claimed it, or it has ended
         self.failure: Ending | None = None  # there is nothing to ask the provider
 
     def stop(self, reason: str) -> None:
@@ -310,10 +319,9 @@ class LiveRun:
         """Returns whether the run is now ours. Sync. A run that was queued is read again."""
         runs = Run.objects.select_related("conversation", "message__parent", "assistant")
         run = self.run if is_fresh else runs.filter(pk=self.run.pk).first()
-        if run is None:
-            return False
-        if not run.claim(self.engine.process_id):
-            self.is_blocked = Run.objects.filter(pk=run.pk, status=Run.QUEUED).exists()
+        if run is None or not run.claim(self.engine.process_id):
+            self.is_blocked = Run.objects.filter(pk=self.run.pk, status=Run.QUEUED).exists()
+            self.is_taken = not self.is_blocked
             return False
         self.run, self.server = run, server_of_run(run)
         return True
@@ -385,6 +393,8 @@ class LiveRun:
         if self.reply.stop_reason == Run.INTERRUPTED and can_start_again:
             if await self.engine.run_in_database(self._requeue):
                 return
+            if await self.engine.run_in_database(self._is_to_be_cancelled):
+                ending = dataclasses.replace(ending, status=Run.CANCELLED, error_code="", error_message="")
         self.reply.close()
         terminal = self.run.terminal_event(ending)
         self.is_ending = True
@@ -395,3 +405,7 @@ class LiveRun:
     def _requeue(self) -> bool:
         with transaction.atomic():
             return self.run.requeue(self.engine.process_id)
+
+    def _is_to_be_cancelled(self) -> bool:
+        """Returns whether a cancel has come after this process began to stop the run. Sync."""
+        return Run.objects.filter(pk=self.run.pk, cancel_requested=True).exists()

@@ -70,20 +70,23 @@ class WithOwner(models.Model):
             self.attempts += 1
         return claimed == 1
 
-    def request_cancel(self) -> None:
-        """Asks the process that writes this run to stop it, if there is one. Sync, one transaction."""
+    def request_cancel(self) -> bool:
+        """Asks the process that writes this run to stop it; returns whether there is one. Sync, one transaction."""
         in_progress = self._rows().filter(pk=self.pk, status=Status.IN_PROGRESS)
         with transaction.atomic():
-            if in_progress.update(cancel_requested=True):
+            is_requested = in_progress.update(cancel_requested=True) == 1
+            if is_requested:
                 notify_cancel_requested(self.pk)
+        return is_requested
 
     def requeue(self, process_id: uuid.UUID | None) -> bool:
         """Puts a run back in the queue, for any process. Its readers must have seen nothing of it.
 
-        `process_id` is that of its owner, which may be dead. Returns whether that one still had it. Sync, in the
-        caller's transaction.
+        `process_id` is that of its owner, which may be dead. Returns whether that one still had it and nobody has asked
+        to cancel it. Sync, in the caller's transaction.
         """
-        owned = self._rows().filter(pk=self.pk, status=Status.IN_PROGRESS, process_id=process_id)
+        in_progress = self._rows().filter(pk=self.pk, status=Status.IN_PROGRESS)
+        owned = in_progress.filter(process_id=process_id, cancel_requested=False)
         if owned.update(status=Status.QUEUED, process_id=None, started_at=None) != 1:
             return False
         RunEvent.objects.filter(run_id=self.pk).delete()

@@ -145,6 +145,25 @@ async def test_worker_leaves_what_it_has_no_slot_for_to_others(process, queued, 
     assert await statuses() == ["in_progress"] * 3
 
 
+async def test_worker_takes_the_next_run_when_another_process_was_faster(process, queued, words, settings, monkeypatch):
+    settings.MAX_RUNS = 1
+    monkeypatch.setattr(heartbeat, "HEARTBEAT_INTERVAL", NEVER)
+    claim, taken = Run.claim, []
+
+    def claim_too_late(self, process_id):
+        if not taken:
+            taken.append(self.pk)
+            Run.objects.filter(pk=self.pk).update(status="in_progress", process_id=uuid.uuid4())
+        return claim(self, process_id)
+
+    monkeypatch.setattr(Run, "claim", claim_too_late)
+    runs = [await queued(words) for _ in range(2)]
+    process("worker")
+    await wait_until(lambda: taken)
+    (other,) = (run for run in runs if run.pk not in taken)
+    await wait_until(Run.objects.filter(pk=other.pk, status="completed").aexists)  # there is no other process
+
+
 async def test_worker_takes_the_next_run_when_one_ends(process, queued, script, settings, monkeypatch):
     settings.MAX_RUNS = 1
     gate = asyncio.Event()
@@ -280,7 +299,10 @@ async def test_transaction_that_fails_wakes_nobody(asleep, heard, queued, words,
     worker = await asleep("worker")
     await wait_until(lambda: heard)
     wakes = []
-    monkeypatch.setattr(worker.dispatch, "on_run_queued", lambda: wakes.append(1))
+    monkeypatch.setattr(worker.dispatch, "on_run_queued", lambda: wakes.append("queued"))
+    monkeypatch.setattr(
+        worker.listener, "handlers", worker.listener.handlers | {wakeups.CANCEL_REQUESTED: wakes.append}
+    )
 
     @sync_to_async
     def fail():
@@ -290,9 +312,9 @@ async def test_transaction_that_fails_wakes_nobody(asleep, heard, queued, words,
 
     with pytest.raises(OSError, match="later"):
         await fail()
-    assert not wakes
-    await sync_to_async(transaction.atomic(wakeups.notify_run_queued))()
-    await wait_until(lambda: wakes == [1])
+    await sync_to_async(transaction.atomic(wakeups.notify_cancel_requested))("later")
+    await wait_until(lambda: wakes)
+    assert wakes == ["later"]
 
 
 @needs_wakeups

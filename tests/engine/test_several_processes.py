@@ -62,6 +62,49 @@ async def test_cancel_reaches_another_process(is_queued_here, script, ask, setti
     assert run.status == "cancelled"
 
 
+@pytest.mark.parametrize("is_elsewhere", [False, True])
+async def test_cancel_ends_a_run_that_would_be_handed_back(is_elsewhere, script, ask, monkeypatch):
+    monkeypatch.setattr(heartbeat, "HEARTBEAT_INTERVAL", 3600)
+    is_stopping, gate = asyncio.Event(), asyncio.Event()
+
+    async def reply():
+        try:
+            await asyncio.Event().wait()
+        finally:
+            is_stopping.set()
+            await gate.wait()
+
+    run = await ask(await script("silent", reply, Finish("stop")))
+    await wait_until(lambda: scripted.requests)
+    engine.current().live[run.pk].stop(Run.INTERRUPTED)  # as at shutdown
+    async with hang_timeout():
+        await is_stopping.wait()
+    elsewhere = runner.Engine()
+    await (elsewhere if is_elsewhere else engine).cancel(run)
+    await elsewhere.shut_down()
+    gate.set()
+    seen = await wait_for_run(run)
+    assert (run.status, run.error, run.attempts) == ("cancelled", None, 1)
+    assert seen[-1][1].type == "RUN_FINISHED"
+
+
+async def test_cancel_ends_a_run_that_was_handed_back_meanwhile(script, ask, monkeypatch):
+    run = await ask(await script("silent", asyncio.Event().wait))
+    await wait_until(lambda: Run.objects.filter(pk=run.pk, status="in_progress").aexists())
+    request = Run.request_cancel
+
+    def hand_back_first(self):
+        Run.objects.filter(pk=run.pk).update(status="queued", process_id=None)
+        return request(self)
+
+    monkeypatch.setattr(Run, "request_cancel", hand_back_first)
+    elsewhere = runner.Engine()
+    await elsewhere.cancel(run)
+    await elsewhere.shut_down()
+    await wait_for_run(run)
+    assert run.status == "cancelled"
+
+
 async def test_shutdown_does_not_wait_for_code_that_catches_the_cancellation(script, ask, monkeypatch, caplog):
     released = asyncio.Event()
 
