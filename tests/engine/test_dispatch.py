@@ -1,6 +1,7 @@
 """Who executes a run: the process that accepted it, none that only accepts, or any that takes from the queue."""
 
 import asyncio
+import dataclasses
 import uuid
 
 import pytest
@@ -237,22 +238,7 @@ async def test_run_that_was_started_meanwhile_is_not_claimed(queued, words):
     assert run.attempts == 2
 
 
-# Wake-ups: no heartbeat comes but the first ones
-
-
-@pytest.fixture
-async def asleep(process, monkeypatch, settings):
-    """`await asleep("worker")`: a process that has sent its first heartbeats, hears what it has to, and sends none."""
-    settings.RUNNER = "web"
-
-    async def start(kind):
-        each = process(kind)
-        await has_beaten(each)
-        monkeypatch.setattr(heartbeat, "HEARTBEAT_INTERVAL", NEVER)
-        await asyncio.sleep(0.2)  # until it sleeps
-        return each
-
-    return start
+# Wake-ups
 
 
 @pytest.fixture
@@ -272,19 +258,34 @@ def heard(monkeypatch):
     return connected
 
 
+@pytest.fixture
+async def asleep(process, heard, monkeypatch, settings):
+    """`await asleep("worker")`: a process that listens, and whose heartbeats find nothing from now on."""
+    settings.RUNNER = "web"
+
+    async def start(kind):
+        each = process(kind)
+        await wait_until(lambda: heard)
+        beat = each.heartbeat.beat
+        finding_nothing = {"to_stop": set(), "unclaimed": []}
+        monkeypatch.setattr(each.heartbeat, "beat", lambda limit: dataclasses.replace(beat(limit), **finding_nothing))
+        monkeypatch.setattr(each.dispatch, "on_beat", lambda unclaimed: None)
+        return each
+
+    return start
+
+
 @needs_wakeups
-async def test_queued_run_wakes_a_worker(asleep, heard, queued, words):
+async def test_queued_run_wakes_a_worker(asleep, queued, words):
     await asleep("worker")
-    await wait_until(lambda: heard)
     run = await queued(words)
     await wait_for_run(run)
     assert run.status == "completed"
 
 
 @needs_wakeups
-async def test_run_that_is_handed_back_wakes_a_worker(asleep, heard, queued, words):
+async def test_run_that_is_handed_back_wakes_a_worker(asleep, queued, words):
     await asleep("worker")
-    await wait_until(lambda: heard)
     run = await queued(words)
     await wait_for_run(run)
     await Run.objects.filter(pk=run.pk).aupdate(status="in_progress", process_id=uuid.uuid4(), attempts=1)
@@ -295,9 +296,8 @@ async def test_run_that_is_handed_back_wakes_a_worker(asleep, heard, queued, wor
 
 
 @needs_wakeups
-async def test_transaction_that_fails_wakes_nobody(asleep, heard, queued, words, monkeypatch):
+async def test_transaction_that_fails_wakes_nobody(asleep, monkeypatch):
     worker = await asleep("worker")
-    await wait_until(lambda: heard)
     wakes = []
     monkeypatch.setattr(worker.dispatch, "on_run_queued", lambda: wakes.append("queued"))
     monkeypatch.setattr(
@@ -319,11 +319,10 @@ async def test_transaction_that_fails_wakes_nobody(asleep, heard, queued, words,
 
 @needs_wakeups
 @pytest.mark.parametrize("kind", ["worker", "embedded"])
-async def test_cancel_wakes_the_process_of_the_run(kind, asleep, heard, process, queued, gated):
+async def test_cancel_wakes_the_process_of_the_run(kind, asleep, process, queued, gated):
     web = process("web")
     await has_beaten(web)
     owner = await asleep(kind)
-    await wait_until(lambda: heard)
     run = await queued(gated)
     if kind == "embedded":
         await owner.start(run)
@@ -350,7 +349,6 @@ async def test_single_embedded_process_listens_to_nobody_and_wakes_nobody(heard,
 async def test_connection_that_is_lost_is_made_again(asleep, heard, queued, words, monkeypatch):
     monkeypatch.setattr(wakeup_listener, "RETRY_DELAY", 0.01)
     await asleep("worker")
-    await wait_until(lambda: heard)
 
     @sync_to_async
     def cut():

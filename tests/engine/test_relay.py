@@ -277,10 +277,10 @@ async def test_process_that_stood_still_sends_nothing_before_its_next_heartbeat(
     await wait_until(lambda: client.exists(f"chat:run:{run.pk.hex}"))
     (before,) = client.xrevrange(f"chat:run:{run.pk.hex}", count=1)
     time.sleep(1.5 * relay.STALL_TIMEOUT)  # noqa: ASYNC251  # all of the process stands still
-    await asyncio.sleep(2 * relay.WRITE_INTERVAL)
+    await asyncio.sleep(2 * relay.WRITE_INTERVAL)  # for the turn of the writer, which is due, and notices
     gate.set()
     await wait_for_run(run)
-    await asyncio.sleep(3 * relay.WRITE_INTERVAL)
+    await engine.current().relay.write()  # as it does next
     assert client.xrevrange(f"chat:run:{run.pk.hex}", count=1) == [before]
     here = engine.current()
     here.confirmed_at = asyncio.get_running_loop().time()  # as the heartbeat does

@@ -25,6 +25,7 @@ pytestmark = [
 
 MAX_RECOVERY_SECONDS = 10  # from the death of a process until its runs have ended or begun again
 MAX_CANCEL_SECONDS = 0.25  # from the request to the end
+needs_redis = pytest.mark.skipif(redis_server.program() is None, reason="Redis is not installed")
 numbers = itertools.count(1)
 
 
@@ -61,11 +62,20 @@ class WorkerCluster(Cluster):
     def wait_for_end(self, run):
         return self.wait_until(lambda: (row := self.row(run)) and row["finished_at"] and row, "the run has ended")
 
-    def wait_for_beat(self, process_id):
-        """Waits for the next heartbeat of this process."""
+    def living(self):
+        """Returns the ids of the processes that have a heartbeat."""
+        query = "SELECT id FROM chat_serverprocess WHERE seen_at > now() - interval '2 seconds'"
+        return [row["id"] for row in self.database.execute(query).fetchall()]
+
+    def wait_for_beats(self, process_id, count=1):
+        """Waits for the next heartbeats of this process, which come once a second."""
+
+        def beat():
+            return self.database.execute(query, [process_id]).fetchone()["beat"]
+
         query = "SELECT beat FROM chat_serverprocess WHERE id = %s"
-        before = self.database.execute(query, [process_id]).fetchone()["beat"]
-        self.wait_until(lambda: self.database.execute(query, [process_id]).fetchone()["beat"] > before, "a heartbeat")
+        before = beat()
+        self.wait_until(lambda: beat() >= before + count, "heartbeats")
 
     def owner_of(self, runs):
         """Waits until one process has all these runs, and returns its id."""
@@ -96,6 +106,19 @@ def cluster(environment, tmp_path):
 
 
 @pytest.fixture
+def redis():
+    with TemporaryRedis(free_port()) as server:
+        yield server
+
+
+@pytest.fixture
+def relayed_cluster(redis, environment, tmp_path):
+    with WorkerCluster(tmp_path, 2, REDIS_URL=redis.url, **environment) as cluster:
+        cluster.web.start()
+        yield cluster
+
+
+@pytest.fixture
 def alice(cluster):
     with closing(cluster.web.login("alice")) as alice:
         yield alice
@@ -111,7 +134,8 @@ def assert_read(cluster, reader, reply):
 
 def test_web_process_leaves_its_runs_to_the_workers(cluster, alice):
     waiting = [alice.ask(f"message {number}", assistant="echo") for number in range(20)]
-    time.sleep(5)  # after which a process that executes runs would have adopted them
+    [web] = cluster.wait_until(cluster.living, "a heartbeat")
+    cluster.wait_for_beats(web, 4)  # a process that executes runs would have adopted them
     assert {cluster.row(run)["status"] for run in waiting} == {"queued"}
     for worker in cluster.workers:
         worker.start()
@@ -138,7 +162,7 @@ def test_cancel_reaches_the_worker(cluster, alice, tmp_path):
         """Returns the seconds from the request to the end."""
         run = alice.ask(str(tmp_path / "gate"), assistant=assistant)
         row = cluster.wait_for_row(run, status="in_progress")
-        cluster.wait_for_beat(row["process_id"])  # the next one, which would find the request, comes in a second
+        cluster.wait_for_beats(row["process_id"])  # the next one, which would find the request, comes in a second
         before = time.time()
         alice.post(f"/api/runs/{run['run_id']}/cancel")
         row = cluster.wait_for_end(run)
@@ -181,56 +205,47 @@ def test_run_that_was_being_written_is_interrupted_when_its_worker_is_killed(clu
         assert len(ends) == 1
 
 
-@pytest.mark.skipif(redis_server.program() is None, reason="Redis is not installed")
-def test_worker_that_was_frozen_writes_nothing_more(environment, tmp_path):
-    with (
-        TemporaryRedis(free_port()) as redis,
-        WorkerCluster(tmp_path, 2, REDIS_URL=redis.url, **environment) as cluster,
-    ):
-        first, second = cluster.workers
-        cluster.web.start()
-        first.start()
-        with closing(cluster.web.login("alice")) as alice, redis_client.Redis.from_url(redis.url) as relay:
-            written = [alice.ask(str(tmp_path / "never"), assistant="count") for _ in range(3)]
-            silent = [alice.ask(str(tmp_path / "gate"), assistant="wait") for _ in range(3)]
-            readers = [follower(alice, run) for run in written + silent]
-            cluster.wait_until(lambda: all(reader.words > WORDS for reader in readers[:3]), "the answers are read")
-            cluster.owner_of(written + silent)
-            second.start()
-            frozen_at = time.time()
-            first.freeze()
-            for run in written:
-                assert cluster.wait_for_end(run)["finished_at"].timestamp() - frozen_at < MAX_RECOVERY_SECONDS
-            for run in silent:
-                row = cluster.wait_for_row(run, status="in_progress", attempts=2)
-                assert row["started_at"].timestamp() - frozen_at < MAX_RECOVERY_SECONDS
-            before = [cluster.stored(run) for run in written]
-            (tmp_path / "gate").touch()  # both say it now
-            first.thaw()
-            for run in silent:
-                assert cluster.wait_for_end(run)["attempts"] == 2
-            cluster.wait_until(lambda: len(_living(cluster)) == 3, "the worker has a heartbeat again")
-            time.sleep(2)  # in which it would go on counting
-            assert [cluster.stored(run) for run in written] == before
-            for run, reader in zip(written + silent, readers, strict=True):
-                reply = alice.reply(run)
-                row = cluster.row(run)
-                expected = ("interrupted", 1) if run in written else ("completed", 2)
-                assert (row["status"], row["attempts"]) == expected
-                assert run in written or reply["text"] == "late"
-                assert _last_relayed(relay, run) == b"%d-%d" % (row["attempts"], row["last_seq"])
-                cluster.wait_until(lambda reader=reader: reader.has_ended, "the reader has the end")
+@needs_redis
+def test_worker_that_was_frozen_writes_nothing_more(redis, relayed_cluster, tmp_path):
+    cluster = relayed_cluster
+    first, second = cluster.workers
+    first.start()
+    with closing(cluster.web.login("alice")) as alice, redis_client.Redis.from_url(redis.url) as relay:
+        written = [alice.ask(str(tmp_path / "never"), assistant="count") for _ in range(3)]
+        silent = [alice.ask(str(tmp_path / "gate"), assistant="wait") for _ in range(3)]
+        readers = [follower(alice, run) for run in written + silent]
+        cluster.wait_until(lambda: all(reader.words > WORDS for reader in readers[:3]), "the answers are read")
+        owner = cluster.owner_of(written + silent)
+        second.start()
+        frozen_at = time.time()
+        first.freeze()
+        for run in written:
+            assert cluster.wait_for_end(run)["finished_at"].timestamp() - frozen_at < MAX_RECOVERY_SECONDS
+        for run in silent:
+            row = cluster.wait_for_row(run, status="in_progress", attempts=2)
+            assert row["started_at"].timestamp() - frozen_at < MAX_RECOVERY_SECONDS
+        before = [cluster.stored(run) for run in written]
+        (tmp_path / "gate").touch()  # both say it now
+        first.thaw()
+        for run in silent:
+            assert cluster.wait_for_end(run)["attempts"] == 2
+        cluster.wait_until(lambda: owner in cluster.living(), "the worker has a heartbeat again")
+        cluster.wait_for_beats(owner, 2)  # in which it would go on counting
+        assert [cluster.stored(run) for run in written] == before
+        for run, reader in zip(written + silent, readers, strict=True):
+            reply = alice.reply(run)
+            row = cluster.row(run)
+            expected = ("interrupted", 1) if run in written else ("completed", 2)
+            assert (row["status"], row["attempts"]) == expected
+            assert run in written or reply["text"] == "late"
+            assert _last_relayed(relay, run) == b"%d-%d" % (row["attempts"], row["last_seq"])
+            cluster.wait_until(lambda reader=reader: reader.has_ended, "the reader has the end")
 
 
 def _last_relayed(relay, run):
     """The id of the last entry in the run's stream: nothing that was sent later has been taken."""
     [(entry, _)] = relay.xrevrange(f"chat:run:{run['run_id'].replace('-', '')}", count=1)
     return entry
-
-
-def _living(cluster):
-    query = "SELECT id FROM chat_serverprocess WHERE seen_at > now() - interval '2 seconds'"
-    return cluster.database.execute(query).fetchall()
 
 
 def test_stopped_worker_finishes_hands_back_and_interrupts(cluster, alice, tmp_path):
@@ -272,23 +287,19 @@ def test_runs_are_shared_and_each_is_executed_once(cluster, alice):
     assert len(owners) == 2
 
 
-@pytest.mark.skipif(redis_server.program() is None, reason="Redis is not installed")
-def test_pages_are_told_of_what_workers_do(environment, tmp_path):
-    with (
-        TemporaryRedis(free_port()) as redis,
-        WorkerCluster(tmp_path, 1, REDIS_URL=redis.url, **environment) as cluster,
-    ):
-        cluster.web.start()
-        with closing(cluster.web.login("alice")) as alice, open_socket(alice, "news") as updates:
+@needs_redis
+def test_pages_are_told_of_what_workers_do(relayed_cluster):
+    cluster = relayed_cluster
+    with closing(cluster.web.login("alice")) as alice, open_socket(alice, "news") as updates:
 
-            def wait_for_activity(activity):
-                while next_message(updates, "conversation.changed")["conversation"]["activity"] != activity:
-                    pass
+        def wait_for_activity(activity):
+            while next_message(updates, "conversation.changed")["conversation"]["activity"] != activity:
+                pass
 
-            alice.ask("Hello", assistant="echo")
-            wait_for_activity("answering")
-            cluster.workers[0].start()
-            wait_for_activity("answered")
+        alice.ask("Hello", assistant="echo")
+        wait_for_activity("answering")
+        cluster.workers[0].start()
+        wait_for_activity("answered")
 
 
 LISTENING = "SELECT count(*) AS count FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'"
