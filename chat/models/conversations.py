@@ -656,4 +656,5 @@ class Run(WithEnding, WithOwner, WithApprovals, WithOptions):
             is_cancelled = self.finish(ending, [], last_seq=len(log), process_id=None)
             if is_cancelled:
                 RunEvent.write(self.pk, log, after=0)
+                notify_run_queued()  # what waited for this one can begin
         return is_cancelled

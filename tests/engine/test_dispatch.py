@@ -296,6 +296,17 @@ async def test_run_that_is_handed_back_wakes_a_worker(asleep, queued, words):
 
 
 @needs_wakeups
+async def test_cancel_of_a_queued_run_wakes_a_worker_for_the_next(asleep, process, queued, words, monkeypatch):
+    worker, web = await asleep("worker"), process("web")
+    wakes = []
+    monkeypatch.setattr(worker.dispatch, "on_run_queued", lambda: wakes.append("queued"))
+    run = await queued(words)
+    await wait_until(lambda: len(wakes) == 1)
+    await web.cancel(run)
+    await wait_until(lambda: len(wakes) == 2)
+
+
+@needs_wakeups
 async def test_transaction_that_fails_wakes_nobody(asleep, monkeypatch):
     worker = await asleep("worker")
     wakes = []

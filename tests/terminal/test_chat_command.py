@@ -10,6 +10,7 @@ from asgiref.sync import sync_to_async
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection, transaction
 
+from chat.backends import limits
 from chat.events import Finish, Reasoning, Text, ToolCallEnd, ToolCallResult, ToolCallStart
 from chat.models import Assistant, Conversation, Ending, Message, Run
 from chat.providers import ProviderError
@@ -29,6 +30,13 @@ def test_unsaved_answer_stores_nothing(write, chat):
     assert not Run.objects.exists()
     assert not Conversation.objects.exists()
     assert scripted.closed == ["plain"]
+
+
+def test_stopped_terminal_holds_no_lock_for_long(write, chat, monkeypatch):
+    monkeypatch.setattr(limits, "idle_timeout", None)
+    write("plain", *HELLO)
+    chat("Hi", assistant="plain")
+    assert limits.idle_timeout == 5  # seconds, after which PostgreSQL ends a transaction that stands still
 
 
 def test_default_assistant_is_asked_with_its_settings(write, chat):

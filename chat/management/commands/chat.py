@@ -7,6 +7,7 @@ import uuid
 from django.core.management import BaseCommand, CommandError
 from django.db import Error as DatabaseError
 
+from ...backends import limits
 from ...errors import Refused
 from ...events import clean_text
 from ...terminal import ExitCode
@@ -34,6 +35,7 @@ class Command(BaseCommand):
         add("--conversation", type=uuid.UUID, metavar="ID", help="continue this conversation of the user")
 
     def handle(self, *, text, assistant, model, steps, user, conversation, verbosity, **options):
+        limits.set_for_servers()  # the site must not wait for a terminal that Ctrl+Z stops in a transaction
         screen = Screen(self.stdout, self.stderr, steps, announce=user is not None)
         try:
             with log_level(logging.ERROR if verbosity < 2 else None):
